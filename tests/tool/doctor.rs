@@ -1,4 +1,5 @@
-//! `doctor`: healthy servers pass, and every prepared fault is named by one check and by no other.
+//! Tests of `doctor`: healthy servers pass, and every prepared fault is reported by exactly one
+//! check.
 
 use crate::checks;
 use crate::rig::{Rig, Run};
@@ -11,7 +12,7 @@ use std::process::Command;
 
 const FAULTS: usize = 1_000;
 
-/// Runs a command that begins with `doctor`, and returns its JSON and its exit code.
+/// Runs a `doctor` command with `--json` and these arguments. Returns its JSON and its exit code.
 pub(crate) fn examine(mut command: Command, arguments: &[&str]) -> (Value, Option<i32>) {
     command.arg("--json").args(arguments);
     let run = Run::of(command.output().expect("a process"));
@@ -25,8 +26,8 @@ fn with_result<'a>(document: &'a Value, result: &str) -> Vec<&'a str> {
     found.map(|check| check["check"].as_str().expect("a name")).collect()
 }
 
-/// Asserts that one check failed, that its text has these words, and that whatever was not reached
-/// is blamed on it.
+/// Asserts that only the named check failed, that its text contains these words, and that every
+/// check that was not reached names it as the reason.
 #[track_caller]
 pub(crate) fn assert_only_fault(
     (document, code): &(Value, Option<i32>),
@@ -70,8 +71,8 @@ checks! {
     }
 }
 
-/// Permissions, removed one by one: what the server refuses, the check that names it, and the IAM
-/// action.
+/// Permissions that the server removes one by one: the operation that it refuses, the check that
+/// reports it, and the IAM action.
 const PERMISSIONS: &[(&str, &str, &str)] = &[
     ("ListObjectsV2", "list", "s3:ListBucket"),
     ("PutObject", "put", "s3:PutObject"),
@@ -88,7 +89,8 @@ const PERMISSIONS: &[(&str, &str, &str)] = &[
     ("ListMultipartUploads", "list uploads", "s3:ListBucketMultipartUploads"),
 ];
 
-/// The embedded server and the tool, for faults that only it can have.
+/// Returns the embedded server as a target, for faults that only this server can simulate. Returns
+/// `None` when the tests run against another server.
 fn embedded() -> Option<Target> {
     Some(Target::all().remove(0)).filter(|target| target.embedded.is_some())
 }
@@ -115,7 +117,8 @@ fn a_refused_get_is_not_blamed_on_what_follows() {
     assert_only_fault(&found, "get", &["s3:GetObject", "arn:aws:s3:::registry/*"]);
 }
 
-/// Arguments, variables, the check that names the fault, and words of its text.
+/// Arguments, environment variables, the check that reports the fault, and words that its text
+/// contains.
 type WrongConfiguration<'a> = (&'a [&'a str], &'a [(&'a str, &'a str)], &'a str, &'a [&'a str]);
 
 #[test]
@@ -260,7 +263,8 @@ fn a_wrong_cloudfront_key_is_named() {
         let found = examine(rig.command(&["doctor"]), &arguments);
         assert_only_fault(&found, "cloudfront key", &[words]);
     }
-    // A right one signs; the distribution is not reached from here, which is no fault.
+    // A valid key signs. The distribution cannot be reached from here, which is not reported as a
+    // fault.
     let file = format!("{data}/test_rsa2048_pkcs8.pem");
     let arguments = [&[&*bucket][..], &base, &[&*file]].concat();
     let (document, code) = examine(rig.command(&["doctor"]), &arguments);

@@ -1,4 +1,4 @@
-//! The ways in which the tool ends: exit codes, errors, closed pipes and signals.
+//! Tests of how the tool ends: exit codes, errors, closed pipes and signals.
 
 use crate::checks;
 use crate::rig::{Rig, Run};
@@ -10,7 +10,7 @@ use std::process::{Child, Command};
 use std::thread;
 use std::time::{Duration, Instant};
 
-/// Longer than anything that is waited for here takes.
+/// Longer than any wait in these tests takes.
 const PATIENCE: Duration = Duration::from_secs(60);
 
 #[track_caller]
@@ -43,7 +43,7 @@ checks! {
             (2, Some("Configuration"), vec!["ls", "s3://A/"]),
             (6, Some("Connect"), vec!["ls", &none, "-o", "proxy=http://127.0.0.1:1", "-o", "maxretries=0"]),
         ] {
-            // A file that does not exist is not found.
+            // A configuration file that does not exist counts as not found.
             let code = if arguments.contains(&"--config") { 3 } else { code };
             let run = rig.run(&arguments);
             assert_eq!((run.code, &*run.stdout), (Some(code), ""), "{arguments:?}: {}", run.stderr);
@@ -91,14 +91,14 @@ checks! {
     }
 }
 
-/// Signals while parts are being uploaded: nothing stays on the server.
+/// A signal that arrives while parts are being uploaded leaves nothing on the server.
 #[test]
 fn an_interrupted_upload_leaves_nothing() {
     for name in ["INT", "TERM", "HUP"] {
         let target = Target::all().remove(0);
         let rig = Rig::new(&target, "signal");
-        // Each response of the embedded server takes its time; a real server needs more than a
-        // moment for the bytes.
+        // The embedded server delays each response. A real server gets enough bytes to be busy for
+        // more than a moment.
         let size = if let Some(server) = &target.embedded {
             server.delay(Duration::from_millis(200));
             40 << 20

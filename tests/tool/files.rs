@@ -1,4 +1,4 @@
-//! `cp` in all directions.
+//! Tests of `cp` in all directions.
 
 use crate::checks;
 use crate::ending::{signal, wait_until};
@@ -8,7 +8,7 @@ use crate::support;
 use crate::support::target::bytes_at;
 use std::fs;
 
-/// Several parts of 5 MiB.
+/// The size of an object with several parts of 5 MiB.
 const LARGE: usize = 12 << 20;
 
 checks! {
@@ -134,7 +134,7 @@ fn a_download_continues_where_it_ended() {
     let slow = Stalling::start(server.address(), 4 << 20);
     let (url, path) = (rig.url("x"), text(&file));
     let mut command = rig.bare();
-    // One connection, so that what was sent is what was asked for.
+    // One connection, so that the bytes that pass the relay are the first bytes of the file.
     let download = ["cp", &url, &path, "--resume", "-o", "concurrency=1"];
     command.args(download).args(["--endpoint", &slow.url(), "--region", &target.region]);
     let child = command.spawn().unwrap();
@@ -149,7 +149,7 @@ fn a_download_continues_where_it_ended() {
     let kept = arrived().expect("what had arrived");
     assert!(kept < LARGE as u64 && !file.exists());
 
-    // The second attempt needs no more than the rest.
+    // The second attempt requests only the rest of the file.
     let rest = Stalling::start(server.address(), LARGE as u64 - kept + (64 << 10));
     let mut command = rig.bare();
     command.args(download).args(["--endpoint", &rest.url(), "--region", &target.region]);

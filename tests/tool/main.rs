@@ -1,6 +1,6 @@
-//! The command-line tool as a process: its results, JSON and exit codes, pipes, signals and
-//! configurations. Runs against the embedded server or, as the other checks, against the one that
-//! the environment names.
+//! Tests of the command-line tool as a process: its results, JSON and exit codes, pipes, signals
+//! and configurations. Like the other checks, they run against the embedded server or against the
+//! server that the environment names.
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
 #[path = "../support/mod.rs"]

@@ -1,4 +1,4 @@
-//! `ls`, `stat`, `cat`, `rm` and `uploads`.
+//! Tests of `ls`, `stat`, `cat`, `rm` and `uploads`.
 
 use crate::checks;
 use crate::rig::Rig;

@@ -1,4 +1,4 @@
-//! `doctor` on a server with bucket policies, which take one permission away at a time: Ceph.
+//! Tests of `doctor` on Ceph, whose bucket policies can deny one permission at a time.
 
 use crate::doctor::{assert_only_fault, examine};
 use crate::rig::Rig;
@@ -10,8 +10,8 @@ use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::time::SystemTime;
 
-/// The action that a policy denies, further options of the driver, the check that names it, and a
-/// word of its remedy.
+/// The action that a policy denies, additional options of the driver, the check that reports the
+/// denial, and a word of the remedy that it suggests.
 const DENIED: &[(&str, &[&str], &str, &str)] = &[
     ("s3:ListBucket", &[], "list", "s3:ListBucket"),
     ("s3:PutObject", &[], "put", "s3:PutObject"),
@@ -22,7 +22,7 @@ const DENIED: &[(&str, &[&str], &str, &str)] = &[
     ("s3:ListBucketMultipartUploads", &[], "list uploads", "s3:ListBucketMultipartUploads"),
 ];
 
-/// Sends a signed request to the bucket's policy and returns the status line.
+/// Sends a signed request for the policy of the bucket and returns the status line of the response.
 fn policy_request(target: &Target, bucket: &str, method: &str, body: &str) -> String {
     let host = target.endpoint.strip_prefix("http://").expect("an endpoint without TLS");
     let path = format!("/{bucket}");

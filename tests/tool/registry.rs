@@ -1,4 +1,5 @@
-//! `policy` and `verify`: what a registry needs and what it has stored.
+//! Tests of `policy` and `verify`: the permissions that a registry needs and the blobs that it has
+//! stored.
 
 use crate::checks;
 use crate::rig::Rig;
@@ -13,7 +14,7 @@ use std::collections::BTreeSet;
 use std::io::{Read, Write};
 use std::time::Duration;
 
-/// The IAM actions that each operation of S3 needs
+/// Returns the IAM actions that an S3 operation needs
 /// (<https://docs.aws.amazon.com/AmazonS3/latest/userguide/using-with-s3-policy-actions.html>).
 fn actions_of(operation: &str) -> &'static [&'static str] {
     match operation {
@@ -34,8 +35,9 @@ fn actions_of(operation: &str) -> &'static [&'static str] {
 const UPLOADS: &str = "/docker/registry/v2/repositories/app/_uploads";
 const BLOBS: &str = "/docker/registry/v2/blobs/sha256";
 
-/// Clients download: a manifest is read, a blob is examined, read from an offset and looked for in
-/// vain.
+/// Makes the driver's calls for a download by a client: examines a blob, reads it whole as a
+/// manifest is read, reads it from an offset, looks for a blob that does not exist, and lists a
+/// directory.
 fn pull(driver: &S3Driver) {
     let path = format!("{BLOBS}/aa/data");
     driver.stat(&path).unwrap();
@@ -45,8 +47,8 @@ fn pull(driver: &S3Driver) {
     driver.list("/docker/registry/v2").unwrap();
 }
 
-/// Clients upload: in two requests, to the end and given up; the finished blob is moved to its
-/// place.
+/// Makes the driver's calls for uploads by clients. One upload takes two requests, and its blob is
+/// moved to its place. Another upload is cancelled.
 fn push(driver: &S3Driver) {
     let path = format!("{UPLOADS}/1/data");
     driver.put_content(&format!("{UPLOADS}/1/startedat"), b"now").unwrap();
@@ -63,7 +65,8 @@ fn push(driver: &S3Driver) {
     driver.delete(&format!("{UPLOADS}/1")).unwrap();
 }
 
-/// Blobs without a reference are found and removed.
+/// Makes the driver's calls for a garbage collection: reads all files and deletes a blob that
+/// nothing refers to.
 fn collect(driver: &S3Driver) {
     let mut found = Vec::new();
     driver
@@ -80,7 +83,7 @@ fn collect(driver: &S3Driver) {
     driver.delete(&format!("{BLOBS}/aa")).unwrap();
 }
 
-/// Abandoned uploads are removed.
+/// Makes the driver's calls for the removal of abandoned uploads.
 fn purge(driver: &S3Driver) {
     driver.list(UPLOADS).unwrap();
     driver.get_content(&format!("{UPLOADS}/3/startedat")).unwrap();
@@ -88,7 +91,7 @@ fn purge(driver: &S3Driver) {
     driver.purge_uploads(UPLOADS, Duration::ZERO).unwrap();
 }
 
-/// The embedded server with what a registry has stored.
+/// Stores files and unfinished uploads of a registry on the embedded server and returns the server.
 fn prepared(target: &Target) -> &Server {
     let server = target.embedded.as_ref().expect("the embedded server");
     for path in [format!("{BLOBS}/aa/data"), format!("{UPLOADS}/3/startedat")] {
@@ -110,7 +113,7 @@ fn actions(policy: &Value) -> BTreeSet<String> {
     listed.map(|action| action.as_str().unwrap().to_owned()).collect()
 }
 
-/// The name of a job in the tool, and the driver's work for it.
+/// The name of a job in the tool, and a function that makes the driver's calls for this job.
 type Job = (&'static str, fn(&S3Driver));
 
 #[test]

@@ -1,4 +1,4 @@
-//! One target, a scratch directory on either side, and the tool.
+//! A test rig: one target, a scratch directory on either side, and the tool.
 
 use crate::support::target::Target;
 use s3driver::client::{Client, ListObjects, ObjectSettings, SignatureVersion};
@@ -7,17 +7,17 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use tempfile::TempDir;
 
-/// The tool with a target's keys in the environment, and a directory of its own in the bucket.
+/// The tool with a target's keys in its environment and a separate directory in the bucket.
 pub(crate) struct Rig<'a> {
     pub(crate) target: &'a Target,
     pub(crate) client: Client,
-    /// The directory in the bucket, without a slash.
+    /// The directory in the bucket, without a slash at its end.
     pub(crate) root: String,
-    /// The directory of this machine.
+    /// The directory on this machine.
     pub(crate) folder: TempDir,
 }
 
-/// A process that ended.
+/// The result of a process that has ended.
 pub(crate) struct Run {
     pub(crate) code: Option<i32>,
     pub(crate) stdout: String,
@@ -34,7 +34,7 @@ impl<'a> Rig<'a> {
         }
     }
 
-    /// The tool without arguments, and with no configuration but the target's keys.
+    /// Returns the tool without arguments and without any configuration except the target's keys.
     pub(crate) fn bare(&self) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_s3driver"));
         command
@@ -48,7 +48,7 @@ impl<'a> Rig<'a> {
         command
     }
 
-    /// The tool with these arguments, and the target's endpoint in further ones.
+    /// Returns the tool with these arguments, followed by the arguments for the target's endpoint.
     pub(crate) fn command(&self, arguments: &[&str]) -> Command {
         let mut command = self.bare();
         if matches!(arguments, [option, ..] if option.starts_with("--")) {
@@ -71,8 +71,8 @@ impl<'a> Rig<'a> {
         Run::of(self.command(arguments).output().expect("a process"))
     }
 
-    /// Runs the tool and returns its standard output; it must succeed without a word on the
-    /// standard error.
+    /// Runs the tool and returns its standard output. The tool must succeed and must not write to
+    /// the standard error.
     #[track_caller]
     pub(crate) fn ok(&self, arguments: &[&str]) -> String {
         let run = self.run(arguments);
@@ -80,15 +80,15 @@ impl<'a> Rig<'a> {
         run.stdout
     }
 
-    /// Runs the tool with `--json` and returns its lines.
+    /// Runs the tool with `--json` and returns the JSON value of each line.
     #[track_caller]
     pub(crate) fn json(&self, arguments: &[&str]) -> Vec<Value> {
         let output = self.ok(&[arguments, &["--json"]].concat());
         output.lines().map(|line| serde_json::from_str(line).expect("JSON")).collect()
     }
 
-    /// Runs the tool, which must fail with this code and print nothing on the standard output.
-    /// Returns the error.
+    /// Runs the tool and returns its error. The tool must fail with this exit code and must not
+    /// write to the standard output.
     #[track_caller]
     pub(crate) fn fails(&self, code: i32, arguments: &[&str]) -> String {
         let run = self.run(arguments);
@@ -101,7 +101,7 @@ impl<'a> Rig<'a> {
         self.command(arguments).spawn().expect("a process")
     }
 
-    /// `s3://bucket/root/name`
+    /// Returns `s3://bucket/root/name`.
     pub(crate) fn url(&self, name: &str) -> String {
         format!("s3://{}/{}", self.target.bucket, self.key(name))
     }
@@ -122,7 +122,7 @@ impl<'a> Rig<'a> {
         reader.and_then(|reader| reader.read_all(usize::MAX)).expect("read")
     }
 
-    /// The names below the directory in the bucket, sorted.
+    /// Returns the names below the directory in the bucket, sorted.
     pub(crate) fn names(&self) -> Vec<String> {
         let request = ListObjects::prefix(self.key(""));
         let pages = self.client.objects(&self.target.bucket, request).pages();
@@ -133,13 +133,13 @@ impl<'a> Rig<'a> {
         names
     }
 
-    /// The unfinished uploads below the directory in the bucket.
+    /// Returns the number of unfinished uploads below the directory in the bucket.
     pub(crate) fn uploads(&self) -> usize {
         let pages = self.client.uploads(&self.target.bucket, &self.key("")).pages();
         pages.map(|page| page.expect("a page").uploads.len()).sum()
     }
 
-    /// A path in the directory of this machine.
+    /// Returns a path in the directory on this machine.
     pub(crate) fn path(&self, name: &str) -> PathBuf {
         self.folder.path().join(name)
     }
@@ -152,7 +152,7 @@ impl<'a> Rig<'a> {
         text(&path)
     }
 
-    /// The files below the directory of this machine, sorted.
+    /// Returns the files below the directory on this machine, sorted.
     pub(crate) fn files(&self) -> Vec<String> {
         let mut found = Vec::new();
         let mut folders = vec![self.folder.path().to_owned()];
@@ -173,7 +173,8 @@ impl<'a> Rig<'a> {
 
 impl Drop for Rig<'_> {
     fn drop(&mut self) {
-        // A server that was ordered to fail keeps what it has.
+        // Errors are ignored, because a server that was configured to fail does not delete its
+        // objects.
         let pages =
             self.client.objects(&self.target.bucket, ListObjects::prefix(self.key(""))).pages();
         for object in pages.flatten().flat_map(|page| page.contents) {

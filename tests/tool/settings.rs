@@ -1,10 +1,10 @@
-//! Where the configuration comes from.
+//! Tests of where the configuration comes from.
 
 use crate::rig::{Rig, Run, text};
 use crate::support::target::Target;
 use std::fs;
 
-/// A registry's configuration for a target, with a root directory.
+/// Returns a registry's configuration for a target, with a root directory.
 fn config(target: &Target, root: &str) -> String {
     let options: Vec<_> = target
         .pairs(root)
@@ -29,15 +29,15 @@ fn the_file_comes_first_then_options_then_the_environment() {
     let wrong_keys =
         [("AWS_ACCESS_KEY_ID", "AKIDOTHER"), ("AWS_ENDPOINT_URL", "http://127.0.0.1:1")];
 
-    // The file's keys and endpoint count, whatever the environment says.
+    // The keys and the endpoint of the file take precedence over the environment.
     assert_eq!(run(&["cat", &url, "--config", &file], &wrong_keys).stdout, "content");
     let in_bucket = format!("s3:///{}", rig.key("x"));
     assert_eq!(run(&["cat", &in_bucket, "--config", &file], &[]).stdout, "content");
-    // An option replaces the file's.
+    // An option of the command line replaces the option of the file.
     let replaced =
         ["cat", &url, "--config", &file, "--endpoint", "http://127.0.0.1:1", "-o", "maxretries=0"];
     assert_eq!(run(&replaced, &[]).code, Some(6));
-    // The environment fills in what is left.
+    // The environment supplies the settings that no option gives.
     let signature = format!(
         "v4auth={}",
         target.pairs("").iter().any(|pair| pair == &("v4auth", "true".to_owned()))
@@ -45,7 +45,7 @@ fn the_file_comes_first_then_options_then_the_environment() {
     let surroundings = [("AWS_ENDPOINT_URL", &*target.endpoint), ("AWS_REGION", &*target.region)];
     let without = ["cat", &url, "-o", &signature];
     assert_eq!(run(&without, &surroundings).stdout, "content");
-    // A profile does as well, and comes before keys in variables.
+    // A profile also supplies these settings, and takes precedence over keys in variables.
     fs::create_dir(rig.path(".aws")).unwrap();
     let profile = format!(
         "[profile ours]\nregion = {}\nendpoint_url = {}\naws_access_key_id = \

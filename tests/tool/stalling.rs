@@ -1,5 +1,5 @@
-//! A relay that passes a number of bytes of the responses on, and then keeps the connections open
-//! without a further one.
+//! A relay that forwards a limited number of response bytes and then keeps the connections open
+//! without sending more.
 
 use std::io::{Read, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
@@ -31,7 +31,7 @@ impl Stalling {
     }
 }
 
-/// Copies bytes until none are left to pass on, and then reads none either.
+/// Copies bytes until the limit is used up, and then stops reading as well.
 fn pass(mut from: TcpStream, mut to: TcpStream, left: &AtomicU64) {
     let mut block = [0; 16 << 10];
     while let Ok(count @ 1..) = from.read(&mut block) {
@@ -48,14 +48,14 @@ fn pass(mut from: TcpStream, mut to: TcpStream, left: &AtomicU64) {
     }
 }
 
-/// Starts a server with one response to every request, and returns its URL.
+/// Starts a server that sends one response to every request, and returns the server's URL.
 pub(crate) fn page(response: &'static str) -> String {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a port");
     let address = listener.local_addr().expect("an address");
     thread::spawn(move || {
         for mut client in listener.incoming().flatten() {
             let mut block = [0; 16 << 10];
-            // The client may leave at any time.
+            // The client may disconnect at any time.
             let _ = client.read(&mut block).and_then(|_| client.write_all(response.as_bytes()));
         }
     });

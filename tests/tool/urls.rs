@@ -1,4 +1,4 @@
-//! `presign`, `url` and `completions`.
+//! Tests of `presign`, `url` and `completions`.
 
 use crate::checks;
 use crate::rig::Rig;

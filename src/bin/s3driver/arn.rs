@@ -1,4 +1,4 @@
-//! The resources of IAM policies.
+//! The resources that IAM policies name.
 use crate::tool::Bucket;
 
 /// The resources of a registry's bucket and root directory.
@@ -24,7 +24,8 @@ impl<'a> Arns<'a> {
         }
     }
 
-    /// Returns the resource of a key of KMS, which an id names in this region and any account.
+    /// Returns the resource of a KMS key. An id without a region and an account names a key in the
+    /// bucket's region and in any account.
     pub(crate) fn key(&self, id: &str) -> String {
         if id.starts_with("arn:") {
             return id.to_owned();

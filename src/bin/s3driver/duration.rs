@@ -1,7 +1,7 @@
 //! Durations on the command line.
 use std::time::Duration;
 
-/// Ten years; more is a mistake.
+/// The longest duration, in seconds: ten years. A longer one is taken for a mistake.
 const LONGEST: u64 = 10 * 365 * 24 * 3600;
 
 /// Reads a duration such as `90s`, `20m`, `1h30m` or `7d`, or a number of seconds.

@@ -1,11 +1,11 @@
-//! The ways in which a command can fail, and the exit code of each.
+//! The ways in which a command can fail, and the exit code for each.
 use s3driver::{Cancel, Error, ErrorKind};
 use serde_json::{Map, Value, json};
 use std::fmt::Display;
 use std::io::{self, Write as _};
 use std::process::ExitCode;
 
-/// The result of a command or a part of it.
+/// The result of a command or of a part of a command.
 pub(crate) type Outcome<T = ()> = Result<T, Failure>;
 
 /// The end of the help text: every exit code.
@@ -76,7 +76,7 @@ impl From<Exit> for ExitCode {
 pub(crate) struct Failure {
     exit: Exit,
     message: String,
-    /// The failed operation, where one of the server's is the reason.
+    /// The error of the failed operation, when an operation on the server is the reason.
     error: Option<Box<Error>>,
 }
 
@@ -89,7 +89,7 @@ impl Failure {
         Self::new(Exit::Usage, message)
     }
 
-    /// A failure to read or write a local file or stream.
+    /// Returns the failure to read or write a local file or stream.
     pub(crate) fn local(place: impl Display, error: &io::Error) -> Self {
         let exit = match error.kind() {
             io::ErrorKind::NotFound => Exit::NotFound,
@@ -103,7 +103,7 @@ impl Failure {
         self.exit
     }
 
-    /// Returns what failed, and what to do about it where that is known.
+    /// Returns a description of the failure and, where it is known, a remedy.
     pub(crate) fn parts(&self) -> (&str, Option<&str>) {
         match &self.error {
             Some(error) => (error.message(), error.hint()),
@@ -111,7 +111,8 @@ impl Failure {
         }
     }
 
-    /// Returns this failure, or the interruption that caused it.
+    /// Returns this failure, or an interruption if the command was interrupted, because the
+    /// interruption caused the failure.
     pub(crate) fn after(self, cancel: &Cancel) -> Self {
         if cancel.is_cancelled() { Self::new(Exit::Interrupted, "interrupted") } else { self }
     }
@@ -123,7 +124,7 @@ impl Failure {
             _ if json => json!({ "error": self.json() }).to_string(),
             _ => format!("s3driver: {}", self.message),
         };
-        // Without a standard error the exit code has to do.
+        // When the standard error cannot be written to, the exit code has to suffice.
         let _ = writeln!(io::stderr(), "{text}");
     }
 

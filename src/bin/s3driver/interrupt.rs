@@ -1,4 +1,4 @@
-//! Signals that end the program: what was begun is taken back first.
+//! Signals that end the program. Before it ends, the program undoes what it has begun.
 use crate::failure::{Exit, Failure, Outcome};
 use s3driver::Cancel;
 use std::process;
@@ -6,8 +6,8 @@ use std::process;
 /// The exit code of a second signal, which ends the program at once.
 const INTERRUPTED: i32 = 130;
 
-/// Returns a token that the first SIGINT, SIGTERM or SIGHUP cancels. A second signal ends the
-/// program without cleaning up.
+/// Returns a token that is cancelled by the first SIGINT, SIGTERM or SIGHUP. A second signal ends
+/// the program without a clean-up.
 pub(crate) fn token() -> Outcome<Cancel> {
     let cancel = Cancel::new();
     let cancelled = cancel.clone();

@@ -6,7 +6,7 @@ use s3driver::client::ListObjects;
 use s3driver::time::Timestamp;
 use s3driver::xml::Object;
 
-/// An object of a listing, or one that was looked for by its key.
+/// An object from a listing, or an object that was looked up by its key.
 #[derive(Clone, Debug)]
 pub(crate) struct Found {
     pub(crate) key: String,
@@ -28,12 +28,12 @@ impl From<Object> for Found {
     }
 }
 
-/// Calls `visit` with every object below a location, which is taken for a directory, and with the
-/// object of exactly this key, if there is one.
+/// Calls `visit` with every object below a location, which is treated as a directory, and with the
+/// object that has exactly this key, if there is one.
 ///
 /// # Errors
-/// [`Exit::NotFound`] when nothing is there, except at the root of a bucket; the first failure of
-/// `visit`.
+/// Fails with [`Exit::NotFound`] when nothing is stored at the location, unless it is the root of a
+/// bucket, and with the first failure of `visit`.
 pub(crate) fn visit_tree(
     tool: &Tool,
     bucket: &Bucket,
@@ -58,7 +58,7 @@ pub(crate) fn visit_tree(
     if found { Ok(()) } else { Err(nothing_at(at)) }
 }
 
-/// Returns the object with exactly this key.
+/// Returns the object with exactly this key, if it exists.
 pub(crate) fn exact(bucket: &Bucket, at: &S3Url) -> Outcome<Option<Found>> {
     match bucket.client.head_object(&bucket.name, &at.key, &Default::default()) {
         Ok(meta) => Ok(Some(Found {
@@ -73,12 +73,12 @@ pub(crate) fn exact(bucket: &Bucket, at: &S3Url) -> Outcome<Option<Found>> {
     }
 }
 
-/// The failure for a location with nothing at it.
+/// Returns the failure for a location at which nothing is stored.
 pub(crate) fn nothing_at(at: &S3Url) -> Failure {
     Failure::new(Exit::NotFound, format!("nothing is stored at {at}"))
 }
 
-/// Returns a time as it is printed.
+/// Formats a time for the output.
 pub(crate) fn time(time: Option<Timestamp>) -> String {
     time.map_or_else(|| "-".to_owned(), Timestamp::iso8601)
 }

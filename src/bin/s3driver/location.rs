@@ -1,14 +1,14 @@
-//! Where objects and files are: `s3://bucket/key`, or a path of this machine.
+//! Locations of objects and files: `s3://bucket/key`, or a path on this machine.
 use crate::failure::{Failure, Outcome};
 use crate::output::shown;
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
-/// The beginning of a URL of an object.
+/// The beginning of an object's URL.
 const SCHEME: &str = "s3://";
 
-/// `s3://bucket/key`. The key is taken byte for byte: nothing in it is decoded.
+/// A location `s3://bucket/key`. The key is taken byte for byte: nothing in it is decoded.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct S3Url {
     /// Empty for the bucket of the configuration: `s3:///key`.
@@ -36,7 +36,7 @@ impl fmt::Display for S3Url {
 }
 
 impl S3Url {
-    /// Returns the key; the bucket itself is not an object.
+    /// Returns the key of an object. Fails for a bucket, which is not an object.
     pub(crate) fn object_key(&self) -> Outcome<&str> {
         if self.key.is_empty() {
             return Err(Failure::usage(format!(
@@ -46,7 +46,7 @@ impl S3Url {
         Ok(&self.key)
     }
 
-    /// Returns the beginning of all keys below this location, which is taken for a directory: `a`
+    /// Returns the prefix of all keys below this location, which is treated as a directory: `a`
     /// does not contain `ab`.
     pub(crate) fn directory(&self) -> String {
         if self.key.is_empty() || self.key.ends_with('/') {
@@ -62,13 +62,14 @@ impl S3Url {
         key.rsplit('/').next().unwrap_or(key)
     }
 
-    /// Returns whether this is written as a directory: the bucket, or a key that ends with a slash.
+    /// Returns whether this location is written as a directory: it is a bucket, or its key ends
+    /// with a slash.
     pub(crate) fn is_written_as_directory(&self) -> bool {
         self.key.is_empty() || self.key.ends_with('/')
     }
 }
 
-/// An argument that can be on either side.
+/// An argument that can be an object or a local file.
 #[derive(Clone, Debug)]
 pub(crate) enum Location {
     S3(S3Url),
@@ -98,12 +99,12 @@ impl fmt::Display for Location {
     }
 }
 
-/// Returns the file below `folder` that a key below a prefix belongs to.
+/// Returns the path of the file in `folder` for a key. `below` is the part of the key after the
+/// prefix.
 ///
 /// # Errors
-/// For a key that would lie outside of the folder or share a file with another key: one with a
-/// component that is empty,
-/// `.` or `..`, or that the system reads as more than one name.
+/// Fails for a key that would lie outside of the folder or share a file with another key. Such a
+/// key has a component that is empty, `.` or `..`, or that the system reads as more than one name.
 pub(crate) fn file_below(folder: &Path, below: &str) -> Outcome<PathBuf> {
     let is_name = |component: &str| {
         !matches!(component, "" | "." | "..")

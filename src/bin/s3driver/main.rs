@@ -33,7 +33,8 @@ fn main() -> ExitCode {
     let json = command.common().json;
     let ended = Tool::new(command.common(), Arguments::command).and_then(|tool| {
         let ended = command.run(&tool);
-        // A reader that left is why the command ended, and not a second failure.
+        // When the reader of the output closed the pipe, that is why the command ended. It is not
+        // reported as a second failure.
         let flushed = tool.output.flush();
         ended.map_err(|failure| failure.after(&tool.cancel)).and(flushed)
     });
@@ -48,7 +49,7 @@ fn main() -> ExitCode {
 
 /// Prints the help, the version or the usage error that the arguments ask for.
 fn usage(error: &clap::Error) -> ExitCode {
-    // A reader that left does not need the text.
+    // A reader that closed the pipe does not need the text.
     let _ = error.print();
     if error.use_stderr() { Exit::Usage.into() } else { ExitCode::SUCCESS }
 }

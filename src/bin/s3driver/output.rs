@@ -29,7 +29,7 @@ impl Output {
         self.write(line.as_bytes())
     }
 
-    /// Writes bytes as they are.
+    /// Writes bytes unchanged.
     pub(crate) fn write(&self, bytes: &[u8]) -> Outcome {
         let mut stream = self.stream();
         let written = stream.write_all(bytes);
@@ -54,7 +54,7 @@ fn failed(error: &io::Error) -> Failure {
     }
 }
 
-/// Returns a key or a file name as it is printed on one line: control characters are escaped.
+/// Formats a key or a file name for one line of output: control characters are escaped.
 pub(crate) fn shown(text: &str) -> String {
     let mut line = String::new();
     for c in text.chars() {

@@ -1,11 +1,11 @@
-//! Work on many items by a bounded number of threads.
+//! Work on many items with a bounded number of threads.
 use crate::failure::{Exit, Failure, Outcome};
 use s3driver::Cancel;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::thread;
 
-/// Does `work` for every item on up to `threads` threads. The first failure ends the work and is
-/// returned; what is under way on other threads is finished.
+/// Calls `work` for every item on up to `threads` threads. The first failure ends the work and is
+/// returned. Calls that are in progress on other threads are finished first.
 pub(crate) fn for_each<T: Send>(
     items: impl IntoIterator<Item = T, IntoIter: Send>,
     threads: usize,
@@ -24,7 +24,7 @@ pub(crate) fn for_each<T: Send>(
     };
     thread::scope(|scope| {
         for _ in 1..threads {
-            // With fewer threads it takes longer.
+            // If a thread cannot be started, the work takes longer.
             let _ = thread::Builder::new().spawn_scoped(scope, run);
         }
         run();

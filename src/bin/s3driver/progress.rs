@@ -1,15 +1,15 @@
-//! Progress bars: on a terminal's standard error only.
+//! Progress bars, which are shown only when the standard error is a terminal.
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use std::io::{self, IsTerminal as _};
 use std::time::Duration;
 
-/// How often a bar is drawn in a second.
+/// How often per second a bar is drawn.
 const DRAWS: u8 = 8;
 
 /// How often the time and the rate are updated while no bytes arrive.
 const TICK: Duration = Duration::from_millis(250);
 
-/// Whether long work shows how far it has come.
+/// Whether long operations show their progress.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Bars {
     Shown,
@@ -17,12 +17,13 @@ pub(crate) enum Bars {
 }
 
 impl Bars {
-    /// Returns whether bars are shown: on a terminal, unless they are not wanted.
+    /// Returns [`Bars::Shown`] when the standard error is a terminal and bars are not hidden.
     pub(crate) fn unless(hidden: bool) -> Self {
         if hidden || !io::stderr().is_terminal() { Self::Hidden } else { Self::Shown }
     }
 
-    /// Starts a bar for the bytes of one object, whose size is known when it has begun.
+    /// Starts a bar for the bytes of one object. Its size becomes known when the transfer has
+    /// begun.
     pub(crate) fn bytes(self, name: &str) -> Bar {
         let style = "{msg} [{bar:30}] {bytes}/{total_bytes} {bytes_per_sec} eta {eta}";
         self.start(name, style, Meaning::Whole)
@@ -56,18 +57,18 @@ impl Bars {
 enum Meaning {
     /// One object of a known size.
     Whole,
-    /// Everything so far.
+    /// The sum of all bytes so far.
     Sum,
 }
 
-/// One bar. Dropping it leaves its last state on the terminal.
+/// A progress bar. Dropping it leaves its last state on the terminal.
 pub(crate) struct Bar {
     bar: ProgressBar,
     meaning: Meaning,
 }
 
 impl Bar {
-    /// More bytes have arrived, of an object of `total` bytes.
+    /// Adds bytes that have been transferred, for an object of `total` bytes.
     pub(crate) fn advance(&self, bytes: u64, total: u64) {
         if self.meaning == Meaning::Whole {
             self.bar.set_length(total);
@@ -75,12 +76,12 @@ impl Bar {
         self.bar.inc(bytes);
     }
 
-    /// Shows the number of objects that are done.
+    /// Shows the number of objects that are finished.
     pub(crate) fn count(&self, objects: u64) {
         self.bar.set_message(format!("{objects} objects"));
     }
 
-    /// Runs `print` while the bar is not on the terminal.
+    /// Hides the bar while `print` runs.
     pub(crate) fn suspend<T>(&self, print: impl FnOnce() -> T) -> T {
         self.bar.suspend(print)
     }

@@ -1,5 +1,6 @@
-//! The configuration: a registry's file, then the options of the command line, which replace the
-//! file's, and for what neither of them names AWS's environment and profile.
+//! The configuration. It consists of a registry's file and of the command line's options, which
+//! replace the options of the file. AWS's environment variables and profile supply settings that
+//! neither of them contains.
 use crate::common::Common;
 use crate::failure::{Failure, Outcome};
 use crate::yaml;
@@ -13,19 +14,21 @@ use std::io::Read as _;
 use std::path::Path;
 use std::sync::Arc;
 
-/// The largest configuration file: the longest ones have some hundred lines.
+/// The largest size of a configuration file, in bytes. The longest files in use have some hundred
+/// lines.
 const LONGEST_FILE: u64 = 1 << 20;
 
-/// The names of the S3 driver in the section `storage`, and zot's section for its driver.
+/// The names of the S3 driver in the section `storage`, and the name of the section for zot's
+/// driver.
 const SECTIONS: [&str; 5] = ["s3", "s3aws", "s3_v1", "s3_v2", "storagedriver"];
 
-/// Everything that the command line and its surroundings say about the storage.
+/// All settings of the storage from the command line, the configuration file and the environment.
 pub(crate) struct Settings {
-    /// The file, as it is written.
+    /// The contents of the configuration file, unchanged.
     file: Option<Value>,
     /// The options of the command line, in the order given.
     options: Vec<(String, String)>,
-    /// The variables and profile that fill in the rest.
+    /// The environment variables and the profile that supply the remaining settings.
     environment: Environment,
 }
 
@@ -48,8 +51,7 @@ impl Settings {
         Ok(Self { file, options, environment: environment(common.profile.as_deref()) })
     }
 
-    /// Returns the driver's parameters, for another bucket than the configured one where `bucket`
-    /// names it.
+    /// Returns the driver's parameters. If `bucket` names a bucket, it replaces the configured one.
     pub(crate) fn parameters(&self, bucket: Option<&str>) -> Outcome<Parameters> {
         let mut options = self.options.clone();
         if let Some(bucket) = bucket {
@@ -85,7 +87,8 @@ impl Settings {
         }
     }
 
-    /// Opens the driver, with the profile's keys where the parameters have none.
+    /// Opens the driver. If the parameters do not contain keys, the driver uses AWS's chain of
+    /// credential sources with the chosen profile.
     pub(crate) fn open(&self, parameters: &Parameters) -> Outcome<S3Driver> {
         let chain = parameters.credentials.is_none();
         Ok(S3Driver::with_config(parameters, |config| {
@@ -97,12 +100,12 @@ impl Settings {
         })?)
     }
 
-    /// Returns the surroundings of the sources of credentials.
+    /// Returns the context in which credentials are looked up.
     pub(crate) fn context(&self) -> Context {
         Context::default().with_environment(self.environment.clone())
     }
 
-    /// Adds what AWS's variables and the profile say and no option does.
+    /// Adds settings from AWS's variables and from the profile, unless an option gives them.
     fn add_surroundings(&self, options: &mut Vec<(String, String)>) {
         let context = self.context();
         let setting = |variables: &[&str], key: &str| {
@@ -130,10 +133,11 @@ fn has(options: &[(String, String)], name: &str) -> bool {
     options.iter().any(|(given, _)| given.eq_ignore_ascii_case(name))
 }
 
-/// Returns the process's variables, with another profile where one is chosen.
+/// Returns the process's environment variables. If a profile is chosen, it takes the place of the
+/// profile and the keys in the variables.
 fn environment(profile: Option<&str>) -> Environment {
     let Some(profile) = profile else { return Environment::default() };
-    // A chosen profile comes before keys in variables, as with AWS's own tools.
+    // A chosen profile takes precedence over keys in variables, as with AWS's own tools.
     let replaced =
         ["AWS_PROFILE", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"];
     let variables = env::vars_os()
@@ -160,7 +164,7 @@ fn registry_config(file: Value) -> Outcome<RegistryConfig> {
         .map_err(|error| Failure::usage(format!("the configuration cannot be used: {error}")))
 }
 
-/// Sets options of the driver in the file, in place of those that it has.
+/// Sets options of the driver in the file, in place of the options with these names.
 fn replace(file: &mut Value, options: &[(String, String)]) -> Outcome {
     let section = member(file, |name| name == "storage")
         .and_then(|storage| member(storage, |name| SECTIONS.contains(&name)));
@@ -180,7 +184,7 @@ fn replace(file: &mut Value, options: &[(String, String)]) -> Outcome {
     Ok(())
 }
 
-/// Returns the first member whose name, in lower case, is the wanted one.
+/// Returns the first member whose name, in lower case, is a wanted one.
 fn member(value: &mut Value, is_wanted: impl Fn(&str) -> bool) -> Option<&mut Value> {
     let Value::Object(members) = value else { return None };
     members

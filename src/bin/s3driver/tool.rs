@@ -1,4 +1,4 @@
-//! The surroundings of every command.
+//! The context in which all commands run.
 use crate::common::Common;
 use crate::failure::{Exit, Failure, Outcome};
 use crate::interrupt;
@@ -12,7 +12,7 @@ use s3driver::driver::{Parameters, S3Driver};
 use s3driver::transfer::Transfer;
 use std::num::NonZeroUsize;
 
-/// The surroundings of a command.
+/// The settings, the output and the cancellation token of a command.
 pub(crate) struct Tool {
     pub(crate) settings: Settings,
     pub(crate) output: Output,
@@ -22,13 +22,13 @@ pub(crate) struct Tool {
     pub(crate) definition: fn() -> clap::Command,
 }
 
-/// A bucket that can be worked with.
+/// An open bucket, with its client and driver.
 pub(crate) struct Bucket {
     pub(crate) client: Client,
     pub(crate) driver: S3Driver,
     pub(crate) name: String,
     pub(crate) parameters: Parameters,
-    /// The headers that new objects are stored with.
+    /// The headers with which new objects are stored.
     pub(crate) settings: ObjectSettings,
 }
 
@@ -59,7 +59,7 @@ impl Tool {
         })
     }
 
-    /// Fails when the command was interrupted.
+    /// Fails if the command was interrupted.
     pub(crate) fn check_interrupted(&self) -> Outcome {
         if self.cancel.is_cancelled() {
             return Err(Failure::new(Exit::Interrupted, "interrupted"));
@@ -69,7 +69,7 @@ impl Tool {
 }
 
 impl Bucket {
-    /// Returns a transfer with as many parts at once as the option `concurrency` says.
+    /// Returns a transfer whose number of concurrent parts is the option `concurrency`.
     pub(crate) fn transfer(&self) -> Transfer<'_> {
         self.transfer_with(self.parameters.concurrency)
     }

@@ -1,4 +1,4 @@
-//! Copies between this machine and S3, as `cp`, `mv` and `sync` make them.
+//! Copies between this machine and S3, for `cp`, `mv` and `sync`.
 use crate::failure::{Failure, Outcome};
 use crate::listing::exact;
 use crate::location::{Location, S3Url, file_below};
@@ -14,13 +14,14 @@ use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 
-/// Files and objects that are copied at the same time.
+/// How many files and objects are copied at the same time.
 const JOBS_AT_ONCE: usize = 4;
 
-/// Parts of one file or object in flight at once while several are copied.
+/// How many parts of one file or object are in flight at once when several files or objects are
+/// copied.
 const PARTS_OF_SEVERAL: NonZeroUsize = NonZeroUsize::new(2).expect("not zero");
 
-/// The part of a failed download that stays.
+/// The part of a failed download that is kept.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Keep {
     Nothing,
@@ -28,7 +29,7 @@ pub(crate) enum Keep {
     Arrived,
 }
 
-/// One file or object and where it is copied to.
+/// One file or object and its target.
 #[derive(Clone, Debug)]
 pub(crate) enum Job {
     Upload { file: PathBuf, key: String },
@@ -36,7 +37,7 @@ pub(crate) enum Job {
     Copy { key: String, target: String },
 }
 
-/// The jobs of a command, and the buckets that they are between.
+/// The jobs of a command, and the buckets that they read and write.
 pub(crate) struct Plan {
     pub(crate) sides: Sides,
     pub(crate) jobs: Box<dyn Iterator<Item = Outcome<Job>> + Send>,
@@ -51,18 +52,19 @@ enum Amount {
 
 /// The buckets of a command.
 pub(crate) struct Sides {
-    /// Where objects are read.
+    /// The bucket that objects are read from.
     pub(crate) source: Option<Bucket>,
-    /// Where objects are written.
+    /// The bucket that objects are written to.
     pub(crate) target: Option<Bucket>,
-    /// Parts of one file or object in flight at once.
+    /// How many parts of one file or object are in flight at once.
     parts: Option<NonZeroUsize>,
 }
 
-/// Finds out what is to be copied where.
+/// Determines what is copied, and where it is copied to.
 ///
 /// # Errors
-/// [`crate::failure::Exit::Usage`] for two local sides, or a directory without `recursive`.
+/// Fails with [`crate::failure::Exit::Usage`] when both sides are local, or for a directory without
+/// `recursive`.
 pub(crate) fn plan(
     tool: &Tool,
     source: &Location,
@@ -160,8 +162,8 @@ fn is_object(bucket: &Bucket, at: &S3Url) -> Outcome<bool> {
     Ok(!at.is_written_as_directory() && exact(bucket, at)?.is_some())
 }
 
-/// Returns the keys below a prefix. Objects that stand for directories, with keys that end with a
-/// slash, are left out.
+/// Returns the keys below a prefix. It leaves out objects that stand for directories, whose keys
+/// end with a slash.
 fn keys(
     tool: &Tool,
     bucket: &Bucket,
@@ -196,10 +198,11 @@ impl Plan {
     }
 }
 
-/// Does every job of a plan, several at once, and shows how far they have come.
+/// Runs every job of a plan, several at the same time, and shows the progress.
 ///
 /// # Errors
-/// The first failure; [`crate::failure::Exit::NotFound`] when a directory has nothing to copy.
+/// Fails with the first failure, or with [`crate::failure::Exit::NotFound`] when a directory has
+/// nothing to copy.
 pub(crate) fn run(
     tool: &Tool,
     plan: Plan,
@@ -304,7 +307,7 @@ impl Sides {
     }
 }
 
-/// Creates the directories that a file lies in.
+/// Creates the directories that contain a file.
 fn create_folder_of(file: &Path) -> Outcome {
     match file.parent().filter(|folder| !folder.as_os_str().is_empty()) {
         None => Ok(()),

@@ -1,14 +1,16 @@
-//! The files below a directory of this machine.
+//! The files below a directory on this machine.
 use crate::failure::{Failure, Outcome};
 use std::collections::VecDeque;
 use std::fs;
 use std::path::PathBuf;
 
-/// Directories inside each other. Deeper ones have paths that are longer than keys.
+/// The greatest depth of nested directories. Deeper directories have paths that are longer than
+/// keys.
 const DEPTH: usize = 256;
 
-/// Every file below a directory, with its path below it, written with slashes. Links to files are
-/// followed; links to directories are an error, because they can lead in a circle.
+/// An iterator over every file below a directory. It returns each file with its path relative to
+/// the directory, written with slashes. Links to files are followed. Links to directories are an
+/// error, because they can lead in a circle.
 pub(crate) struct Walk {
     waiting: VecDeque<(PathBuf, String, usize)>,
 }
@@ -18,8 +20,8 @@ impl Walk {
         Self { waiting: VecDeque::from([(folder, String::new(), 0)]) }
     }
 
-    /// Examines the next path: returns the file that it is, or puts the entries of the directory in
-    /// its place.
+    /// Examines the next path. If the path is a file, the file is returned. If it is a directory,
+    /// its entries take its place in the queue.
     fn step(
         &mut self,
         path: PathBuf,

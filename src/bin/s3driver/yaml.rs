@@ -1,13 +1,13 @@
 //! A registry's `config.yml` as a JSON value, for serde. Scalars stay the text that they are
-//! written as: an access key of digits is not a number, and the registry's own readers of options
+//! written as: an access key of digits is not a number, and the registry's readers of options also
 //! take text.
 use saphyr_parser::{Event, Parser, ScalarStyle};
 use serde_json::{Map, Value};
 
-/// Levels of a configuration. None has more than seven.
+/// The greatest depth of a configuration. No known configuration has more than seven levels.
 const DEPTH: usize = 32;
 
-/// Reads one document.
+/// Reads a single document.
 pub(crate) fn read(text: &str) -> Result<Value, String> {
     let mut events = Vec::new();
     for event in Parser::new_from_str(text) {
@@ -25,7 +25,7 @@ pub(crate) fn read(text: &str) -> Result<Value, String> {
     }
 }
 
-/// Reads the next value; `None` at the end of a list or a map.
+/// Reads the next value. Returns `None` at the end of a list or a map.
 fn value<'a>(
     events: &mut impl Iterator<Item = Event<'a>>,
     depth: usize,

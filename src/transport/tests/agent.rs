@@ -1,10 +1,10 @@
-//! Requests through an agent: what goes on the wire, and what comes back of it.
+//! Tests of requests through a ureq agent: what is sent on the wire and what is returned.
 
 use super::tls::{Authority, good, ok, serve};
 use super::*;
 use ureq::tls::{PemItem, RootCerts, TlsConfig, parse_pem};
 
-/// An agent that trusts `authority` only, and takes nothing from the environment.
+/// Returns an agent that trusts only `authority` and takes no settings from the environment.
 pub(super) fn agent(authority: Option<&[u8]>) -> ureq::Agent {
     let certificates: Vec<_> = authority
         .into_iter()
@@ -22,7 +22,7 @@ pub(super) fn agent(authority: Option<&[u8]>) -> ureq::Agent {
         .new_agent()
 }
 
-/// A transport through `agent`, with these options otherwise.
+/// Returns a transport that uses `agent` and has these options otherwise.
 pub(super) fn through(agent: ureq::Agent, options: TransportOptions) -> Transport {
     Transport::new(TransportOptions { agent: Some(Agent(agent)), ..options }).unwrap()
 }
@@ -60,7 +60,7 @@ fn bodies_have_exactly_the_announced_length() {
     assert_eq!(put(RequestBody::Empty).unwrap().status, 200);
     assert_eq!(put(RequestBody::Bytes(b"")).unwrap().status, 200);
     assert_eq!(put(RequestBody::Bytes(&[7; 300_000])).unwrap().status, 200);
-    // A source that goes on is cut.
+    // A source that is longer than the announced length is cut off.
     let source = &mut io::repeat(1);
     assert_eq!(put(RequestBody::Reader { source, length: 200_001 }).unwrap().status, 200);
     let seen = server.seen();
@@ -69,7 +69,7 @@ fn bodies_have_exactly_the_announced_length() {
     let bodies: Vec<_> = seen.iter().filter(|text| text.len() < 8).collect();
     assert_eq!(bodies, ["0", "0", "300000", "200001"]);
 
-    // One that ends early, and one that fails.
+    // A source that ends early, and a source that fails.
     let source: &mut dyn Read = &mut &[0; 10][..];
     let short = failure(put(RequestBody::Reader { source, length: 11 }));
     let (Phase::Send, Failure::Source(error)) = short else { panic!("{short:?}") };
@@ -138,7 +138,7 @@ fn silence_and_deadlines_end_requests() {
     let begun = Instant::now();
     let result = failure(plain().send(&server.origin, &request, RequestBody::Empty));
     assert!(matches!(result.1, Failure::Timeout) && begun.elapsed() < SHORT * 10, "{result:?}");
-    // Times that cannot be added to the present.
+    // Timeouts that are too long to be added to the current time.
     let endless = TransportOptions {
         connect_timeout: Duration::MAX,
         idle_timeout: Duration::MAX,

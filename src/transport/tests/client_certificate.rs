@@ -1,4 +1,4 @@
-//! Servers that ask for a certificate.
+//! Tests with servers that request a client certificate.
 
 use super::super::trust::certificates;
 use super::tls::{Authority, good, ok, params, serve};
@@ -7,8 +7,8 @@ use rcgen::KeyPair;
 use rustls::ServerConfig;
 use rustls::pki_types::PrivateKeyDer;
 
-/// A server that wants a client certificate refuses every attempt without one; under TLS 1.3 it does
-/// so after the handshake.
+/// A server that requires a client certificate refuses every connection without one. Under TLS 1.3
+/// it does so after the handshake.
 #[test]
 fn a_server_that_wants_a_client_certificate_is_named() {
     let authority = Authority::new();
@@ -32,7 +32,7 @@ fn a_server_that_wants_a_client_certificate_is_named() {
         let (_, broke) = failure(fetch(&authority.trusted(), &server));
         assert!(matches!(broke, Failure::Tls(TlsProblem::ClientCertificate, _)), "{broke:?}");
 
-        // With a certificate that it accepts, and with one of another authority.
+        // With a certificate that the server accepts, and with one from another authority.
         let shows = |own| fetch(&with_certificate(&authority, own).unwrap(), &server);
         assert_eq!(text(shows(client_certificate(&authority))), "ok");
         assert!(shows(client_certificate(&Authority::new())).is_err());

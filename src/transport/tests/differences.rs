@@ -1,7 +1,8 @@
-//! What ureq does otherwise than this crate's own connections: each row of `docs/transports.md` as a test.
+//! Differences between ureq and this crate's own connections: one test for each row of
+//! `docs/transports.md`.
 //!
-//! A test that fails here says that ureq has changed: look whether the row still holds, and whether
-//! the choice between the two transports still is the right one.
+//! A test that fails here means that ureq has changed. Check whether the row still holds, and
+//! whether the choice between the two transports is still the right one.
 
 use super::agent::{agent, through};
 use super::tls::{Authority, good, ok, serve, server_config};
@@ -11,14 +12,14 @@ use rustls::HandshakeKind;
 use ureq::unversioned::resolver::{DefaultResolver, ResolvedSocketAddrs, Resolver};
 use ureq::unversioned::transport::{DefaultConnector, NextTimeout};
 
-/// Both transports with the same options.
+/// Returns a transport with this crate's own connections and one through ureq, with equal options.
 fn both(options: &TransportOptions) -> (Transport, Transport) {
     (Transport::new(options.clone()).unwrap(), through(agent(None), options.clone()))
 }
 
 const CHANGED: &str = "ureq has changed: see docs/transports.md";
 
-/// Row "short body": a reader that ends early is read again without end.
+/// Row "short body": ureq keeps reading a source that has ended early, without a limit.
 #[test]
 fn ureq_reads_an_ended_body_for_ever() {
     struct Ended(u32);
@@ -42,13 +43,14 @@ fn ureq_reads_an_ended_body_for_ever() {
     assert_eq!(body.0, 1001, "{CHANGED}");
 }
 
-/// Row "early response": a refusal that comes while the body is sent.
+/// Row "early response": the server refuses the request while the body is still being sent.
 #[test]
 fn ureq_loses_a_response_that_comes_before_the_end_of_the_body() {
     let server = Server::start(|peer| {
         peer.head();
         peer.send("HTTP/1.1 403 Forbidden\r\ncontent-length: 0\r\n\r\n");
-        // More is on its way than buffers hold: the sender is blocked until this end resets.
+        // The body is larger than the socket buffers, so the sender is blocked until the server
+        // resets the connection.
         thread::sleep(SHORT);
     });
     let body = vec![1; 64 << 20];
@@ -61,7 +63,7 @@ fn ureq_loses_a_response_that_comes_before_the_end_of_the_body() {
     assert!(matches!((phase, broke), (Phase::Send, Failure::Io(_))), "{CHANGED}");
 }
 
-/// Row "100 Continue": an interim response with a header.
+/// Row "100 Continue": the interim response has a header.
 #[test]
 fn ureq_waits_in_vain_after_a_continue_that_has_a_header() {
     let server = Server::start(|peer| {
@@ -92,7 +94,7 @@ fn ureq_refuses_a_response_with_200_headers() {
     assert!(matches!((phase, broke), (Phase::Await, Failure::Protocol(_))), "{CHANGED}");
 }
 
-/// Row "stale connections": one that the server closed when the next request came.
+/// Row "stale connections": the server closes a reused connection when the next request arrives.
 #[test]
 fn ureq_does_not_say_that_a_connection_was_reused() {
     let server = Server::start(|peer| {
@@ -110,7 +112,7 @@ fn ureq_does_not_say_that_a_connection_was_reused() {
     assert!(!error.stale && error.phase != Phase::Connect, "{CHANGED}");
 }
 
-/// Row "cancellation": a thread that waits for a silent server.
+/// Row "cancellation": a request is cancelled while its thread waits for a silent server.
 #[test]
 fn ureq_is_cancelled_only_when_its_wait_ends() {
     let idle_timeout = Duration::from_millis(1500);
@@ -133,7 +135,7 @@ fn ureq_is_cancelled_only_when_its_wait_ends() {
     assert!(took(&through_agent) >= idle_timeout, "{CHANGED}");
 }
 
-/// Row "names": looked up for each request, also where a connection is reused.
+/// Row "names": ureq looks up the name for each request, even when it reuses a connection.
 #[test]
 fn ureq_looks_a_name_up_for_every_request() {
     #[derive(Debug, Default)]
@@ -162,7 +164,8 @@ fn ureq_looks_a_name_up_for_every_request() {
     assert_eq!(lookups.load(Ordering::SeqCst), 3, "{CHANGED}");
 }
 
-/// Row "heads": a bare line feed, which ends a line for some readers only.
+/// Row "heads": a head contains a bare line feed, which only some parsers accept as the end of a
+/// line.
 #[test]
 fn ureq_accepts_a_line_that_ends_with_a_bare_line_feed() {
     let server = Server::always("HTTP/1.1 200 OK\r\nx: y\ncontent-length: 2\r\n\r\nok");
@@ -172,7 +175,8 @@ fn ureq_accepts_a_line_that_ends_with_a_bare_line_feed() {
     assert!(fetch(&through_agent, &server).is_ok(), "{CHANGED}");
 }
 
-/// Row "certificates": one that a server has signed itself, as the client is told to trust it.
+/// Row "certificates": the certificate of the server is self-signed, and the client is configured
+/// to trust it.
 #[test]
 fn ureq_refuses_a_certificate_that_is_its_own_authority() {
     let key = KeyPair::generate().unwrap();
@@ -190,7 +194,8 @@ fn ureq_refuses_a_certificate_that_is_its_own_authority() {
     );
 }
 
-/// Row "sessions": the settings of single requests keep ureq from remembering its sessions.
+/// Row "sessions": the settings of individual requests prevent ureq from remembering its TLS
+/// sessions.
 #[test]
 fn ureq_makes_a_whole_handshake_for_every_connection() {
     let authority = Authority::new();
@@ -216,7 +221,7 @@ fn ureq_makes_a_whole_handshake_for_every_connection() {
         for _ in 0..2 {
             assert_eq!(text(fetch(transport, &server)), "ok");
         }
-        // The second connection has been written down before its server's thread ends.
+        // The server's thread records the second connection just before the thread ends.
         while server.seen().len() < 2 {
             thread::yield_now();
         }

@@ -1,11 +1,12 @@
-//! Silence, slowness, floods and breaks: nothing hangs, and what is merely slow is not cut.
+//! Tests of connections that are silent, slow, flooded or broken: nothing hangs, and a transfer
+//! that is merely slow is not cut off.
 
 use super::*;
 use crate::transport::connect::race;
 use crate::transport::wait::{Limits, Pace};
 use std::net::{Shutdown, SocketAddr};
 
-/// Well above any limit the tests set, well below what a hang would take.
+/// Well above any limit that the tests set, and well below the duration of a hang.
 const SOON: Duration = Duration::from_millis(1500);
 
 fn quickly<T>(work: impl FnOnce() -> T) -> T {
@@ -34,16 +35,17 @@ fn name_that_does_not_exist() {
     assert!(matches!((phase, broke), (Phase::Connect, Failure::Connect(_) | Failure::Timeout)));
 }
 
-/// The next address of a name is tried when the first refuses.
+/// The next address of a name is tried when the first one refuses the connection.
 #[test]
 fn every_address_is_tried() {
-    // `localhost` may stand for ::1 and 127.0.0.1; the server listens on the latter only.
+    // `localhost` may resolve to ::1 and 127.0.0.1; the server listens only on the latter.
     let mut server = Server::always("HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok");
     server.origin.host = "localhost".into();
     assert_eq!(text(fetch(&transport(), &server)), "ok");
 }
 
-/// A listener whose backlog is full drops SYNs: the same silence as a host that is not there.
+/// Returns a listener whose backlog is full. It drops SYNs, so it is as silent as a host that does
+/// not exist.
 fn full_backlog() -> (SocketAddr, TcpListener, Vec<TcpStream>) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
@@ -55,7 +57,8 @@ fn full_backlog() -> (SocketAddr, TcpListener, Vec<TcpStream>) {
     (address, listener, held)
 }
 
-/// Addresses are raced: one that leads nowhere costs a moment, one that refuses costs nothing.
+/// Addresses are raced: an unreachable address costs a moment, and an address that refuses the
+/// connection costs nothing.
 #[test]
 fn an_address_that_leads_nowhere_does_not_use_up_the_connect_timeout() {
     let (silent, _listener, _held) = full_backlog();
@@ -129,7 +132,7 @@ fn deadline_of_the_exchange() {
     let request = Request { deadline: Some(Instant::now() + SHORT), ..request("GET") };
     let result = quickly(|| transport.send(&server.origin, &request, RequestBody::Empty));
     assert!(matches!(failure(result), (Phase::Await, Failure::Timeout)));
-    // One that has passed already costs nothing.
+    // A deadline that has already passed does not cost a connection.
     let result = quickly(|| transport.send(&server.origin, &request, RequestBody::Empty));
     assert!(matches!(failure(result), (Phase::Connect, Failure::Timeout)));
     assert_eq!(server.accepted(), 1);
@@ -145,7 +148,7 @@ fn deadline_of_the_body() {
     assert!(matches!(failure(result), (Phase::Body, Failure::Timeout)));
 }
 
-/// Sends `head`, then one byte every 10 ms for ever.
+/// Starts a server that sends `head` and then one byte every 10 ms forever.
 fn trickle(head: &'static str) -> Server {
     Server::start(move |peer| {
         peer.stream.set_nodelay(true).unwrap();
@@ -157,7 +160,7 @@ fn trickle(head: &'static str) -> Server {
     })
 }
 
-/// Bytes that keep coming do not renew a head's time for ever.
+/// Bytes that keep arriving do not extend the timeout of a head forever.
 #[test]
 fn trickled_head_ends() {
     let (server, transport) =
@@ -168,7 +171,7 @@ fn trickled_head_ends() {
     ));
 }
 
-/// A slow body takes many times the idle timeout, and is whole.
+/// A slow body takes several times the idle timeout and is still received whole.
 #[test]
 fn slow_body_is_not_cut() {
     let server = Server::start(|peer| {
@@ -184,14 +187,15 @@ fn slow_body_is_not_cut() {
     assert_eq!(text(fetch(&Transport::new(impatient()).unwrap(), &server)), "x".repeat(12));
 }
 
-/// Well above the tests' own hiccups, well below `SOON`.
+/// Well above the delays that the tests themselves cause, and well below `SOON`.
 const STALL: Duration = Duration::from_millis(300);
 
 fn paced() -> Transport {
     Transport::new(TransportOptions { stall_timeout: STALL, ..impatient() }).unwrap()
 }
 
-/// One byte every 10 ms is never silent, and never comes to anything: neither as a body nor around one.
+/// A server that sends one byte every 10 ms is never silent, but the transfer makes no useful
+/// progress. The bytes may belong to a body or to its framing.
 #[test]
 fn dripping_body_is_cut() {
     for head in [
@@ -206,7 +210,8 @@ fn dripping_body_is_cut() {
     }
 }
 
-/// Slow, but above the floor: it takes many times the time over which the pace is measured.
+/// A body that is slow, but faster than the minimum pace, takes several times the period over which
+/// the pace is measured.
 #[test]
 fn slow_body_above_the_floor_is_not_cut() {
     let server = Server::start(|peer| {
@@ -222,7 +227,7 @@ fn slow_body_above_the_floor_is_not_cut() {
     assert_eq!(fetch(&paced(), &server).unwrap().len(), 25600);
 }
 
-/// Bytes that wait for a slow caller say nothing about the connection.
+/// Bytes that wait for a slow caller do not count against the connection.
 #[test]
 fn slow_caller_is_not_cut() {
     let server = trickle("HTTP/1.1 200 OK\r\ncontent-length: 1000000\r\n\r\n");
@@ -233,7 +238,7 @@ fn slow_caller_is_not_cut() {
     }
 }
 
-/// Books so many calls of the same kind; whether they were slow enough to be cut.
+/// Records `calls` reads of `count` bytes and returns whether they were slow enough to be cut off.
 fn is_cut(pace: &mut Pace, calls: u32, count: usize, waited: Duration) -> bool {
     let stall = Some(Duration::from_secs(120));
     let limits = Limits { idle: Duration::from_secs(60), deadline: None, stall, cancel: None };
@@ -246,10 +251,10 @@ fn a_pace_is_cut_below_its_floor_and_never_above() {
     assert!(is_cut(&mut Pace::default(), 120, 1023, second));
     assert!(!is_cut(&mut Pace::default(), 119, 1, second), "only over the whole time");
     assert!(!is_cut(&mut Pace::default(), 1200, 1024, second));
-    // A wait of nearly the idle limit before each piece, and pieces that are large enough.
+    // Each piece follows a wait of nearly the idle limit, but the pieces are large enough.
     assert!(!is_cut(&mut Pace::default(), 100, 64 << 10, 59 * second));
     assert!(is_cut(&mut Pace::default(), 100, 32 << 10, 59 * second));
-    // What came fast long ago does not count for ever.
+    // Bytes that arrived quickly a long time ago do not count forever.
     let mut pace = Pace::default();
     assert!(!is_cut(&mut pace, 1, 1 << 30, second));
     assert!(!is_cut(&mut pace, 119, 0, second));
@@ -267,7 +272,7 @@ fn a_pace_is_measured_over_the_idle_limit_at_least_and_not_under_a_deadline() {
     assert!(pace.book(&bounded, 1, 9000 * second).is_ok());
 }
 
-/// `slow-read`: the server takes the body in sips.
+/// The fault `slow-read`: the server pauses between its reads of the body.
 #[test]
 fn slow_reader_is_not_cut() {
     let server = Server::start(|peer| {
@@ -291,7 +296,7 @@ fn slow_reader_is_not_cut() {
     );
 }
 
-/// Sends `start`, then `more` for ever.
+/// Starts a server that sends `start` and then `more` forever.
 fn endless(start: &'static str, more: &'static str) -> Server {
     Server::start(move |peer| {
         peer.request().unwrap();
@@ -342,7 +347,7 @@ fn closed_before_and_within_the_head() {
     }
 }
 
-/// A reply byte on a pooled connection proves that it lived.
+/// A single byte of a response on a pooled connection proves that the connection was alive.
 #[test]
 fn half_a_reply_is_not_stale() {
     let server = Server::start(|peer| {
@@ -356,7 +361,8 @@ fn half_a_reply_is_not_stale() {
     assert!(matches!(failure(fetch(&transport, &server)), (Phase::Await, Failure::Io(_))));
 }
 
-/// A pooled server that goes silent may have processed the request: that is no stale connection.
+/// A server that goes silent on a pooled connection may have processed the request, so the
+/// connection is not reported as stale.
 #[test]
 fn silence_on_a_pooled_connection_is_not_stale() {
     let server = Server::start(|peer| {
@@ -386,7 +392,7 @@ fn source_errors_are_the_sources() {
     );
 }
 
-/// Runs `work` and cancels it from outside while it is blocked.
+/// Runs `work` and cancels it from another thread while it is blocked.
 fn cancelled(work: impl FnOnce(&Cancel) -> TransportError) -> Phase {
     let cancel = Cancel::new();
     let error = thread::scope(|scope| {
@@ -443,7 +449,8 @@ fn cancelled_tokens_send_nothing() {
     assert_eq!(server.accepted(), 0);
 }
 
-/// The server closes its half after the reply began, while the client still sends.
+/// The server closes its half of the connection after its response has begun, while the client is
+/// still sending.
 #[test]
 fn half_closed_during_upload() {
     let server = Server::start(|peer| {

@@ -1,10 +1,11 @@
-//! Where bodies end, which replies are refused, and what goes on the wire.
+//! Tests of where bodies end, which responses are refused, and what is sent on the wire.
 
 use super::head::Head;
 use super::*;
 use proptest::prelude::*;
 
-/// Serves `reply` to the first request of each connection, then closes.
+/// Starts a server that sends `reply` to the first request of each connection and then closes the
+/// connection.
 fn once(reply: impl Into<Vec<u8>>) -> Server {
     let reply = reply.into();
     Server::start(move |peer| {
@@ -49,7 +50,7 @@ fn chunked() {
     assert_eq!(server.accepted(), 1);
 }
 
-/// The same body cut into the smallest and the largest pieces.
+/// Reads a chunked body into buffers that are larger and smaller than its chunks.
 #[test]
 fn chunked_in_any_pieces() {
     let chunk = vec![b'x'; 50_000];
@@ -140,7 +141,7 @@ fn a_cut_body_is_never_an_end() {
             matches!(broke, Failure::Io(error) if error.kind() == io::ErrorKind::UnexpectedEof)
         );
     }
-    // Nor is it one for a caller who reads on.
+    // A caller that reads again after the break gets an error, not the end of the body.
     let mut reply =
         get(&transport(), &once("HTTP/1.1 200 OK\r\ncontent-length: 5\r\n\r\nhell")).unwrap();
     let mut block = [0; 10];
@@ -214,7 +215,8 @@ fn bad_heads() {
     }
 }
 
-/// P25: only what RFC 9110 has as white space stands around a number, and only CR LF ends a line.
+/// Only the characters that RFC 9110 defines as white space may surround a number, and only CR LF
+/// ends a line.
 #[test]
 fn p25_white_space_and_line_ends_are_those_of_http() {
     for head in [
@@ -235,7 +237,7 @@ fn p25_white_space_and_line_ends_are_those_of_http() {
     // Spaces and tabs are white space, and a body may begin with a line feed.
     let server = once("HTTP/1.1 200 OK\r\ncontent-length: \t2 , 2\t\r\n\r\n\nx".to_owned());
     assert_eq!(text(fetch(&transport(), &server)), "\nx");
-    // An option that only resembles `close` leaves the connection open.
+    // A connection option that only resembles `close` leaves the connection open.
     let server = Server::start(|peer| {
         while peer.request().is_some() {
             peer.send("HTTP/1.1 200 OK\r\nconnection: close\u{a0}\r\ncontent-length: 0\r\n\r\n");
@@ -267,7 +269,7 @@ fn header_values_that_are_not_text() {
     assert!(reply.headers().any(|(name, value)| (name, value) == ("x-a", "caf\u{fffd}")));
 }
 
-/// Surplus bytes must never be read as the next answer.
+/// Surplus bytes must never be read as the next response.
 #[test]
 fn surplus_costs_the_connection() {
     const EVIL: &str = "HTTP/1.1 200 OK\r\ncontent-length: 4\r\n\r\nevil";
@@ -352,7 +354,7 @@ fn what_is_sent_is_what_was_asked() {
     );
 }
 
-/// Nothing a caller passes on can start another request.
+/// No argument of a caller can start another request.
 #[test]
 fn requests_cannot_be_split() {
     let (server, transport) =
@@ -405,7 +407,7 @@ fn expectation_failed_is_the_callers() {
     wait_until(|| server.seen().contains(&"rest: None".to_owned()));
 }
 
-/// Pieces that a head is made of, and some that break it.
+/// Generates the pieces that a response head consists of, and some that make it invalid.
 fn piece() -> impl Strategy<Value = Vec<u8>> {
     let known: Vec<&[u8]> = vec![
         b"HTTP/1.1 200 OK\r\n",
@@ -423,7 +425,8 @@ fn piece() -> impl Strategy<Value = Vec<u8>> {
 }
 
 proptest! {
-    /// No bytes make the parser panic, and what it takes for a head is one whatever follows.
+    /// No input makes the parser panic. A head that the parser accepts has the same meaning
+    /// regardless of the bytes that follow it.
     #[test]
     fn any_bytes(pieces in prop::collection::vec(piece(), 0..12), rest in prop::collection::vec(any::<u8>(), 0..20)) {
         let bytes = pieces.concat();

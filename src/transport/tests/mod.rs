@@ -1,4 +1,4 @@
-//! The transport against servers that are a few lines of script on a real socket.
+//! Tests of the transport against small scripted servers on real sockets.
 
 #[cfg(feature = "ureq")]
 mod agent;
@@ -21,11 +21,11 @@ use std::sync::Mutex;
 use std::thread;
 use std::time::{Duration, Instant};
 
-/// A server on a port of its own: every connection runs `script` with its number, in a thread.
+/// A server on a separate port. Every connection gets a number and runs the script in a thread.
 struct Server {
     origin: Origin,
     accepted: Arc<AtomicU64>,
-    /// What the scripts wrote down.
+    /// The notes of the scripts, including every request head that they read.
     seen: Arc<Mutex<Vec<String>>>,
 }
 
@@ -56,7 +56,7 @@ impl Server {
         }
     }
 
-    /// Answers every request of every connection with `reply`.
+    /// Starts a server that sends `reply` as the response to every request on every connection.
     fn always(reply: &'static str) -> Self {
         Self::start(move |peer| {
             while peer.request().is_some() {
@@ -83,7 +83,8 @@ struct Peer {
 }
 
 impl Peer {
-    /// Reads a head, without its body; notes it down. None when the client is gone.
+    /// Reads a request head without its body and records it in `seen`. Returns `None` when the
+    /// client has disconnected.
     fn head(&mut self) -> Option<String> {
         let end = loop {
             if let Some(end) = self.ahead.windows(4).position(|four| four == b"\r\n\r\n") {
@@ -118,11 +119,11 @@ impl Peer {
     }
 
     fn send(&mut self, reply: impl AsRef<[u8]>) {
-        // The client may have gone by intention.
+        // The client may have disconnected on purpose.
         let _ = self.stream.write_all(reply.as_ref());
     }
 
-    /// Stays silent until the client closes.
+    /// Stays silent until the client closes the connection.
     fn hang(&mut self) {
         let _ = io::copy(&mut self.stream, &mut io::sink());
     }
@@ -144,7 +145,7 @@ fn options() -> TransportOptions {
     }
 }
 
-/// Limits so short that a test can wait for them.
+/// Returns options with timeouts that are short enough for a test to wait for them.
 fn impatient() -> TransportOptions {
     TransportOptions { connect_timeout: SHORT, idle_timeout: SHORT, ..TransportOptions::default() }
 }
@@ -169,7 +170,7 @@ fn get(transport: &Transport, server: &Server) -> Result<Response, TransportErro
     transport.send(&server.origin, &request("GET"), RequestBody::Empty)
 }
 
-/// A GET and its whole body.
+/// Sends a GET request and returns the whole body of the response.
 fn fetch(transport: &Transport, server: &Server) -> Result<Vec<u8>, TransportError> {
     get(transport, server)?.read_to_end(1 << 20, None)
 }
@@ -178,14 +179,14 @@ fn text(result: Result<Vec<u8>, TransportError>) -> String {
     String::from_utf8(result.unwrap()).unwrap()
 }
 
-/// The phase of the expected failure, and the failure.
+/// Returns the phase and the failure of an error that the test expects.
 fn failure<T: std::fmt::Debug>(result: Result<T, TransportError>) -> (Phase, Failure) {
     let error = result.unwrap_err();
     assert!(!error.stale, "{error:?}");
     (error.phase, error.failure)
 }
 
-/// Waits for what another thread is about to do.
+/// Waits until `done` returns true as a result of another thread's work.
 fn wait_until(done: impl Fn() -> bool) {
     let start = Instant::now();
     while !done() {

@@ -1,4 +1,4 @@
-//! How connections are counted, kept and given up.
+//! Tests of how connections are counted, kept and closed.
 
 use super::*;
 
@@ -76,7 +76,7 @@ fn idle_connections_grow_old() {
     assert_eq!(server.accepted(), 2);
 }
 
-/// The connections of an origin that is not asked any more are closed by the traffic of others.
+/// Idle connections to an origin that is no longer used are closed by the traffic to other origins.
 #[test]
 fn forgotten_origins_are_swept() {
     let server = Server::start(|peer| {
@@ -131,8 +131,9 @@ fn an_unread_body_costs_its_connection_unless_it_has_come_already() {
     assert_eq!(server.accepted(), 2);
 }
 
-/// A response without a body that is followed by one, which looks like a response: it must never
-/// answer the next request, however soon that follows.
+/// The server follows a response without a body with surplus bytes that look like another response.
+/// These bytes must never be taken for the response to the next request, however soon that request
+/// follows.
 #[test]
 fn p08_a_surplus_does_not_answer_the_next_request() {
     const SURPLUS: &str = "HTTP/1.1 200 OK\r\ncontent-length: 5\r\n\r\nwrong";
@@ -146,7 +147,7 @@ fn p08_a_surplus_does_not_answer_the_next_request() {
             while let Some((request, _)) = peer.request() {
                 if request.contains("/first ") {
                     peer.send(format!("HTTP/1.1 {head}\r\n\r\n"));
-                    // In a segment of its own.
+                    // In a separate TCP segment.
                     peer.send(SURPLUS);
                     peer.seen.lock().unwrap().push("surplus".into());
                 } else {
@@ -158,7 +159,7 @@ fn p08_a_surplus_does_not_answer_the_next_request() {
         for round in 1..=50 {
             let first = Request { target: "/first", ..request(method) };
             drop(transport.send(&server.origin, &first, RequestBody::Empty).unwrap());
-            // The kernel of the same machine delivers what was sent at once.
+            // The kernel delivers bytes between two sockets of one machine immediately.
             wait_until(|| server.seen().iter().filter(|note| *note == "surplus").count() == round);
             assert_eq!(text(fetch(&transport, &server)), "ok", "{method} {head}");
         }

@@ -1,4 +1,5 @@
-//! Proxies: asked only when the options name one, and never told more than they need.
+//! Tests of proxies: a proxy is used only when the options name one, and it receives nothing that
+//! it does not need.
 
 use super::*;
 use crate::net::proxy::Proxy;

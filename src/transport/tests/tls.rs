@@ -1,4 +1,4 @@
-//! Certificates, and bodies that come in records.
+//! Tests of certificates, and of bodies that arrive in TLS records.
 
 use super::super::trust::{certificates, roots};
 use super::*;
@@ -9,7 +9,7 @@ use rustls::{ServerConfig, ServerConnection, StreamOwned};
 
 pub(super) type TlsStream = StreamOwned<ServerConnection, TcpStream>;
 
-/// A certificate authority of one test.
+/// A certificate authority that a single test creates.
 pub(super) struct Authority {
     pub(super) issuer: Issuer<'static, KeyPair>,
     pub(super) pem: Vec<u8>,
@@ -25,7 +25,7 @@ impl Authority {
         Self { issuer: Issuer::new(params, key), pem }
     }
 
-    /// A server that speaks this version only.
+    /// Returns the configuration of a server that supports only this version of TLS.
     fn speaking(&self, version: &'static rustls::SupportedProtocolVersion) -> Arc<ServerConfig> {
         let key = KeyPair::generate().unwrap();
         let certificate = good().signed_by(&key, &self.issuer).unwrap().der().clone();
@@ -70,7 +70,8 @@ pub(super) fn good() -> CertificateParams {
     params(&["localhost", "127.0.0.1"])
 }
 
-/// Runs `script` on every connection whose handshake succeeds, and notes down every byte it got before failing.
+/// Starts a TLS server that runs `script` on every connection. Before that, it records the bytes
+/// that it received up to the end of a request head or up to a failure.
 pub(super) fn serve(
     config: Arc<ServerConfig>,
     script: impl Fn(&mut TlsStream) + Send + Sync + 'static,
@@ -106,7 +107,8 @@ fn good_certificates() {
     assert_eq!(text(fetch(&authority.trusted(), &server)), "ok");
 }
 
-/// What no client may accept: a lasting refusal, and not one byte of a request sent.
+/// Certificates that no client may accept. The refusal is permanent, and not one byte of a request
+/// is sent.
 #[test]
 fn bad_certificates() {
     let authority = Authority::new();
@@ -145,7 +147,8 @@ fn bad_certificates() {
     }
 }
 
-/// The server's keeper finds in its log why nobody comes.
+/// The client sends a TLS alert with the reason of its refusal, so that the server's administrator
+/// can find the reason in the server's log.
 #[test]
 fn a_refusal_is_told_to_the_server() {
     let (config, told) = (Authority::new().sign(&good()), Arc::new(Mutex::new(None)));
@@ -177,7 +180,7 @@ fn the_cheapest_cipher_is_asked_for_first() {
     assert!(suites.len() > 5, "none is left out: {suites:?}");
 }
 
-/// Extra roots stand beside the built-in ones.
+/// Extra roots are added to the built-in ones.
 #[test]
 fn extra_roots_are_added() {
     let two = [Authority::new(), Authority::new()];
@@ -191,8 +194,9 @@ fn extra_roots_are_added() {
     assert!(roots(&[]).unwrap().len() > 100);
 }
 
-/// `openssl req -x509` makes a server its own authority: such a certificate is believed when the user named just this
-/// one, for its own names and within its dates.
+/// `openssl req -x509` creates a server certificate that is its own authority. It is trusted when
+/// the user configured exactly this certificate, for the names in it and within its validity
+/// period.
 #[test]
 fn a_self_signed_certificate_is_believed_when_it_is_named() {
     let make = |names: &[&str], year: i32| {
@@ -248,7 +252,8 @@ fn bad_roots_are_refused() {
     }
 }
 
-/// P30: a certificate that cannot be decoded does not refuse the others of its bundle, wherever it stands.
+/// A certificate that cannot be decoded does not invalidate the others in its bundle, regardless of
+/// its position.
 #[test]
 fn p30_an_undecodable_certificate_does_not_refuse_the_bundle() {
     let authority = Authority::new();
@@ -300,7 +305,8 @@ fn hosts_that_are_no_names() {
     assert_eq!(phase, Phase::Connect);
 }
 
-/// Eight MiB each way, over connections that are kept, in each version; under 1.3 with new keys on the way.
+/// Transfers 8 MiB in each direction over reused connections, with each version of TLS. Under TLS
+/// 1.3, the keys are updated during the transfer.
 #[test]
 fn large_bodies() {
     const SIZE: usize = 8 << 20;
@@ -313,7 +319,8 @@ fn large_bodies() {
                 let halves = body.split_at_mut(SIZE / 2);
                 stream.read_exact(halves.0).unwrap();
                 if version.version == rustls::ProtocolVersion::TLSv1_3 {
-                    // Asks the client for new keys too, in the middle of its body and of ours.
+                    // Updates the server's keys and requests new keys from the client, in the
+                    // middle of both bodies.
                     stream.conn.refresh_traffic_keys().unwrap();
                 }
                 stream.read_exact(halves.1).unwrap();
@@ -352,7 +359,8 @@ fn large_bodies() {
     }
 }
 
-/// Records as small as they come, read into slices that hold part of one, one, and several.
+/// Records of all sizes from one byte upwards, read into buffers that hold a part of a record, one
+/// record, or several.
 #[test]
 fn records_and_reads_of_every_size() {
     let authority = Authority::new();
@@ -367,7 +375,7 @@ fn records_and_reads_of_every_size() {
         let (mut rest, mut size) = (&sent[..], 1);
         while !rest.is_empty() {
             let (now, later) = rest.split_at(size.min(rest.len()));
-            // One record for each write.
+            // Each write makes one record.
             stream.conn.writer().write_all(now).unwrap();
             stream.flush().unwrap();
             (rest, size) = (later, size * 3 / 2 + 1);
@@ -402,7 +410,8 @@ fn early_answers() {
     assert_eq!((reply.status, text(reply.read_to_end(10, None))), (403, "denied".into()));
 }
 
-/// Where the body ends with the connection, an end that the server did not announce may be an attacker's.
+/// When a body extends to the end of the connection, an end that the server did not announce may be
+/// the work of an attacker.
 #[test]
 fn cut_sessions_are_no_end() {
     for announced in [true, false] {
@@ -421,7 +430,8 @@ fn cut_sessions_are_no_end() {
     }
 }
 
-/// An answer that is there before the body is sent is kept while the body goes on, and so is the end behind it.
+/// A response that arrives before the body is sent is kept while the body is being sent, and so is
+/// the `close_notify` that follows the response.
 #[test]
 fn an_early_answer_with_an_end() {
     let authority = Authority::new();
@@ -444,7 +454,8 @@ fn an_early_answer_with_an_end() {
     }
 }
 
-/// Whatever byte of the server's is changed on the way: an error or the whole answer, and no panic.
+/// Changes single bytes of what the server sends, in many places. The outcome is either an error or
+/// the whole response, and never a panic.
 #[test]
 fn a_changed_byte_in_any_place() {
     let authority = Authority::new();
@@ -473,7 +484,8 @@ fn a_changed_byte_in_any_place() {
     });
     relay.origin.scheme = Scheme::Https;
     let (mut refused, mut whole) = (0, 0);
-    // The server's flight and its answer are some 1,000 bytes; those behind are the tickets and its end.
+    // The server's handshake flight and its response take about 1,000 bytes. They are followed by
+    // the session tickets and the end of the session.
     for at in (0..1400).step_by(7) {
         place.store(at, Ordering::SeqCst);
         match fetch(
@@ -498,7 +510,7 @@ fn a_changed_byte_in_any_place() {
     assert!(refused > 100 && whole > 5, "{refused} refused, {whole} whole");
 }
 
-/// Damage on the way is an error, never data.
+/// Damage in transit is reported as an error and never returned as data.
 #[test]
 fn a_plain_byte_in_the_session() {
     let authority = Authority::new();
@@ -529,7 +541,7 @@ fn a_session_closed_while_idle_is_replaced() {
     assert_eq!(server.accepted(), 2);
 }
 
-/// The second connection resumes the first one's session.
+/// The second connection resumes the TLS session of the first one.
 #[test]
 fn sessions_are_resumed() {
     let authority = Authority::new();
@@ -576,11 +588,13 @@ fn through_a_tunnel() {
     assert!(seen.starts_with(&format!("CONNECT 127.0.0.1:{port} HTTP/1.1\r\nhost: ")), "{seen}");
 }
 
-/// What lies behind a body is not the next answer, in the same record or in the next one.
+/// Bytes after the end of a body are not taken for the next response, whether they are in the last
+/// record of the body or in a separate one.
 #[test]
 fn surplus_costs_the_session() {
     const EVIL: &[u8] = b"HTTP/1.1 200 OK\r\ncontent-length: 4\r\n\r\nevil";
-    // The last record of the larger ones holds so much of the body that it is read straight into the caller's memory.
+    // With the larger sizes, the last record holds enough of the body to be read straight into the
+    // caller's memory.
     for size in [0, 4, 25_000, 205_000] {
         for records in [1, 2] {
             let authority = Authority::new();
@@ -605,7 +619,8 @@ fn surplus_costs_the_session() {
             let transport = authority.trusted();
             assert_eq!(fetch(&transport, &server).unwrap().len(), size);
             if records == 2 {
-                // The next record may still be on its way, and is seen by the look that follows a rest.
+                // The next record may still be in transit. A connection is checked for such bytes
+                // when it is used again after a pause.
                 thread::sleep(Duration::from_millis(5));
             }
             assert_eq!(text(fetch(&transport, &server)), "ok", "{size} bytes, {records} records");
@@ -613,7 +628,8 @@ fn surplus_costs_the_session() {
     }
 }
 
-/// Every refusal of a certificate is named for what it is, with this machine's clock where that can be the cause.
+/// Every refusal of a certificate states its cause, together with the time of this machine's clock
+/// where the clock can be the cause.
 #[test]
 fn refused_certificates_are_named() {
     let authority = Authority::new();

@@ -1,4 +1,5 @@
-//! The traps other HTTP clients were seen to fall into, one test for each, by the names of the project's notes.
+//! Mistakes that other HTTP clients were seen to make, with one test for each. The numbers in the
+//! tests' names are those of the project's notes.
 
 use super::*;
 
@@ -12,7 +13,8 @@ fn upload<'a>(
     transport.send(&server.origin, &request("PUT"), body)
 }
 
-/// A source that ends early must not be waited for, nor may the server take the object for whole.
+/// A source that ends early must not make the client wait for more bytes, and it must not make the
+/// server accept the object as complete.
 #[test]
 fn t1_short_source_fails_and_closes() {
     let server = Server::start(|peer| {
@@ -31,7 +33,7 @@ fn t1_short_source_fails_and_closes() {
         matches!(failure, Failure::Source(error) if error.kind() == io::ErrorKind::UnexpectedEof)
     );
 
-    // Beyond the first block, when a part has been sent already.
+    // The source ends after the first block, when a part of the body has already been sent.
     let mut source = io::repeat(1).take(300 << 10);
     let (_, failure) = super::failure(upload(
         &transport,
@@ -60,7 +62,8 @@ fn t1_long_source_is_cut() {
     assert_eq!(source, b"567890", "no more is read than is sent");
 }
 
-/// A final answer that comes while the body is being sent is the outcome, whether the server drains the rest or not.
+/// A final response that arrives while the body is being sent is the outcome of the request,
+/// whether or not the server drains the rest of the body.
 #[test]
 fn t2_early_answer_is_the_reply() {
     const DENIED: &str =
@@ -92,7 +95,8 @@ fn t2_early_answer_is_the_reply() {
     }
 }
 
-/// The server answers, but neither reads on nor closes: only looking while stuck finds the answer.
+/// The server responds, but neither reads the rest of the body nor closes the connection. The
+/// client finds the response only when it looks for one while its write is blocked.
 #[test]
 fn t2_early_answer_is_found_while_stuck() {
     let server = Server::start(|peer| {
@@ -108,7 +112,7 @@ fn t2_early_answer_is_found_while_stuck() {
     );
 }
 
-/// How a server goes on after a response that came too early.
+/// The ways in which a server can continue after a premature response.
 #[derive(Clone, Copy, Debug)]
 enum Afterwards {
     Drains,
@@ -117,7 +121,8 @@ enum Afterwards {
     Resets,
 }
 
-/// The first MiB is read at most: no server can have stored the rest, whatever it says.
+/// The server reads at most the first MiB of the body. It cannot have stored the rest, even if its
+/// response reports success.
 #[test]
 fn p01_an_early_200_is_not_stored() {
     const SIZE: usize = 32 << 20;
@@ -167,7 +172,7 @@ fn p01_an_early_200_is_not_stored() {
     }
 }
 
-/// A success in place of `100 Continue` is as early as one in the middle of the body.
+/// A success in place of `100 Continue` is as premature as one in the middle of the body.
 #[test]
 fn p01_a_200_in_place_of_100_continue_is_not_stored() {
     let server = Server::start(|peer| {
@@ -186,11 +191,11 @@ fn p01_a_200_in_place_of_100_continue_is_not_stored() {
     assert_eq!(transport().send(&server.origin, &request, RequestBody::Empty).unwrap().status, 200);
 }
 
-/// A response that was there before the last block of the body was sent is early, although nothing
-/// ever blocked.
+/// A response that arrived before the last block of the body was sent is premature, even though no
+/// write was ever blocked.
 #[test]
 fn p01_an_early_200_to_a_body_that_fits_the_buffers_is_not_stored() {
-    /// Waits, before its last block, until the server has responded.
+    /// A source that waits, before its last block, until the server has responded.
     struct Patient<'a>(u64, &'a Server);
     impl Read for Patient<'_> {
         fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
@@ -245,7 +250,7 @@ fn t3_interim_replies_with_headers() {
     assert_eq!(field(&server.seen()[0], "expect"), Some("100-continue"));
 }
 
-/// Stored bytes come as they are, and the header that describes them too.
+/// Stored bytes are returned unchanged, and so is the header that describes their encoding.
 #[test]
 fn t4_nothing_is_decompressed() {
     let server = Server::always(
@@ -272,7 +277,7 @@ fn t5_names_are_looked_up_once() {
     assert_eq!((transport.connector().known_names(), server.accepted()), (1, 2));
 }
 
-/// All threads' connections are kept, not three of them.
+/// The pool keeps the connections of all threads, not only three of them.
 #[test]
 fn t6_pool_holds_as_many_connections_as_threads() {
     let (server, transport) = (Server::always(OK), transport());
@@ -285,14 +290,15 @@ fn t6_pool_holds_as_many_connections_as_threads() {
     assert_eq!(server.accepted(), 24);
 }
 
-/// A connection that died in the pool says so, and does not pass for a failed request.
+/// A connection that died in the pool is reported as stale, so that it can be distinguished from a
+/// failed request.
 #[test]
 fn t7_dead_pooled_connection_is_told_apart() {
     let server = Server::start(|peer| {
         peer.request().unwrap();
         peer.send(OK);
         if peer.number == 0 {
-            // Dies when the next request is on its way.
+            // The connection is closed while the next request is being sent.
             peer.head().unwrap();
         } else {
             peer.hang();
@@ -313,7 +319,7 @@ fn t7_fresh_connection_is_never_stale() {
     assert!(matches!(failure, Failure::Io(_)));
 }
 
-/// A reply is read into the caller's memory as it comes, not in pieces of 16 KiB.
+/// A response body is read into the caller's memory as it arrives, not in pieces of 16 KiB.
 #[test]
 fn t8_large_reads_are_large() {
     let server = Server::start(|peer| {
@@ -346,8 +352,9 @@ fn t9_two_hundred_metadata_headers() {
     assert_eq!(reply.headers().count(), 601);
 }
 
-/// The environment of the process is not an option. (That a proxy is asked only when the option names one is seen in
-/// the proxy's tests; here the environment must be without effect on a process that has it set.)
+/// The transport does not read proxies from the environment of the process. The tests of proxies
+/// show that a proxy is used only when the options name one. This test shows that the variables
+/// have no effect on a process in which they are set.
 #[test]
 fn t10_environment_is_not_read() {
     const CHILD: &str = "S3DRIVER_TEST_WITH_PROXY_ENVIRONMENT";
@@ -366,7 +373,8 @@ fn t10_environment_is_not_read() {
     assert!(String::from_utf8_lossy(&output.stdout).contains("1 passed"));
 }
 
-/// `no-100`: the body follows after a short wait; and other interim replies do not end the wait.
+/// The fault `no-100`: without an interim response, the body follows after a short wait. Interim
+/// responses other than `100 Continue` do not end the wait.
 #[test]
 fn t11_wait_for_100_ends_in_time_and_not_before() {
     let server = Server::start(|peer| {
@@ -385,7 +393,7 @@ fn t11_wait_for_100_ends_in_time_and_not_before() {
     assert!((200..3000).contains(&waited), "{waited} ms");
 }
 
-/// Every failure tells how far the exchange had come.
+/// Every failure states the phase that the exchange had reached.
 #[test]
 fn t12_phases() {
     let closed =
@@ -409,7 +417,7 @@ fn t12_phases() {
     assert!(matches!((phase, broke), (Phase::Body, Failure::Io(_))));
 }
 
-/// What differs from request to request is no reason for another connection.
+/// Requests with different methods, headers, bodies and options share one connection.
 #[test]
 fn t13_requests_of_every_kind_share_a_connection() {
     let (server, transport) =

@@ -4,7 +4,7 @@ use crate::tool::Tool;
 use clap::Args;
 use s3driver::client::{ByteRange, GetObject};
 
-/// The bytes that one read takes from a connection.
+/// The number of bytes that one read takes from a connection.
 const BLOCK: usize = 256 << 10;
 
 /// Writes an object to the standard output

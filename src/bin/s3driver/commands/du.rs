@@ -7,7 +7,8 @@ use clap::Args;
 use serde_json::json;
 use std::collections::BTreeMap;
 
-/// Directories that are counted separately. What lies in further ones is in the sum alone.
+/// The number of directories that are counted separately. Objects in further directories count only
+/// towards the sum.
 const MOST_DIRECTORIES: usize = 100_000;
 
 /// Adds up the bytes and objects at a location and in each directory directly below it

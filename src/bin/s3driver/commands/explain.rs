@@ -100,8 +100,8 @@ impl Explain {
     }
 }
 
-/// Returns the keys that the request was signed with: those of the configuration, or of AWS's chain
-/// of sources.
+/// Returns the keys that the request was signed with. They come from the configuration or from
+/// AWS's chain of sources.
 fn keys(tool: &Tool) -> Outcome<Credentials> {
     if let Ok(parameters) = tool.settings.parameters(None)
         && let Some(keys) = &parameters.credentials

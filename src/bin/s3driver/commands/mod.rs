@@ -1,4 +1,4 @@
-//! The commands, one file each.
+//! The commands, with one file for each.
 mod cat;
 mod completions;
 mod cp;
@@ -21,7 +21,7 @@ use crate::failure::Outcome;
 use crate::tool::Tool;
 use clap::Subcommand;
 
-/// Lists the commands once: their names and the types of their arguments.
+/// Lists the commands in one place: their names and the types of their arguments.
 macro_rules! commands {
     ($($name:ident($arguments:ty),)*) => {
         /// One of the commands, with its arguments.

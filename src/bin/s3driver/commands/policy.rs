@@ -57,8 +57,8 @@ impl Job {
         use Action::*;
         match self {
             Self::Pull => &[ListBucket, GetObject],
-            // An upload that is closed between two requests is found by listing; the finished blob
-            // is moved to its place, which is a copy and a deletion.
+            // An upload that is closed between two requests is found again by listing. The finished
+            // blob is moved to its place by a copy and a deletion.
             Self::Push => &[
                 ListBucket,
                 ListBucketMultipartUploads,
@@ -68,7 +68,7 @@ impl Job {
                 ListMultipartUploadParts,
                 PutObject,
             ],
-            // A directory is deleted with the unfinished uploads in it.
+            // Deleting a directory also aborts the unfinished uploads in it.
             Self::GarbageCollection => &[
                 ListBucket,
                 ListBucketMultipartUploads,
@@ -108,8 +108,9 @@ fn document(bucket: &Bucket, actions: &BTreeSet<Action>) -> Value {
         let chosen = actions.iter().filter(|action| action.is_of_bucket() == of_bucket);
         chosen.map(|action| format!("s3:{action:?}")).collect()
     };
-    // Without a condition on the prefix: S3 reports that an object does not exist only to those who
-    // may list the bucket, and a condition on the prefix never holds for a request that has none.
+    // The statement does not have a condition on the prefix. S3 reports that an object does not
+    // exist only to callers who may list the bucket, and a condition on the prefix never holds for
+    // a request without one.
     let listing = json!({
         "Sid": "Bucket",
         "Effect": "Allow",
@@ -124,7 +125,7 @@ fn document(bucket: &Bucket, actions: &BTreeSet<Action>) -> Value {
     });
     let mut statements = vec![listing, objects];
     if let Encryption::Kms { key_id } = &bucket.settings.encryption {
-        // Parts of an upload are encrypted again when they are put together, which takes Decrypt.
+        // Completing an upload encrypts its parts again, which requires Decrypt.
         let writes = actions.contains(&Action::PutObject);
         let mut kms = vec!["kms:Decrypt"];
         if writes {

@@ -39,7 +39,7 @@ impl Stat {
     }
 }
 
-/// Returns the members that have a value, a line each.
+/// Returns the members that have a value, one per line.
 fn lines(document: &Value) -> String {
     let mut lines = Vec::new();
     for (name, value) in document.as_object().into_iter().flatten() {

@@ -26,10 +26,10 @@ pub(crate) struct Sync {
     dry_run: bool,
 }
 
-/// One side, and what is there: the path below the directory, the size and the time of each file or
-/// object.
+/// One side of the comparison, and its contents: the path below the directory, the size and the
+/// time of each file or object.
 ///
-/// Both sides are in memory while they are compared, some 200 bytes for each file.
+/// Both sides are kept in memory while they are compared, at about 200 bytes for each file.
 struct Side {
     place: Place,
     entries: BTreeMap<String, Entry>,
@@ -84,7 +84,7 @@ impl Sync {
         let plan =
             Plan::many(source.place.bucket(tool)?, target.place.bucket(tool)?, jobs.into_iter());
         run(tool, plan, &|sides, job, bar| sides.copy(tool, job, Keep::Nothing, bar))?;
-        // Nothing is removed before everything is copied.
+        // Nothing is removed until everything has been copied.
         for below in &removals {
             tool.check_interrupted()?;
             target.place.remove(below)?;
@@ -101,7 +101,7 @@ fn note(tool: &Tool, action: &str, below: &str) -> Outcome {
     )
 }
 
-/// Returns whether a file has to be copied over another one.
+/// Returns whether a file has to be copied over an existing one.
 fn differs(source: Entry, target: Entry) -> bool {
     source.size != target.size || source.modified > target.modified
 }
@@ -126,7 +126,7 @@ fn job(source: &Place, target: &Place, below: &str) -> Outcome<Job> {
     })
 }
 
-/// The meaning of a directory that does not exist.
+/// How a directory that does not exist is treated.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Missing {
     Fails,
@@ -190,7 +190,7 @@ impl Place {
         }
     }
 
-    /// Fails for a path that could not be removed, before anything is copied.
+    /// Fails for a path that could not be removed. The check happens before anything is copied.
     fn check_removable(&self, below: &str) -> Outcome {
         match self {
             Self::Folder(folder) => file_below(folder, below).map(drop),

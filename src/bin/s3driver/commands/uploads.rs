@@ -64,10 +64,11 @@ impl Abort {
         let now = Timestamp::from(SystemTime::now());
         let age = i64::try_from(self.older_than.as_secs()).unwrap_or(i64::MAX);
         let latest = now.unix().saturating_sub(age);
-        // All are found first: aborting one moves those that follow.
+        // All uploads are found first, because aborting one shifts those that follow in the
+        // listing.
         let mut old = Vec::new();
         visit(&bucket, &self.location, &mut |upload| {
-            // An upload without a time may be under way.
+            // An upload without a time may be in progress.
             let is_old = upload.initiated.map_or(age == 0, |begun| begun.unix() <= latest);
             if is_old {
                 old.push(upload.clone());

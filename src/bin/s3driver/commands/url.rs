@@ -48,7 +48,7 @@ pub(crate) struct Distribution {
     origin_path: Option<String>,
 }
 
-/// How long a signature is valid unless the command line says so.
+/// How long a signature is valid unless the command line sets another lifetime.
 const LIFETIME: Duration = Duration::from_secs(20 * 60);
 
 impl Url {
@@ -86,7 +86,7 @@ impl Url {
         )
     }
 
-    /// Prints the URL that the registry would send a client to.
+    /// Prints the URL to which the registry would redirect a client.
     fn print_registry_url(&self, tool: &Tool) -> Outcome {
         let options = self.distribution.options(tool)?;
         let pairs = options.iter().map(|(name, value)| (name.as_str(), value.as_str()));
@@ -100,7 +100,8 @@ impl Url {
 }
 
 impl Distribution {
-    /// Returns the options of the middleware: the file's, replaced by the command line's.
+    /// Returns the options of the middleware from the file. Options of the command line replace
+    /// them.
     pub(crate) fn options(&self, tool: &Tool) -> Outcome<Vec<(String, String)>> {
         let path = |path: &PathBuf| path.to_string_lossy().into_owned();
         let given = [

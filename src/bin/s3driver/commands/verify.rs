@@ -17,10 +17,10 @@ use std::thread;
 /// The directory of a registry's blobs.
 const BLOBS: &str = "/docker/registry/v2/blobs";
 
-/// Blobs that are known and wait to be read.
+/// The number of blobs that can be found before the threads read them.
 const WAITING: usize = 1024;
 
-/// The bytes that are read and digested at a time.
+/// The number of bytes that are read and digested at a time.
 const BLOCK: usize = 256 << 10;
 
 /// Reads the blobs of a registry and compares them with their digests
@@ -101,20 +101,20 @@ impl Verify {
     }
 }
 
-/// Sends the path of every blob.
+/// Sends the path of every blob to the threads that read the blobs.
 fn find_blobs(driver: &S3Driver, paths: &SyncSender<String>) -> Outcome {
     let walked = driver.walk(BLOBS, &WalkOptions::default(), &mut |file| {
         if file.kind != FileKind::File || !file.path.ends_with("/data") {
             return Ok(WalkStep::Continue);
         }
-        // Without a receiver the work has failed, and its failure is reported.
+        // When there is no receiver, the threads have failed, and their failure is reported.
         let sent = paths.send(file.path.clone());
         Ok(if sent.is_ok() { WalkStep::Continue } else { WalkStep::Stop })
     });
     walked.map_err(Failure::from)
 }
 
-/// Reads a blob. Returns its size, and what is wrong with it.
+/// Reads a blob. Returns its size and, if it is damaged, a description of the damage.
 fn examine(driver: &S3Driver, path: &str) -> Outcome<(u64, Option<String>)> {
     let mut components = path.rsplit('/').skip(1);
     let (digest, algorithm) = (components.next().unwrap_or(""), components.nth(1).unwrap_or(""));
@@ -127,7 +127,7 @@ fn examine(driver: &S3Driver, path: &str) -> Outcome<(u64, Option<String>)> {
         Ok((bytes, found)) if found == digest => Ok((bytes, None)),
         Ok((bytes, found)) => Ok((bytes, Some(format!("its content has the digest {found}")))),
         Err(error) if error.kind() == ErrorKind::Integrity => Ok((0, Some(error.to_string()))),
-        // A garbage collection removes blobs at the same time.
+        // A garbage collection may remove blobs at the same time.
         Err(error) if error.is_not_found() => Ok((0, None)),
         Err(error) => Err(error.into()),
     }

@@ -1,4 +1,5 @@
-//! The ways in which clients download without the registry: CloudFront and the redirect endpoint.
+//! Checks of the ways in which clients download without the registry: CloudFront and the redirect
+//! endpoint.
 use super::finding::{Verdict, what};
 use super::patient::{CONTENT, Patient};
 use s3driver::client::{Presign, PresignMethod};
@@ -30,7 +31,7 @@ pub(super) fn key(patient: &Patient<'_>) -> Verdict {
     }
 }
 
-/// Returns a URL of the distribution for the object of the examination.
+/// Returns a signed URL on the distribution for the object of the examination.
 fn signed_url(patient: &Patient<'_>) -> Result<String, Error> {
     let pairs = patient.distribution.iter().map(|(name, value)| (name.as_str(), value.as_str()));
     let options = CloudFrontOptions::from_pairs(pairs)?;
@@ -106,7 +107,8 @@ fn fetch(url: &str) -> Result<Vec<u8>, Error> {
     HttpFetch::new()?.get(url, 2 * CONTENT.len())
 }
 
-/// The verdict on a place that could not be reached from here, which need not be wrong.
+/// Returns the verdict on an address that could not be reached from this machine. Such an address
+/// is not necessarily wrong.
 fn unreachable(error: &Error, remedy: &str) -> Verdict {
     match error.kind() {
         ErrorKind::InvalidArgument | ErrorKind::Protocol => {

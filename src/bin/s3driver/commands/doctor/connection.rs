@@ -1,5 +1,5 @@
-//! The way to the bucket: keys, name, connection, and everything that the first signed request
-//! shows.
+//! Checks on the way to the bucket: keys, name, connection, and everything that the first signed
+//! request reveals.
 use super::finding::{Verdict, what};
 use super::patient::Patient;
 use crate::listing::time;
@@ -14,10 +14,10 @@ use std::sync::mpsc;
 use std::thread;
 use std::time::Duration;
 
-/// The longest time for the resolution of a name, and for a connection.
+/// The longest time for a name resolution, and for a connection.
 const DEADLINE: Duration = Duration::from_secs(10);
 
-/// Finds the keys that requests are signed with, and where they come from.
+/// Finds the keys that requests are signed with, and the source of the keys.
 pub(super) fn credentials(patient: &Patient<'_>) -> Verdict {
     if let Some(keys) = &patient.bucket.parameters.credentials {
         return Verdict::passed(format!("{} from the configuration", keys.access_key_id()));
@@ -59,7 +59,8 @@ fn found(source: &str, lease: &Lease) -> Verdict {
     Verdict::passed(format!("{id} from {source}; {ends}"))
 }
 
-/// The host and the port that connections are made to: those of the proxy, where there is one.
+/// Returns the host and the port that connections are made to, and whose they are. With a proxy,
+/// they are the proxy's.
 fn peer(patient: &Patient<'_>) -> Result<(String, u16, &'static str), Error> {
     let parameters = &patient.bucket.parameters;
     if let Some(proxy) = &parameters.proxy {
@@ -69,7 +70,7 @@ fn peer(patient: &Patient<'_>) -> Result<(String, u16, &'static str), Error> {
     Ok((located.host().to_owned(), located.port(), "the endpoint"))
 }
 
-/// Resolves the name of the endpoint or the proxy.
+/// Resolves the name of the endpoint or, if there is one, of the proxy.
 pub(super) fn host_name(patient: &Patient<'_>) -> Verdict {
     let (host, port, whose) = match peer(patient) {
         Ok(peer) => peer,
@@ -87,13 +88,13 @@ pub(super) fn host_name(patient: &Patient<'_>) -> Verdict {
     }
 }
 
-/// Resolves a name on a separate thread, because the system sets no deadline.
+/// Resolves a name on a separate thread, because the system does not set a deadline.
 fn resolve(host: &str, port: u16) -> Result<Vec<SocketAddr>, String> {
     let (sender, receiver) = mpsc::channel();
     let name = host.to_owned();
     let lookup = move || {
         let found = (&*name, port).to_socket_addrs().map(Iterator::collect::<Vec<_>>);
-        // After the deadline there is no receiver.
+        // After the deadline the receiver no longer exists.
         let _ = sender.send(found.map_err(|error| error.to_string()));
     };
     thread::Builder::new().spawn(lookup).map_err(|error| error.to_string())?;
@@ -126,7 +127,7 @@ pub(super) fn tcp(patient: &Patient<'_>) -> Verdict {
     Verdict::fault(format!("{whose} does not accept connections: {reason}"), remedy)
 }
 
-/// The check that the failure of the first request belongs to.
+/// Returns the name of the check that reports this failure of the first request.
 fn blamed(error: &Error) -> &'static str {
     use ErrorKind::*;
     let hint = error.hint().unwrap_or_default();
@@ -148,7 +149,7 @@ fn blamed(error: &Error) -> &'static str {
     }
 }
 
-/// Returns the verdict of a check that the first request is enough for.
+/// Returns the verdict of a check for which the first request is sufficient.
 fn by_first_request(patient: &Patient<'_>, name: &str, passed: impl FnOnce() -> String) -> Verdict {
     match &patient.first {
         Err(error) if blamed(error) == name => Verdict::failed(error),
@@ -156,7 +157,7 @@ fn by_first_request(patient: &Patient<'_>, name: &str, passed: impl FnOnce() -> 
     }
 }
 
-/// Looks whether both sides agree on TLS, and whether the certificate is trusted.
+/// Checks that both sides agree on TLS and that the certificate is trusted.
 pub(super) fn tls(patient: &Patient<'_>) -> Verdict {
     let encrypted = scheme(patient) == Scheme::Https;
     match &patient.first {
@@ -178,12 +179,12 @@ fn scheme(patient: &Patient<'_>) -> Scheme {
     located.map_or(Scheme::Https, |located| located.scheme())
 }
 
-/// Looks whether what responds speaks S3.
+/// Checks that the responding server speaks S3.
 pub(super) fn response(patient: &Patient<'_>) -> Verdict {
     by_first_request(patient, "response", || "the server speaks S3".to_owned())
 }
 
-/// Looks whether the bucket's name stands where the server expects it.
+/// Checks that the bucket's name stands where the server expects it.
 pub(super) fn addressing(patient: &Patient<'_>) -> Verdict {
     let located = match patient.bucket.parameters.endpoint.locate(&patient.bucket.name) {
         Ok(located) => located,
@@ -195,17 +196,17 @@ pub(super) fn addressing(patient: &Patient<'_>) -> Verdict {
     })
 }
 
-/// Looks whether the server refuses this machine's clock.
+/// Checks that the server accepts this machine's clock.
 pub(super) fn clock(patient: &Patient<'_>) -> Verdict {
     by_first_request(patient, "clock", || "the server accepts the time of the requests".to_owned())
 }
 
-/// Looks whether the server knows the access key.
+/// Checks that the server knows the access key.
 pub(super) fn access_key(patient: &Patient<'_>) -> Verdict {
     by_first_request(patient, "access key", || "the server knows the access key".to_owned())
 }
 
-/// Looks whether the server computes the same signature.
+/// Checks that the server computes an equal signature.
 pub(super) fn signature(patient: &Patient<'_>) -> Verdict {
     let version = patient.bucket.parameters.signature_version;
     match by_first_request(patient, "signature", String::new) {
@@ -219,12 +220,12 @@ pub(super) fn signature(patient: &Patient<'_>) -> Verdict {
     }
 }
 
-/// Looks whether the bucket exists.
+/// Checks that the bucket exists.
 pub(super) fn bucket(patient: &Patient<'_>) -> Verdict {
     by_first_request(patient, "bucket", || format!("{} exists", patient.bucket.name))
 }
 
-/// Looks whether the bucket is in the configured region.
+/// Checks that the bucket is in the configured region.
 pub(super) fn region(patient: &Patient<'_>) -> Verdict {
     if let Err(error) = &patient.first
         && blamed(error) == "region"

@@ -4,26 +4,26 @@ use s3driver::{Error, ErrorKind};
 /// The result of a check.
 #[derive(Debug)]
 pub(super) enum Verdict {
-    /// It passed; what was found.
+    /// The check passed. Contains what was found.
     Passed(String),
-    /// It passed, and something should be known.
+    /// The check passed, but there is something that the user should know.
     Notice(Advice),
-    /// It failed.
+    /// The check failed.
     Fault(Advice),
-    /// The configuration does not use it.
+    /// The configuration does not use what the check examines. Contains the reason.
     NotUsed(&'static str),
-    /// A check that it needs has failed.
+    /// A check that this one needs has failed. Contains the name of that check.
     NotReached(&'static str),
 }
 
-/// A description of what is wrong, and of what to do.
+/// A description of what is wrong, and of how to correct it.
 #[derive(Debug)]
 pub(super) struct Advice {
     pub(super) found: String,
     pub(super) remedy: String,
 }
 
-/// A check that was made.
+/// A completed check.
 #[derive(Debug)]
 pub(super) struct Finding {
     pub(super) name: &'static str,
@@ -50,13 +50,14 @@ impl Verdict {
         Self::Fault(Advice { found: found.into(), remedy: remedy.into() })
     }
 
-    /// A fault that an operation reported, with the operation's own advice.
+    /// Returns a fault that an operation reported, with the operation's advice.
     pub(super) fn failed(error: &Error) -> Self {
         let remedy = error.hint().unwrap_or("see the server's log for the reason").to_owned();
         Self::fault(what(error), remedy)
     }
 
-    /// A fault of an operation that needs a permission: a refusal names it.
+    /// Returns the fault of an operation that needs a permission. If the server refused access, the
+    /// fault names the permission.
     pub(super) fn refused(error: &Error, action: &str, resource: &str) -> Self {
         if error.kind() == ErrorKind::AccessDenied {
             let remedy =
@@ -67,7 +68,7 @@ impl Verdict {
     }
 }
 
-/// Returns an error without its hint: what failed and what the server said.
+/// Describes an error without its hint: what failed and what the server said.
 pub(super) fn what(error: &Error) -> String {
     let mut text = error.message().to_owned();
     if let Some(operation) = error.operation() {

@@ -1,5 +1,5 @@
-//! The doctor: every check that a registry's storage has to pass, in a table, and the examination
-//! that goes through it.
+//! The doctor: a table of every check that a registry's storage has to pass, and the examination
+//! that runs these checks.
 mod cloudfront;
 mod connection;
 mod finding;
@@ -29,17 +29,19 @@ pub(crate) struct Doctor {
     distribution: Distribution,
 }
 
-/// One row of the table of checks.
+/// One row in the table of checks.
 struct Check {
     name: &'static str,
-    /// The checks without which this one could only repeat their failure.
+    /// The checks that must pass first. If one of them has failed, this check could only repeat
+    /// that failure.
     needs: &'static [&'static str],
-    /// The IAM action that it exercises.
+    /// The IAM action that the check exercises.
     action: Option<&'static str>,
     run: fn(&Patient<'_>) -> Verdict,
 }
 
-/// The checks in their order. A check runs when all that it needs have passed.
+/// The checks in the order in which they run. A check runs when all the checks that it needs have
+/// passed.
 const CHECKS: &[Check] = &[
     Check { name: "credentials", needs: &[], action: None, run: connection::credentials },
     Check { name: "host name", needs: &[], action: None, run: connection::host_name },
@@ -192,7 +194,7 @@ impl Doctor {
     }
 }
 
-/// The check of the configuration, which comes before all others.
+/// The check of the configuration, which comes before all the others.
 const CONFIGURATION: &str = "configuration";
 
 fn configured() -> Finding {
@@ -200,7 +202,7 @@ fn configured() -> Finding {
     Finding { name: CONFIGURATION, action: None, verdict }
 }
 
-/// Returns the findings for a configuration that cannot be used: no request can be made with it.
+/// Returns the findings for an unusable configuration, with which no request can be made.
 fn misconfigured(failure: &Failure) -> Vec<Finding> {
     let (found, remedy) = failure.parts();
     let remedy = remedy.unwrap_or("correct what is named there");
@@ -214,7 +216,7 @@ fn misconfigured(failure: &Failure) -> Vec<Finding> {
     findings
 }
 
-/// Runs the checks in their order, each unless one that it needs has failed.
+/// Runs the checks in their order, and skips each check that needs a failed one.
 fn examine(tool: &Tool, patient: &Patient<'_>) -> Vec<Finding> {
     let mut findings: Vec<Finding> = Vec::new();
     for check in CHECKS {
@@ -228,8 +230,8 @@ fn examine(tool: &Tool, patient: &Patient<'_>) -> Vec<Finding> {
     findings
 }
 
-/// Returns why a check that needs the named one cannot run: the failed check is to blame, and not
-/// one that was itself not reached.
+/// Returns the reason why a check that needs the named one cannot run. The reason is the check that
+/// failed, not one that was not reached either.
 fn obstacle(findings: &[Finding], needed: &'static str) -> Option<Verdict> {
     match &findings.iter().find(|finding| finding.name == needed)?.verdict {
         Verdict::Passed(_) | Verdict::Notice(_) => None,

@@ -1,5 +1,5 @@
-//! Multipart uploads: each permission by itself, the sizes of parts, and what earlier uploads have
-//! left.
+//! Checks of multipart uploads: each permission separately, the sizes of parts, and the remains of
+//! earlier uploads.
 use super::finding::Verdict;
 use super::patient::{CONTENT, Patient, Upload};
 use s3driver::ErrorKind;
@@ -7,8 +7,8 @@ use s3driver::client::{Condition, CopySource, MIN_PART_SIZE, UploadRef};
 use s3driver::time::Timestamp;
 use std::time::SystemTime;
 
-/// The age from which an unfinished upload is taken for abandoned: a week, as the registry takes
-/// its own.
+/// The age from which an unfinished upload counts as abandoned: a week, as for the registry's
+/// uploads.
 const ABANDONED: i64 = 7 * 24 * 3600;
 
 pub(super) fn create(patient: &Patient<'_>) -> Verdict {
@@ -40,7 +40,7 @@ fn with_upload(
     work(UploadRef { bucket: &patient.bucket.name, key: &key, upload_id: &id }, upload)
 }
 
-/// Uploads the smallest part that S3 allows before another one.
+/// Uploads a part of the smallest size that S3 allows for a part before the last one.
 pub(super) fn upload_part(patient: &Patient<'_>) -> Verdict {
     with_upload(patient, |place, upload| {
         let content = vec![b'x'; usize::try_from(MIN_PART_SIZE).unwrap_or_default()];
@@ -54,7 +54,7 @@ pub(super) fn upload_part(patient: &Patient<'_>) -> Verdict {
     })
 }
 
-/// Makes the last part from an object.
+/// Creates the last part by copying an object.
 pub(super) fn copy_part(patient: &Patient<'_>) -> Verdict {
     with_upload(patient, |place, upload| {
         let (bucket, key) = (&patient.bucket, patient.key("object"));
@@ -99,7 +99,7 @@ pub(super) fn list_uploads(patient: &Patient<'_>) -> Verdict {
     }
 }
 
-/// Completes the upload and compares the object's size with that of its parts.
+/// Completes the upload and compares the object's size with the total size of its parts.
 pub(super) fn complete(patient: &Patient<'_>) -> Verdict {
     let bucket = &patient.bucket;
     let Some(upload) = patient.upload.borrow_mut().take() else {
@@ -123,7 +123,7 @@ pub(super) fn complete(patient: &Patient<'_>) -> Verdict {
     }
 }
 
-/// Aborts an upload: the shared one if it is still open, or else a new one.
+/// Aborts an upload: the shared one if it is still open, otherwise a new one.
 pub(super) fn abort(patient: &Patient<'_>) -> Verdict {
     let shared = patient.upload.borrow_mut().take();
     let upload = match shared.map_or_else(|| begin(patient, "aborted"), Ok) {
@@ -142,7 +142,7 @@ pub(super) fn abort(patient: &Patient<'_>) -> Verdict {
     }
 }
 
-/// Counts the uploads below the root directory that nothing seems to continue.
+/// Counts the uploads below the root directory that appear to be abandoned.
 pub(super) fn unfinished(patient: &Patient<'_>) -> Verdict {
     let bucket = &patient.bucket;
     let root = &bucket.parameters.root_directory;

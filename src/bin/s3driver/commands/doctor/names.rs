@@ -1,4 +1,4 @@
-//! Keys: whether the server stores, lists and orders them as S3 does.
+//! Checks of keys: the server has to store, list and order them as S3 does.
 use super::finding::Verdict;
 use super::patient::Patient;
 use s3driver::Error;
@@ -7,7 +7,7 @@ use s3driver::client::ListObjects;
 /// Keys whose characters are encoded in paths, in queries or in XML, in the order of their bytes.
 const UNUSUAL: [&str; 6] = ["n/a b+c", "n/a%20b", "n/a&<b>'\"", "n/dir-x/1", "n/dir/1", "n/ü~é"];
 
-/// Stores and lists unusual keys, and compares them byte for byte.
+/// Stores and lists unusual keys, and compares the listed keys with the stored ones byte for byte.
 pub(super) fn unusual_keys(patient: &Patient<'_>) -> Verdict {
     let bucket = &patient.bucket;
     for name in UNUSUAL {
@@ -59,7 +59,7 @@ pub(super) fn start_after(patient: &Patient<'_>) -> Verdict {
     }
 }
 
-/// Lists the unusual keys in one page, in the server's order.
+/// Lists the unusual keys on one page, in the server's order.
 fn listed(patient: &Patient<'_>, after: Option<&str>) -> Result<Vec<String>, Error> {
     let mut request = ListObjects::prefix(patient.key("n/"));
     if let Some(key) = after {

@@ -1,4 +1,4 @@
-//! Objects: each permission by itself, and what the server makes of the driver's headers.
+//! Checks of objects: each permission separately, and how the server treats the driver's headers.
 use super::finding::{Verdict, what};
 use super::patient::{CONTENT, Patient};
 use s3driver::client::{Condition, CopySource, Encryption, GetObject, ListObjects, ObjectSettings};
@@ -6,11 +6,11 @@ use s3driver::time::Timestamp;
 use s3driver::{Error, ErrorKind};
 use std::time::SystemTime;
 
-/// The name of the object that most checks work with.
+/// The name of the object that most checks use.
 const OBJECT: &str = "object";
 
-/// The difference of two clocks from which servers refuse requests, and from which it should be
-/// corrected, in seconds.
+/// The clock differences, in seconds, from which servers refuse requests and from which the clock
+/// should be corrected.
 const REFUSED_SKEW: u64 = 15 * 60;
 const NOTICED_SKEW: u64 = 60;
 
@@ -26,7 +26,8 @@ pub(super) fn list(patient: &Patient<'_>) -> Verdict {
     }
 }
 
-/// Deletes an object that does not exist, before anything is stored that could then not be removed.
+/// Deletes an object that does not exist. This check runs before anything is stored, because
+/// without the permission the examination could not remove what it stores.
 pub(super) fn delete_missing(patient: &Patient<'_>) -> Verdict {
     match patient.bucket.client.delete_object(
         &patient.bucket.name,
@@ -38,8 +39,8 @@ pub(super) fn delete_missing(patient: &Patient<'_>) -> Verdict {
     }
 }
 
-/// Stores an object as the driver does, and, when that is refused, without an ACL and encryption to
-/// find out why.
+/// Stores an object as the driver does. If the server refuses it, the check stores it without an
+/// ACL and encryption to find the reason.
 pub(super) fn put(patient: &Patient<'_>) -> Verdict {
     let bucket = &patient.bucket;
     let put = |settings: &ObjectSettings| {
@@ -108,8 +109,8 @@ pub(super) fn get(patient: &Patient<'_>) -> Verdict {
     }
 }
 
-/// The verdict on a failed read. Where no object could be stored, the response that it does not
-/// exist shows the permission.
+/// Returns the verdict on a failed read. If no object could be stored, the response that the object
+/// does not exist shows that reading is permitted.
 fn without_object(patient: &Patient<'_>, error: &Error, operation: &str) -> Verdict {
     if error.kind() == ErrorKind::NoSuchKey {
         return Verdict::passed(format!(
@@ -128,7 +129,7 @@ fn read(patient: &Patient<'_>) -> Result<Vec<u8>, Error> {
         .and_then(|reader| reader.read_all(2 * CONTENT.len()))
 }
 
-/// Compares what was stored with what is read.
+/// Compares the stored content with the content that is read.
 pub(super) fn content(patient: &Patient<'_>) -> Verdict {
     match read(patient) {
         Ok(content) if content == CONTENT => Verdict::passed("the object is read as it was stored"),
@@ -164,7 +165,7 @@ pub(super) fn storage_class(patient: &Patient<'_>) -> Verdict {
     let bucket = &patient.bucket;
     match bucket.client.head_object(&bucket.name, &patient.key(OBJECT), &Default::default()) {
         Ok(meta) => {
-            // The default class is left out.
+            // Responses leave out the default class.
             let class = meta.storage_class.unwrap_or_else(|| "STANDARD".to_owned());
             if class == wanted.as_str() {
                 return Verdict::passed(class);
@@ -188,7 +189,8 @@ pub(super) fn copy(patient: &Patient<'_>) -> Verdict {
     }
 }
 
-/// Stores an object under the condition that it does not exist, which it does.
+/// Stores an object on condition that it does not exist. Because it does exist, the server must
+/// refuse the request.
 pub(super) fn conditional_write(patient: &Patient<'_>) -> Verdict {
     let bucket = &patient.bucket;
     let absent = bucket.settings.clone().condition(Condition::IfAbsent);

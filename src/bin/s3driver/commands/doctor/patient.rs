@@ -1,4 +1,4 @@
-//! The storage that is examined, and what the checks leave for each other.
+//! The storage under examination, and the state that the checks share.
 use super::finding::{Finding, Verdict, what};
 use crate::arn::Arns;
 use crate::tool::{Bucket, Tool};
@@ -7,24 +7,24 @@ use s3driver::clock::{Clock as _, SystemClock};
 use s3driver::{Cancel, Error};
 use std::cell::RefCell;
 
-/// Bytes of the object that most checks work with.
+/// The content of the object that most checks use.
 pub(super) const CONTENT: &[u8] = b"stored by s3driver doctor, which removes it\n";
 
-/// A bucket with a directory for the examination.
+/// A bucket, with a directory for the examination.
 pub(super) struct Patient<'a> {
     pub(super) tool: &'a Tool,
     pub(super) bucket: Bucket,
     /// The prefix of all keys of the examination, with a slash at its end.
     pub(super) directory: String,
-    /// The options of the CloudFront middleware; empty without one.
+    /// The options of the CloudFront middleware. They are empty if it is not configured.
     pub(super) distribution: Vec<(String, String)>,
-    /// The result of the first signed request, in which most wrong configurations show.
+    /// The result of the first signed request, which reveals most wrong configurations.
     pub(super) first: Result<(), Error>,
     /// The upload that the checks of multipart uploads share.
     pub(super) upload: RefCell<Option<Upload>>,
 }
 
-/// A multipart upload of the examination.
+/// A multipart upload that the examination creates.
 pub(super) struct Upload {
     pub(super) key: String,
     pub(super) id: String,
@@ -45,12 +45,12 @@ impl<'a> Patient<'a> {
         format!("{}{name}", self.directory)
     }
 
-    /// Returns the resource of a policy for the bucket itself.
+    /// Returns the resource that names the bucket itself in a policy.
     pub(super) fn bucket_arn(&self) -> String {
         Arns::of(&self.bucket).bucket()
     }
 
-    /// Returns the resource of a policy for the registry's objects.
+    /// Returns the resource that names the registry's objects in a policy.
     pub(super) fn objects_arn(&self) -> String {
         Arns::of(&self.bucket).objects()
     }
@@ -59,7 +59,7 @@ impl<'a> Patient<'a> {
         Verdict::refused(error, action, &self.objects_arn())
     }
 
-    /// Removes everything that the examination stored, also after an interruption.
+    /// Removes everything that the examination stored, even after an interruption.
     pub(super) fn clean(&self) -> Finding {
         let finding = |verdict| Finding { name: "clean-up", action: None, verdict };
         if self.first.is_err() {

@@ -5,7 +5,7 @@ use crate::output::shown;
 use crate::tool::Tool;
 use serde_json::{Value, json};
 
-/// Prints the findings in the order of the checks, and how many there are of each kind.
+/// Prints the findings in the order of the checks, and the number of findings of each kind.
 pub(super) fn print(tool: &Tool, findings: &[Finding]) -> Outcome {
     tool.output.print(|| table(findings), || document(findings))
 }
@@ -23,7 +23,7 @@ fn table(findings: &[Finding]) -> String {
     lines.join("\n")
 }
 
-/// Returns the word for a verdict, and what was found.
+/// Returns the word for a verdict, and a description of what was found.
 fn words(verdict: &Verdict) -> (&'static str, String) {
     match verdict {
         Verdict::Passed(found) => ("ok", found.clone()),
