@@ -253,7 +253,8 @@ impl Client {
         self.notice(&Notice::Fallback { bucket: bucket.to_owned(), missing, instead });
     }
 
-    /// Whether an upload is older than `age`; one whose server states no time is not.
+    /// Returns whether an upload is older than `age`. An upload whose server does not state a time
+    /// is not.
     pub(crate) fn is_older(&self, initiated: Option<Timestamp>, age: Duration) -> bool {
         let now = Timestamp::from(self.clock().now());
         initiated.is_some_and(|initiated| initiated.plus(age) < now)

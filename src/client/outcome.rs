@@ -48,7 +48,7 @@ pub(super) enum Found {
     Unknown(Error),
 }
 
-/// Whether an object was stored after the write began, according to the server's clock.
+/// The age of an object relative to the beginning of the write, according to the server's clock.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Age {
     Since,

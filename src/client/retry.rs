@@ -288,7 +288,8 @@ pub(super) fn kind_of_response(status: u16, code: &str) -> ErrorKind {
     }
 }
 
-/// Whether a request that failed with `error` may be sent again, provided that it is idempotent.
+/// Returns whether a request that failed with `error` may be sent again, provided that it is
+/// idempotent.
 pub(super) fn may_retry(error: &Error) -> bool {
     match error.kind() {
         _ if error.is_permanent() => false,

@@ -87,7 +87,7 @@ impl<'a> Content<'a> {
     }
 }
 
-/// Whether the operation's response must have an ETag.
+/// The requirement for an ETag in the operation's response.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Etag {
     Optional,
