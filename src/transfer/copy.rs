@@ -86,7 +86,7 @@ const RELAYS: NonZeroUsize = NonZeroUsize::new(4).expect("not zero");
 /// Copies an object of any size to the target (bucket and key), and replaces an existing object
 /// completely or not at all. Up to the threshold, this takes one CopyObject; a larger object is
 /// copied in parts. If the server cannot copy parts, and the object has at most 5 GiB, CopyObject
-/// is used as well. If the server cannot copy at all, the object is read and stored. `meta` is the
+/// is used instead. If the server cannot copy at all, the object is read and stored. `meta` is the
 /// server's description of the source. With [`Condition::IfMatch`] for the source, all parts are
 /// from one version.
 pub(crate) fn copy_any_size(

@@ -16,8 +16,8 @@ impl Transfer<'_> {
     /// `age` ago, and returns how many were aborted. An upload is kept if the server does not state
     /// when it was begun.
     ///
-    /// An upload in progress is also unfinished, so an `age` shorter than the longest upload aborts
-    /// that upload.
+    /// An upload in progress is also unfinished, so an `age` shorter than the duration of the
+    /// longest upload aborts that upload.
     ///
     /// ```no_run
     /// use s3driver::client::Client;
