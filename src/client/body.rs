@@ -11,15 +11,15 @@ const COMPARED: usize = 64;
 /// The body of a request.
 pub(super) enum Payload<'a> {
     Empty,
-    /// Sent from the beginning in each attempt.
+    /// Bytes that are sent from the beginning in each attempt.
     Bytes(&'a [u8]),
-    /// Can be read only once: after the first read there is no further attempt.
+    /// A body that can be read only once: after the first read, it cannot be sent again.
     Stream {
         source: &'a mut dyn Read,
         length: u64,
         progress: &'a mut Progress,
     },
-    /// Opened again for each attempt, and one more time to hash it if it is signed.
+    /// A body that is opened again for each attempt, and once more to hash it if it is signed.
     Replay {
         open: &'a Reopen<'a>,
         length: u64,
@@ -32,13 +32,13 @@ pub(crate) type Reopen<'a> = dyn Fn() -> Box<dyn Read + 'a> + Sync + 'a;
 /// The progress of a body that can be read only once.
 #[derive(Default)]
 pub(super) struct Progress {
-    /// Whether a read was tried, successful or not: after that, no further attempt has the whole
-    /// body.
+    /// Whether a read was attempted, successfully or not: after that, no further attempt has the
+    /// whole body.
     pub(super) begun: bool,
-    /// Whether the last attempt sent it in chunks.
+    /// Whether the last attempt sent the body in chunks.
     pub(super) chunked: bool,
     taken: u64,
-    /// Its first bytes, up to [`COMPARED`].
+    /// The first bytes of the body, up to [`COMPARED`].
     pub(super) beginning: Vec<u8>,
     /// The checksums of the bytes that were read.
     pub(super) sums: Vec<Running>,

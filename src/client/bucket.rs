@@ -40,8 +40,8 @@ pub struct BucketInfo {
 }
 
 impl Client {
-    /// [HeadBucket]: checks that the bucket exists and is accessible. A cheap probe that reveals a
-    /// wrong bucket, secret or region.
+    /// [HeadBucket]: checks that the bucket exists and is accessible. This inexpensive check
+    /// reveals a wrong bucket, secret or region.
     ///
     /// [HeadBucket]: https://docs.aws.amazon.com/AmazonS3/latest/API/API_HeadBucket.html
     pub fn head_bucket(&self, bucket: &str) -> Result<BucketInfo> {
@@ -51,7 +51,7 @@ impl Client {
         })
     }
 
-    /// [CreateBucket] in the endpoint's region.
+    /// [CreateBucket]: creates a bucket in the endpoint's region.
     ///
     /// [CreateBucket]: https://docs.aws.amazon.com/AmazonS3/latest/API/API_CreateBucket.html
     pub fn create_bucket(&self, bucket: &str) -> Result<()> {

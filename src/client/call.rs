@@ -29,16 +29,16 @@ struct Attempts<'a> {
     state: State,
     /// The number of requests that the server may have seen.
     sent: u32,
-    /// Whether one of them may have taken effect.
+    /// Whether one of the requests may have taken effect.
     unsettled: bool,
-    /// When the first one was sent.
+    /// The time when the first request was sent.
     started: Option<Instant>,
-    /// Whether the reason of a refused HEAD was already requested.
+    /// Whether the reason for a refused HEAD was already requested.
     inquired: bool,
     history: History,
-    /// Requests made, inquiries included.
+    /// The number of requests made, including inquiries.
     number: u32,
-    /// The latest one, where it is observed and was sent.
+    /// The latest request, if it is observed and was sent.
     watch: Option<Watch>,
 }
 
@@ -214,7 +214,7 @@ impl Client {
         })
     }
 
-    /// Runs `call`, whose response has no document.
+    /// Runs `call`, whose response does not have a document.
     pub(super) fn run_for_nothing(&self, call: &Call<'_>, payload: Payload<'_>) -> Result<()> {
         self.run(call, payload, |response, deadline| {
             reply::expect_nothing(response, deadline, call)
@@ -316,7 +316,7 @@ impl Client {
         Err(attempts.refusal(inner, failed))
     }
 
-    /// Applies the correction that a failure calls for. If that fails, there is no further attempt.
+    /// Applies the correction that a failure requires. If that fails, no further attempt is made.
     fn learn(
         &self,
         step: Step,
@@ -413,7 +413,7 @@ impl Client {
 
     /// Waits, but ends early if the caller cancels.
     fn sleep(&self, wait: Duration) -> Result<()> {
-        /// How soon a cancelled wait ends.
+        /// The maximum time until a cancelled wait ends.
         const SLICE: Duration = Duration::from_millis(200);
         let mut left = wait;
         while self.cancel.is_some() && left > SLICE {
@@ -426,7 +426,7 @@ impl Client {
     }
 }
 
-/// Whether the client may retry once more.
+/// The client's permission for one more retry.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Retry {
     /// The retry may be sent: the wait before it is over.
@@ -444,7 +444,8 @@ const fn decision(then: Then, wait: Option<Duration>) -> Decision {
     }
 }
 
-/// The success statuses that S3 sends. Others of the class are unexpected and not relied on.
+/// Returns whether `status` is a success status that S3 sends. Other 2xx statuses are unexpected,
+/// so they do not count.
 const fn is_success(status: u16) -> bool {
     matches!(status, 200 | 201 | 204 | 206)
 }
@@ -466,7 +467,7 @@ impl Inner {
         None
     }
 
-    /// Returns how long to wait before the next attempt, or `None` if there is none.
+    /// Returns the wait before the next attempt, or `None` if there is no further attempt.
     fn wait_before_next(
         &self,
         attempts: &mut Attempts<'_>,

@@ -1,5 +1,5 @@
 //! Checksums of an object's bytes. They are sent with uploads, so that the server stores exactly
-//! our bytes, and compared after downloads.
+//! the intended bytes, and compared after downloads.
 //!
 //! In addition to MD5, only CRCs that S3 can combine into one of the whole object are used
 //! (<https://docs.aws.amazon.com/AmazonS3/latest/userguide/checking-object-integrity-upload.html>):

@@ -10,7 +10,7 @@ use std::borrow::Cow;
 /// [reads](https://docs.aws.amazon.com/AmazonS3/latest/userguide/conditional-reads.html)).
 ///
 /// Reads are GetObject, HeadObject and the source of a copy. Writes are PutObject,
-/// CompleteMultipartUpload and the target of a copy. An operation that does not have a condition
+/// CompleteMultipartUpload and the target of a copy. An operation that does not support a condition
 /// refuses it before anything is sent.
 ///
 /// | condition | reads | writes | DeleteObject |
@@ -19,10 +19,10 @@ use std::borrow::Cow;
 /// | `IfMatch` | yes | yes | yes |
 /// | `IfNoneMatch`, `IfModifiedSince`, `IfUnmodifiedSince` | yes | | |
 ///
-/// A condition that does not hold is [`ErrorKind::PreconditionFailed`]. The exception is a read
-/// under `IfNoneMatch` or `IfModifiedSince`: the caller has the object already, and the error is
-/// [`ErrorKind::NotModified`]. Servers without conditional writes (Garage, rclone) ignore those of
-/// writes.
+/// If a condition does not hold, the error is [`ErrorKind::PreconditionFailed`]. The exception is a
+/// read under `IfNoneMatch` or `IfModifiedSince`: the caller already has the object, and the error
+/// is [`ErrorKind::NotModified`]. Servers without conditional writes (Garage, rclone) ignore the
+/// conditions of writes.
 ///
 /// ETags are given without quotes, as this crate returns them.
 ///
@@ -36,9 +36,9 @@ pub enum Condition {
     Always,
     /// No object has the key (`If-None-Match: *`).
     IfAbsent,
-    /// The object has this ETag (`If-Match`). A weak ETag (`W/"..."`) never holds: writes refuse it,
-    /// and reads compare it with that of the response. On Ceph RGW 16, which compares the quotes as
-    /// well that AWS demands, a write with this condition never takes place.
+    /// The object has this ETag (`If-Match`). A weak ETag (`W/"..."`) never matches: writes refuse
+    /// it, and reads compare it with that of the response. Ceph RGW 16 also compares the quotes,
+    /// which AWS requires, so a write with this condition never takes place there.
     IfMatch(String),
     /// The object has another ETag (`If-None-Match`).
     IfNoneMatch(String),
@@ -93,7 +93,7 @@ impl Condition {
             }
             Self::IfMatch(etag) => match condition(etag) {
                 Some(etag) => ("if-match", etag),
-                // The caller compares it with that of the response.
+                // The caller compares the ETag with that of the response.
                 None => return Ok(call),
             },
             // A weak ETag is written with its own quotes, and may be compared here (RFC 9110

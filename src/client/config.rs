@@ -11,7 +11,7 @@ use std::num::NonZeroUsize;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// How long a client waits.
+/// The time limits of a client.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Timeouts {
@@ -20,20 +20,20 @@ pub struct Timeouts {
     /// The longest silence, in either direction, while bytes should be transferred.
     pub idle: Duration,
     /// The period over which the bytes of an object must be transferred at an average of 1 KiB/s,
-    /// in either direction; it counts only time spent waiting for the network, and is at least
-    /// `idle`. A slower transfer has stalled, however steadily it drips; a faster one is never
+    /// in either direction. It only counts time spent waiting for the network, and is at least
+    /// `idle`. A slower transfer has stalled, however steadily bytes arrive; a faster one is never
     /// ended. The caller's time between reads, or for producing the bytes to send, does not count.
     pub stall: Duration,
-    /// The time for one attempt of an operation whose request and response are small, as for all
-    /// but object bodies. Also how long a request waits for its turn while no other request gets
-    /// one, see [`Config::max_requests`].
+    /// The time for one attempt of an operation whose request and response are small, which applies
+    /// to all operations except the transfer of object bodies. Also the maximum time that a request
+    /// waits for its turn while no other request gets one, see [`Config::max_requests`].
     pub operation: Duration,
 }
 
 impl Default for Timeouts {
-    /// 10 s to connect; 60 s of silence, because a server may take that long before the first byte
-    /// of a response; 120 s for the pace, so that it tolerates one such silence; 120 s for a small
-    /// operation.
+    /// Returns the default time limits: 10 s to connect; 60 s of silence, because a server may take
+    /// that long before the first byte of a response; 120 s for the pace, so that it tolerates one
+    /// such silence; 120 s for a small operation.
     fn default() -> Self {
         Self {
             connect: Duration::from_secs(10),
@@ -52,7 +52,7 @@ impl Timeouts {
         self
     }
 
-    /// Limits the silence while bytes should flow.
+    /// Limits the silence while bytes should be transferred.
     #[must_use]
     pub const fn idle(mut self, idle: Duration) -> Self {
         self.idle = idle;
@@ -110,12 +110,12 @@ pub struct Config {
     pub(super) agent: Option<transport::Agent>,
 }
 
-/// Where a configuration's credentials come from.
+/// The source of a configuration's credentials.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum KeySource {
-    /// `Config::credentials`.
+    /// The provider that was passed to `Config::credentials`.
     Provider,
-    /// AWS's chain, which is made when the rest of the configuration is known.
+    /// AWS's chain, which is created when the rest of the configuration is known.
     Chain,
 }
 
@@ -177,7 +177,7 @@ impl Config {
         self.key_source = KeySource::Chain;
         self
     }
-    /// Makes the chain, if it was chosen.
+    /// Creates the chain of credential sources, if it was chosen.
     pub(super) fn with_chain(self) -> Self {
         if self.key_source == KeySource::Provider {
             return self;
@@ -212,7 +212,7 @@ impl Config {
         self.checksum = checksum;
         self
     }
-    /// Chooses who pays for requests.
+    /// Chooses which account pays for requests.
     #[must_use]
     pub const fn request_payer(mut self, payer: RequestPayer) -> Self {
         self.request_payer = payer;
@@ -230,10 +230,10 @@ impl Config {
         self.extra_roots_pem = pem.into();
         self
     }
-    /// Sets the certificate that the client shows to servers that ask for one: its chain, the
+    /// Sets the certificate that the client presents to servers that request one: its chain, the
     /// client's own certificate first, and its private key (PKCS#8, PKCS#1 or SEC 1, without a
-    /// passphrase), both as PEM text. What cannot be used fails in
-    /// [`Client::new`](super::Client::new).
+    /// passphrase), both as PEM text. If they cannot be used, [`Client::new`](super::Client::new)
+    /// fails.
     #[must_use]
     pub fn client_certificate(
         mut self,
@@ -255,14 +255,14 @@ impl Config {
     /// Sends every request through `agent`, with its proxy, TLS, resolver and pool of connections.
     ///
     /// Signing, retries, validation, redirects and time limits remain the client's. Proxy,
-    /// certificates and verification are the agent's: setting them here as well fails at
-    /// [`Client::new`](super::Client::new). So does a ureq that is built with `gzip`, `brotli` or
-    /// `charset`, which would change the bodies of objects. Requests to metadata and container
-    /// services of the same machine never use the agent.
+    /// certificates and verification are the agent's: if they are also set here,
+    /// [`Client::new`](super::Client::new) fails. It also fails if ureq is built with `gzip`,
+    /// `brotli` or `charset`, which would change the bodies of objects. Requests to metadata and
+    /// container services of the same machine never use the agent.
     ///
-    /// An agent from `ureq::agent()` takes a proxy from the environment, and keeps 3 idle connections
-    /// for a server: set `max_idle_connections_per_host` to the number of threads.
-    /// `docs/transports.md` lists what differs from the client's own transport.
+    /// An agent from `ureq::agent()` takes a proxy from the environment, and keeps 3 idle
+    /// connections for each server: set `max_idle_connections_per_host` to the number of threads.
+    /// `docs/transports.md` lists the differences from the client's own transport.
     #[cfg(feature = "ureq")]
     #[must_use]
     pub fn agent(mut self, agent: ureq::Agent) -> Self {
@@ -279,13 +279,13 @@ impl Config {
         }
         self
     }
-    /// Sets how long to wait.
+    /// Sets the time limits.
     #[must_use]
     pub const fn timeouts(mut self, timeouts: Timeouts) -> Self {
         self.timeouts = timeouts;
         self
     }
-    /// Sets how often to try.
+    /// Sets the retry policy.
     #[must_use]
     pub const fn retry(mut self, retry: RetryPolicy) -> Self {
         self.retry = retry;
@@ -316,8 +316,8 @@ impl Config {
         self.observers.push(observer);
         self
     }
-    /// Sets how long an idle connection is kept; the default is 5 seconds, after which S3 closes it.
-    /// A longer time saves handshakes with servers that keep connections longer.
+    /// Sets the time that an idle connection is kept; the default is 5 seconds, after which S3
+    /// closes it. A longer time saves handshakes with servers that keep connections longer.
     #[must_use]
     pub const fn idle_lifetime(mut self, lifetime: Duration) -> Self {
         self.idle_lifetime = lifetime;

@@ -18,11 +18,11 @@ use std::collections::{HashMap, HashSet};
 /// (<https://docs.aws.amazon.com/AmazonS3/latest/API/API_DeleteObjects.html>).
 pub const DELETE_OBJECTS_KEYS: usize = 1000;
 
-/// A request to delete an object. The default deletes what is there.
+/// A request to delete an object. By default, the object is deleted without a condition.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct DeleteObject {
-    /// Only if the object meets this condition: [`Condition::Always`] or [`Condition::IfMatch`].
+    /// The condition that the object must meet: [`Condition::Always`] or [`Condition::IfMatch`].
     pub condition: Condition,
 }
 
@@ -38,19 +38,20 @@ impl DeleteObject {
 /// The outcome of each key of a DeleteObjects, according to its response.
 #[derive(Default)]
 struct Fates<'k> {
-    /// Failed temporarily.
+    /// The keys whose deletion failed temporarily.
     again: Vec<(&'k str, Error)>,
-    /// Failed permanently.
+    /// The keys whose deletion failed permanently.
     failed: Vec<(&'k str, Error)>,
-    /// Not mentioned.
+    /// The keys that the response does not mention.
     unnamed: Vec<&'k str>,
 }
 
 impl Client {
-    /// [DeleteObject]. Also succeeds if the object does not exist.
+    /// [DeleteObject]: deletes an object. Also succeeds if the object does not exist.
     ///
-    /// When no response shows whether the object was deleted, it is looked for: its absence is a
-    /// success. Servers without conditional deletes ignore a condition or refuse the request (501).
+    /// If no response shows whether the object was deleted, the client looks for it: its absence is
+    /// a success. Servers without conditional deletes ignore a condition or refuse the request
+    /// (501).
     ///
     /// # Errors
     /// [`ErrorKind::PreconditionFailed`] if the condition does not hold.
@@ -69,18 +70,19 @@ impl Client {
         }
     }
 
-    /// Reports whether there is no object at `key`.
+    /// Returns whether the object at `key` does not exist.
     fn is_gone(&self, bucket: &str, key: &str) -> bool {
         let begun = self.inner.config.clock.instant();
         matches!(self.look(bucket, key, &Wanted::default(), begun), Found::Nothing)
     }
 
-    /// [DeleteObjects]: up to 1,000 keys in one request. `Ok` means that every key is gone.
+    /// [DeleteObjects]: deletes up to 1,000 keys in one request. `Ok` means that none of them has
+    /// an object any more.
     ///
     /// Keys with characters that XML cannot represent are deleted one by one, and so are all keys
     /// on servers that do not support the operation (Google Cloud Storage), however they report
     /// that. If the response does not mention a key, the client looks for the object, and deletes
-    /// it on its own if it still exists.
+    /// it separately if it still exists.
     ///
     /// # Errors
     /// If some keys are left: the first failure, with the further ones in [`Error::others`].

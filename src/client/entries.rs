@@ -1,14 +1,15 @@
-//! Listings entry by entry.
+//! Iterates over listings, entry by entry.
 use super::pages::Pages;
 use crate::error::Result;
 use std::fmt;
 
-/// An iterator over the entries of a listing, which [`Client::objects`](super::Client::objects),
-/// [`Client::parts`](super::Client::parts) and [`Client::uploads`](super::Client::uploads) return.
+/// An iterator over the entries of a listing, returned by
+/// [`Client::objects`](super::Client::objects), [`Client::parts`](super::Client::parts) and
+/// [`Client::uploads`](super::Client::uploads).
 ///
-/// It requests a page when it needs one, and ends with the last entry or with the first error.
-/// [`Entries::pages`] returns the pages instead, with the rolled-up prefixes of a listing that has a
-/// delimiter.
+/// The iterator requests a page when it needs one, and ends with the last entry or with the first
+/// error. [`Entries::pages`] returns the pages instead, with the common prefixes of a listing that
+/// has a delimiter.
 pub struct Entries<P, T> {
     pages: Pages<P>,
     entries_of: fn(P) -> Vec<T>,

@@ -1,4 +1,4 @@
-//! A client from AWS's environment variables and shared configuration files.
+//! Creates a client from AWS's environment variables and shared configuration files.
 use super::Client;
 use super::config::Config;
 use super::endpoint::{Endpoint, Fips, Scheme, Stack, Variant};
@@ -9,7 +9,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 impl Client {
-    /// Makes a client from the environment, as AWS's command line and SDKs do: see
+    /// Creates a client from the environment, as AWS's command line and SDKs do: see
     /// [`Config::from_env`].
     ///
     /// ```no_run
@@ -21,32 +21,36 @@ impl Client {
     /// ```
     ///
     /// # Errors
-    /// Those of [`Config::from_env`] and [`Client::new`].
+    /// The errors of [`Config::from_env`] and [`Client::new`].
     pub fn from_env() -> Result<Self> {
         Self::new(Config::from_env(&Environment::default())?)
     }
 }
 
 impl Config {
-    /// Makes a configuration from environment variables, and from the profile that `AWS_PROFILE`
-    /// selects in `~/.aws/config` where a variable is not set.
+    /// Creates a configuration from environment variables. If a variable is not set, the profile
+    /// that `AWS_PROFILE` selects in `~/.aws/config` is used.
     ///
     /// | variable | in the profile | meaning |
     /// |---|---|---|
-    /// | `AWS_ENDPOINT_URL_S3`, `AWS_ENDPOINT_URL` | `endpoint_url` | a server other than AWS; `https` without a scheme |
-    /// | `AWS_IGNORE_CONFIGURED_ENDPOINT_URLS` | `ignore_configured_endpoint_urls` | `true` ignores these |
-    /// | `AWS_REGION`, `AWS_DEFAULT_REGION` | `region` | needed for AWS |
-    /// | `AWS_USE_FIPS_ENDPOINT`, `AWS_USE_DUALSTACK_ENDPOINT` | `use_fips_endpoint`, `use_dualstack_endpoint` | `true` chooses that endpoint of AWS |
-    /// | `AWS_CA_BUNDLE` | `ca_bundle` | a PEM file of certificates that are trusted in addition to the built-in ones |
+    /// | `AWS_ENDPOINT_URL_S3`, `AWS_ENDPOINT_URL` | `endpoint_url` | a server other than AWS |
+    /// | `AWS_IGNORE_CONFIGURED_ENDPOINT_URLS` | `ignore_configured_endpoint_urls` | `true` ignores them |
+    /// | `AWS_REGION`, `AWS_DEFAULT_REGION` | `region` | required for AWS |
+    /// | `AWS_USE_FIPS_ENDPOINT` | `use_fips_endpoint` | `true` selects this endpoint |
+    /// | `AWS_USE_DUALSTACK_ENDPOINT` | `use_dualstack_endpoint` | `true` selects this endpoint |
+    /// | `AWS_CA_BUNDLE` | `ca_bundle` | a PEM file of certificates to trust |
+    ///
+    /// An endpoint without a scheme uses `https`. FIPS and dual-stack endpoints are those of AWS.
+    /// The certificates in the file are trusted in addition to the built-in ones.
     ///
     /// Credentials come from AWS's chain of sources, in the same environment. Sections
     /// `[services ...]` of the shared files are not read. Unlike the driver, whose endpoint is one
-    /// of its parameters, this function takes the server from the environment: whoever can set the
-    /// variables decides where signed requests go.
+    /// of its parameters, this function takes the server from the environment: anyone who can set
+    /// the variables decides where signed requests are sent.
     ///
     /// # Errors
-    /// [`ErrorKind::Configuration`] that names the variable: no region and no endpoint, an endpoint
-    /// that cannot be used, or a file of certificates that cannot be read.
+    /// [`ErrorKind::Configuration`] with the name of the variable, if there is neither a region nor
+    /// an endpoint, if the endpoint cannot be used, or if a file of certificates cannot be read.
     pub fn from_env(environment: &Environment) -> Result<Self> {
         let context = Context::default().with_environment(environment.clone());
         let setting = |variable: &str, key: &str| context.setting(variable, key);
@@ -89,7 +93,7 @@ impl Config {
         if let Some(path) = setting("AWS_CA_BUNDLE", "ca_bundle") {
             config = config.extra_roots_pem(&**read_roots("AWS_CA_BUNDLE", Path::new(&path))?);
         }
-        // With the region, the clock and the certificates from above.
+        // The context has the region, the clock and the certificates from above.
         let context = config.credential_context().with_environment(environment.clone());
         Ok(config.credentials(Arc::new(Cache::new(Chain::new(&context), &context))))
     }
@@ -100,7 +104,7 @@ mod tests {
     use super::*;
 
     fn config(pairs: &[(&str, &str)]) -> Result<Config> {
-        // No home directory: the files of this machine must not be read.
+        // There is no home directory, because the files of this machine must not be read.
         let files =
             [("AWS_CONFIG_FILE", "/dev/null"), ("AWS_SHARED_CREDENTIALS_FILE", "/dev/null")];
         Config::from_env(&Environment::from_pairs(files.iter().chain(pairs).copied()))

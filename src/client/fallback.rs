@@ -17,11 +17,11 @@ const MISSING_OPERATION: &[&str] = &[
 
 /// Returns whether `error` may mean that the server does not have the operation.
 ///
-/// Servers report this with 501 or 405, with 400 and the code of whatever they took the request for
-/// (Google: `InvalidArgument`), or with the 404 of a router in front of them. A refusal with a
-/// meaning of its own (credentials, permission, clock, region, conditions, load) does not count.
-/// The caller must have another way to reach its goal, so that a misread refusal only costs one
-/// request and is met again.
+/// Servers report this with 501 or 405, with 400 and a code that belongs to the operation for which
+/// they mistook the request (Google: `InvalidArgument`), or with the 404 of a router in front of
+/// them. A refusal with a specific meaning (credentials, permission, clock, region, conditions,
+/// load) does not count. The caller must have another way to reach its goal, so that a
+/// misinterpreted refusal only costs one request, and the other way meets it again.
 pub(crate) fn lacks_operation(error: &Error) -> bool {
     let named = error.code().is_some_and(|code| MISSING_OPERATION.contains(&code));
     match error.kind() {

@@ -6,7 +6,7 @@ use crate::sign::chunked::{self, ChunkSigner, Layout};
 use crate::sign::{self, v4};
 use std::io::Read;
 
-/// Whether the chunks of a body are signed.
+/// The kind of chunks in a body: signed or not.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Chunks {
     Signed,

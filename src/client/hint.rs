@@ -20,7 +20,7 @@ pub(super) struct Situation<'a> {
     pub(super) body: BodySignature,
 }
 
-/// Whether the signature of a refused request covered its body.
+/// The role of the body in the signature of a refused request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum BodySignature {
     Covered,
@@ -28,7 +28,7 @@ pub(super) enum BodySignature {
     Unsigned,
 }
 
-/// Returns what to do about a refusal, if that is known.
+/// Returns a hint that says what to do about a refusal, if that is known.
 pub(super) fn of_refusal(situation: &Situation<'_>) -> Option<String> {
     let Situation { error, call, .. } = situation;
     let code = error.code().unwrap_or("");
@@ -85,8 +85,8 @@ pub(super) fn of_refusal(situation: &Situation<'_>) -> Option<String> {
     Some(hint.to_owned())
 }
 
-/// Returns that the clocks differ, when that can be why a request was refused: not every server
-/// says so by its code.
+/// Returns a hint that the clocks differ, if that can be the reason for a refusal: not every server
+/// reports this with its code.
 pub(super) fn of_clocks(error: &Error, now: Timestamp, server: Timestamp) -> Option<String> {
     let signed = matches!(
         error.kind(),
@@ -101,8 +101,8 @@ pub(super) fn of_clocks(error: &Error, now: Timestamp, server: Timestamp) -> Opt
     })
 }
 
-/// Returns what the first words of a response say about TLS, when a request without TLS reached a
-/// port with it. The words are those of Go's net/http, nginx, Apache and Tomcat.
+/// Returns the statement about TLS at the beginning of a response, if a request without TLS reached
+/// a port that requires it. The words are those of Go's net/http, nginx, Apache and Tomcat.
 pub(super) fn of_plain_request(body: &[u8]) -> Option<&'static str> {
     const WORDS: &[&str] = &[
         "client sent an http request to an https server",
@@ -110,7 +110,8 @@ pub(super) fn of_plain_request(body: &[u8]) -> Option<&'static str> {
         "speaking plain http to an ssl-enabled server port",
         "combination of host and port requires tls",
     ];
-    /// How much of the page is searched: the sentence is at the beginning of a short page.
+    /// The number of bytes of the page that are searched: the sentence is at the beginning of a
+    /// short page.
     const LOOKED_AT: usize = 4096;
     let text = String::from_utf8_lossy(body.get(..LOOKED_AT).unwrap_or(body)).to_ascii_lowercase();
     WORDS.iter().any(|words| text.contains(words)).then_some(WRITE_HTTPS)
@@ -135,8 +136,8 @@ fn of_wrong_region(Situation { region, own_region, .. }: &Situation<'_>) -> Stri
     }
 }
 
-/// Whether a refusal names the hash of the body, which a request with an unsigned body does not
-/// have.
+/// Returns whether a refusal names the hash of the body, which a request with an unsigned body does
+/// not have.
 fn speaks_of_unsigned_bodies(error: &Error) -> bool {
     let message = error.message().to_ascii_lowercase();
     ["unsigned-payload", "unsigned payload", "x-amz-content-sha256"]
@@ -144,7 +145,7 @@ fn speaks_of_unsigned_bodies(error: &Error) -> bool {
         .any(|words| message.contains(words))
 }
 
-/// Whether the call reads an object or its metadata.
+/// Returns whether the call reads an object or its metadata.
 fn reads_object(call: &Call<'_>) -> bool {
     matches!(call.method, "GET" | "HEAD") && !call.key.is_empty() && call.query.is_empty()
 }

@@ -1,4 +1,4 @@
-//! The derived key, kept from request to request.
+//! Caches the derived signing key between requests.
 use crate::credentials::Lease;
 use crate::sign::v4::{Scope, SigningKey};
 use crate::sign::{Credentials, Error};
@@ -19,8 +19,8 @@ struct Kept {
 }
 
 impl KeptKey {
-    /// Returns the key for `credentials`, which are those of `lease`, and derives it where the kept
-    /// one is for others. Only the credentials of another lease have to be compared.
+    /// Returns the key for `credentials`, which are those of `lease`. Derives it if the cached key
+    /// belongs to other credentials. Only the credentials of another lease have to be compared.
     pub(super) fn of(
         &self,
         lease: &Arc<Lease>,

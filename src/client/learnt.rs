@@ -4,7 +4,7 @@ use crate::sync;
 use std::collections::HashSet;
 use std::sync::Mutex;
 
-/// Buckets whose server has a certain peculiarity.
+/// The buckets whose server has a certain peculiarity.
 #[derive(Default)]
 pub(super) struct LearntBuckets(Mutex<HashSet<String>>);
 
@@ -13,8 +13,8 @@ impl LearntBuckets {
         sync::lock(&self.0).contains(bucket)
     }
 
-    /// Remembers a bucket, unless there are too many already, in which case the peculiarity is
-    /// learnt again. Returns whether it is new.
+    /// Records a bucket, unless there are already too many, in which case the peculiarity is learnt
+    /// again. Returns whether the bucket is new.
     pub(super) fn insert(&self, bucket: &str) -> bool {
         let mut buckets = sync::lock(&self.0);
         buckets.len() < REMEMBERED_BUCKETS

@@ -14,12 +14,12 @@ use std::sync::Arc;
 #[derive(Clone, Debug, Default)]
 #[non_exhaustive]
 pub struct ListObjects {
-    /// Only keys with this prefix.
+    /// The prefix of the keys to list.
     pub prefix: String,
     /// Groups keys that share the text between the prefix and this delimiter; empty for no
     /// grouping.
     pub delimiter: String,
-    /// Only keys that sort after this one. It is only sent with the first page.
+    /// The key after which the listing starts. It is only sent with the first page.
     pub start_after: String,
     /// The maximum number of keys and common prefixes in a page; `None` leaves it to the server
     /// (1,000).
@@ -55,7 +55,7 @@ fn filled(text: &str) -> Option<&str> {
     (!text.is_empty()).then_some(text)
 }
 
-/// Where a listing continues.
+/// The position at which a listing continues.
 enum Next {
     Token(String),
     /// In version 1, after this key or common prefix.
@@ -97,7 +97,7 @@ impl Client {
     /// `next_marker`, and in how they encode it.
     ///
     /// # Errors
-    /// Those of [`Client::list_objects`].
+    /// The errors of [`Client::list_objects`].
     ///
     /// [ListObjects]: https://docs.aws.amazon.com/AmazonS3/latest/API/API_ListObjects.html
     pub fn list_objects_v1(
@@ -116,9 +116,9 @@ impl Client {
         self.list(&call, prefix)
     }
 
-    /// Returns an iterator over the objects of a listing: of ListObjectsV2, and of ListObjects where
-    /// the server does not have version 2 or does not return its tokens. Keys up to `start_after` are
-    /// left out, also where the server ignores it.
+    /// Returns an iterator over the objects of a listing. It uses ListObjectsV2, or ListObjects if
+    /// the server does not support version 2 or does not return its tokens. Keys up to
+    /// `start_after` are omitted, even if the server ignores it.
     ///
     /// ```no_run
     /// use s3driver::client::{Client, ListObjects};

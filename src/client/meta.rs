@@ -5,15 +5,16 @@ use crate::transport::Response;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 
-/// An object's description, from the headers of a response. What the server does not state is `None`.
+/// The description of an object, from the headers of a response. Values that the server does not
+/// state are `None`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct ObjectMeta {
     /// The size of the whole object, in bytes.
     pub size: u64,
-    /// Without quotes; opaque.
+    /// The ETag, without quotes. Its value is opaque.
     pub etag: Option<String>,
-    /// The time at which it was stored.
+    /// The time at which the object was stored.
     pub last_modified: Option<Timestamp>,
     /// `Content-Type`.
     pub content_type: Option<String>,
@@ -55,7 +56,7 @@ pub struct ObjectMeta {
     pub tag_count: Option<u64>,
     /// Whether the headers show an encryption under which ETags are not MD5s.
     pub(crate) has_opaque_etag: bool,
-    /// The CRC-64/NVME of the whole object, if the server keeps one and it was requested.
+    /// The CRC-64/NVME of the whole object, if the server stores one and it was requested.
     pub(crate) crc64nvme: Option<u64>,
 }
 

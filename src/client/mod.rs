@@ -1,8 +1,8 @@
 //! The S3 client: one method per operation, blocking, safe to share between threads.
 //!
-//! It can be used on its own, without the driver. A [`Client`] is cheap to clone; clones share
-//! connections, learnt regions and counters. Every operation signs each attempt again, retries
-//! where that is safe ([`RetryPolicy`]), and accepts a response only if it is complete.
+//! The client can be used on its own, without the driver. A [`Client`] is cheap to clone; clones
+//! share connections, learnt regions and counters. Every operation signs each attempt again,
+//! retries where that is safe ([`RetryPolicy`]), and accepts a response only if it is complete.
 //!
 //! All clones together have at most [`Config::max_requests`] requests in flight, in the order in
 //! which they were made. While the server asks to slow down there are fewer: each `503 SlowDown`,
@@ -122,17 +122,17 @@ struct Inner {
     checksum: Option<checksum::Algorithm>,
     budget: retry::Budget,
     admission: admission::Admission,
-    /// How many seconds the server's clock is ahead of ours, learnt only from
-    /// `RequestTimeTooSkewed`.
+    /// The number of seconds by which the server's clock is ahead of the local one, learnt only
+    /// from `RequestTimeTooSkewed`.
     clock_offset: AtomicI64,
-    /// Where buckets are, those included that turned out to be elsewhere than configured.
+    /// The locations of buckets, including those that differ from the configuration.
     places: places::Places,
-    /// Buckets whose server does not support version 2 of listings.
+    /// The buckets whose server does not support version 2 of listings.
     listing_versions: learnt::LearntBuckets,
     signing_key: kept_key::KeptKey,
-    /// Buckets whose server stores nothing without `Content-MD5`.
+    /// The buckets whose server does not store anything without `Content-MD5`.
     wants_digest: learnt::LearntBuckets,
-    /// Buckets whose ETags are not MD5s because of an encryption.
+    /// The buckets whose ETags are not MD5s because of an encryption.
     has_opaque_etags: learnt::LearntBuckets,
     counters: Counters,
     notices: Notices,
@@ -162,20 +162,20 @@ pub struct Stats {
     pub connections: u64,
     /// Responses that asked to slow down.
     pub throttled: u64,
-    /// How many requests may be in flight at the moment: [`Config::max_requests`], or fewer after
-    /// the server throttled.
+    /// The number of requests that may be in flight at the moment: [`Config::max_requests`], or
+    /// fewer after the server throttled requests.
     pub allowed_requests: usize,
 }
 
-/// How many buckets' regions and peculiarities are remembered. A program uses a handful, and this
-/// bounds what a hostile one could cause.
+/// The maximum number of buckets whose regions and peculiarities are remembered. A program uses a
+/// handful, and this limits the effect of a hostile one.
 const REMEMBERED_BUCKETS: usize = 1024;
 
 impl Client {
     /// Creates a client. It does not open connections or request credentials yet.
     ///
     /// # Errors
-    /// [`ErrorKind::Configuration`] if certificates or user agent are not valid.
+    /// [`ErrorKind::Configuration`] if the certificates or the user agent are not valid.
     pub fn new(config: Config) -> Result<Self> {
         let config = config.with_chain();
         let transport = Transport::new(config.transport_options())
@@ -230,20 +230,20 @@ impl Client {
         }
     }
 
-    /// Returns what this client and its clones learned or corrected, the oldest first: other
-    /// regions than the configured one, a clock, operations that the server lacks. An
-    /// [observer](Config::observer) receives each as it is learned.
+    /// Returns the notices of what this client and its clones learned or corrected, the oldest
+    /// first: regions other than the configured one, a clock, operations that the server lacks. An
+    /// [observer](Config::observer) receives each notice as it is learned.
     pub fn notices(&self) -> Vec<Notice> {
         self.inner.notices.list()
     }
 
-    /// Keeps and reports a notice.
+    /// Stores and reports a notice.
     pub(crate) fn notice(&self, notice: &Notice) {
         self.inner.notice(notice);
     }
 
-    /// Keeps and reports that the bucket's server lacks an operation, and what is used in its
-    /// place.
+    /// Stores and reports a notice that the bucket's server lacks an operation, and what is used in
+    /// its place.
     pub(crate) fn notice_fallback(
         &self,
         bucket: &str,
@@ -253,7 +253,8 @@ impl Client {
         self.notice(&Notice::Fallback { bucket: bucket.to_owned(), missing, instead });
     }
 
-    /// Whether an upload is older than `age`; one whose server states no time is not.
+    /// Returns whether an upload is older than `age`. An upload whose server does not state a time
+    /// is not.
     pub(crate) fn is_older(&self, initiated: Option<Timestamp>, age: Duration) -> bool {
         let now = Timestamp::from(self.clock().now());
         initiated.is_some_and(|initiated| initiated.plus(age) < now)
@@ -276,12 +277,12 @@ impl Client {
 }
 
 impl Inner {
-    /// Returns where the bucket is, as far as is known.
+    /// Returns the location of the bucket, as far as it is known.
     fn place_of(&self, bucket: &str) -> Result<Arc<places::BucketPlace>> {
         self.places.of(&self.config.endpoint, bucket)
     }
 
-    /// Returns where the endpoint has the bucket in `region`.
+    /// Returns the location that the endpoint gives to the bucket in `region`.
     fn locate(&self, bucket: &str, region: &str) -> Result<endpoint::Located> {
         if region == self.config.endpoint.signing_region() {
             return self.config.endpoint.locate(bucket);

@@ -32,7 +32,7 @@ pub struct UploadRef<'a> {
     pub bucket: &'a str,
     /// The key the upload was begun for.
     pub key: &'a str,
-    /// The id that [`Client::create_multipart_upload`] returned.
+    /// The ID that [`Client::create_multipart_upload`] returned.
     pub upload_id: &'a str,
 }
 
@@ -45,8 +45,8 @@ pub struct CompletedUpload {
 }
 
 impl Client {
-    /// [CreateMultipartUpload]: begins an upload and returns its id. The settings of the object are
-    /// given here.
+    /// [CreateMultipartUpload]: begins an upload and returns its ID. The settings of the object are
+    /// specified here.
     ///
     /// If the response is lost, the request is sent again and the first upload stays open:
     /// [`Client::uploads`] finds it.
@@ -112,7 +112,8 @@ impl Client {
         let call = part_call("UploadPart", upload, part_number)?;
         let checksum = self.inner.checksum;
         let stored = match self.store(&call, content, checksum, Etag::Required) {
-            // An upload that another program began without a checksum accepts no part with one.
+            // An upload that another program began without a checksum does not accept a part with
+            // one.
             Err(error)
                 if checksum.is_some()
                     && error.code() == Some("InvalidRequest")
@@ -125,7 +126,8 @@ impl Client {
         Ok(Part::new(part_number, stored.etag.unwrap_or_default(), size))
     }
 
-    /// [UploadPartCopy]: makes a part from the bytes `range` (start included, end not) of another object.
+    /// [UploadPartCopy]: creates a part from the bytes `range` (start included, end not) of another
+    /// object.
     ///
     /// [UploadPartCopy]: https://docs.aws.amazon.com/AmazonS3/latest/API/API_UploadPartCopy.html
     pub fn upload_part_copy(
@@ -200,7 +202,8 @@ impl Client {
         }
     }
 
-    /// [AbortMultipartUpload]. Succeeds if the upload does not exist (any more).
+    /// [AbortMultipartUpload]: aborts an upload. Also succeeds if the upload does not exist (any
+    /// more).
     ///
     /// [AbortMultipartUpload]: https://docs.aws.amazon.com/AmazonS3/latest/API/API_AbortMultipartUpload.html
     pub fn abort_multipart_upload(&self, upload: UploadRef<'_>) -> Result<()> {
@@ -262,8 +265,8 @@ impl Client {
     }
 
     /// Returns one page of [ListMultipartUploads], up to 1,000 uploads with a prefix, after the
-    /// upload that `markers` name: its key and its id. An empty key is not sent: SeaweedFS uses
-    /// only the id, and takes a key for the only one to list.
+    /// upload that `markers` name by its key and its ID. An empty key is not sent: SeaweedFS only
+    /// uses the ID, and would only list the uploads of the key.
     ///
     /// No encoding is requested: Ceph would encode the keys of uploads without stating so.
     ///
@@ -300,8 +303,8 @@ impl Client {
     }
 
     /// Returns an iterator over the unfinished uploads of keys that begin with `prefix`, with
-    /// ListMultipartUploads. A server that reports more uploads and no marker is asked for what
-    /// follows the last upload it listed.
+    /// ListMultipartUploads. If a server reports more uploads but does not return a marker, the
+    /// next request begins after the last upload that was listed.
     pub fn uploads(
         &self,
         bucket: &str,
@@ -407,8 +410,8 @@ fn part_call<'a>(
     }
 }
 
-/// Whether a failed completion may have succeeded anyway. An upload may be unknown because it is
-/// complete; if the server refuses for another reason, the upload still exists.
+/// Returns whether a failed completion may have succeeded anyway. An upload may be unknown because
+/// it is complete; if the server refuses for another reason, the upload still exists.
 fn may_have_completed(error: &Error) -> bool {
     match error.kind() {
         ErrorKind::NoSuchUpload => true,
@@ -417,7 +420,7 @@ fn may_have_completed(error: &Error) -> bool {
     }
 }
 
-/// Returns the object that the completion of an upload should make of its parts.
+/// Returns the object that should result from completing an upload of these parts.
 fn made_of(parts: &[Part]) -> Wanted {
     Wanted {
         size: total_size(parts),

@@ -21,9 +21,9 @@ use std::time::Instant;
 #[derive(Clone, Copy, Debug)]
 #[non_exhaustive]
 pub struct CopySource<'a> {
-    /// Its bucket.
+    /// The bucket of the source.
     pub bucket: &'a str,
-    /// Its key.
+    /// The key of the source.
     pub key: &'a str,
     /// A condition for the source. A weak ETag (`W/"..."`) is not sent.
     pub condition: &'a Condition,
@@ -64,15 +64,15 @@ impl<'a> CopySource<'a> {
 }
 
 impl Client {
-    /// [PutObject]: stores `content`, at most 5 GiB, replacing what is there, or under
-    /// [`ObjectSettings::condition`].
+    /// [PutObject]: stores `content`, at most 5 GiB, and replaces an existing object, unless
+    /// [`ObjectSettings::condition`] prevents that.
     ///
-    /// When a connection breaks after the server may have stored an object under a condition, the
-    /// next attempt would meet the object of the first one: the object is then looked at, and an
-    /// equal one is a success.
+    /// If a connection breaks after the server may have stored an object under a condition, the
+    /// next attempt would find the object of the first one. In this case, the client looks at the
+    /// object, and an equal one is a success.
     ///
     /// # Errors
-    /// [`ErrorKind::PreconditionFailed`] when the condition does not hold.
+    /// [`ErrorKind::PreconditionFailed`] if the condition does not hold.
     ///
     /// [PutObject]: https://docs.aws.amazon.com/AmazonS3/latest/API/API_PutObject.html
     pub fn put_object(
@@ -85,7 +85,7 @@ impl Client {
         self.put_content((bucket, key), Content::Bytes(content), settings)
     }
 
-    /// PutObject from a reader that can be opened again for each attempt.
+    /// Stores an object with PutObject, from a reader that can be opened again for each attempt.
     pub(crate) fn put_object_replayed<'a>(
         &self,
         bucket: &str,
@@ -133,14 +133,14 @@ impl Client {
             // The last response describes the current object.
             Found::Other if error.kind() == ErrorKind::PreconditionFailed => Err(error),
             Found::Unknown(look) => unknown(error.with_source(look)),
-            // An ETag that is not an MD5 proves nothing either way.
+            // An ETag that is not an MD5 does not prove anything.
             Found::Other | Found::Similar(..) | Found::Nothing => unknown(error),
         }
     }
 
-    /// [CopyObject]: copies up to 5 GB on the server, storing the copy with `settings` and the source's metadata.
-    /// [`CopySource::condition`] is a condition for the source, [`ObjectSettings::condition`] one for
-    /// the target.
+    /// [CopyObject]: copies up to 5 GB on the server, and stores the copy with `settings` and the
+    /// source's metadata. [`CopySource::condition`] is a condition for the source, and
+    /// [`ObjectSettings::condition`] is one for the target.
     ///
     /// If the responses do not show whether the object was copied (a lost response, a success
     /// without content), the client looks at the copy: if it has the source's size, and the
@@ -212,13 +212,15 @@ impl Client {
         }
     }
 
-    /// [HeadObject]: size, type and metadata. Takes the request of a [`Client::get_object`], of which
-    /// the range is not sent.
+    /// [HeadObject]: returns the size, the type and the metadata of an object. `request` is like
+    /// that of [`Client::get_object`], but its range is not sent.
     ///
     /// # Errors
-    /// [`ErrorKind::PreconditionFailed`] or [`ErrorKind::NotModified`] when the condition does not
-    /// hold. [`ErrorKind::NoSuchKey`] when there is no such object. A HEAD has no error document: a missing bucket looks the same.
-    /// The reason of a bare refusal (400, 401, 403, or a redirect) is asked for once, with a GET of one byte.
+    /// [`ErrorKind::PreconditionFailed`] or [`ErrorKind::NotModified`] if the condition does not
+    /// hold. [`ErrorKind::NoSuchKey`] if the object does not exist. The response to a HEAD does not
+    /// have an error document, so a missing bucket cannot be distinguished from a missing object.
+    /// If a response (400, 401, 403, or a redirect) does not state a reason, the client requests
+    /// the reason once, with a GET of one byte.
     ///
     /// [HeadObject]: https://docs.aws.amazon.com/AmazonS3/latest/API/API_HeadObject.html
     pub fn head_object(&self, bucket: &str, key: &str, request: &GetObject) -> Result<ObjectMeta> {
@@ -231,8 +233,8 @@ impl Client {
         Ok(meta)
     }
 
-    /// Also requests the object's checksum. S3 requires the permission to decrypt for that, as for
-    /// reading.
+    /// Requests the object's metadata with its checksum. Like reading, this requires the permission
+    /// to decrypt on S3.
     pub(crate) fn head_object_with_checksum(&self, bucket: &str, key: &str) -> Result<ObjectMeta> {
         let call = object_call("HeadObject", "HEAD", bucket, key)?
             .header("x-amz-checksum-mode", "ENABLED");

@@ -17,14 +17,15 @@ use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::Instant;
 
-/// How much of a body is shown, in characters: an error document or a registry's manifest, mostly.
+/// The number of characters of a body that are shown, mostly of an error document or of a
+/// registry's manifest.
 const BODY_SHOWN: usize = 2048;
 
-/// How much more of a body is read for that, in bytes, so that a secret at the cut is recognised.
-/// The longest are session tokens, and twelve characters of one are enough.
+/// The number of additional bytes of a body that are read, so that a secret at the cut is
+/// recognised. The longest secrets are session tokens, and twelve characters of one are enough.
 const BODY_MARGIN: usize = 64;
 
-/// One request that is observed.
+/// A request that is observed.
 pub(super) struct Watch {
     /// The number of the request among those of its operation.
     number: u32,
@@ -32,7 +33,7 @@ pub(super) struct Watch {
     began: Instant,
     host: String,
     secrets: Arc<Secrets>,
-    /// The beginning of the request's body, where it is shown.
+    /// The beginning of the request's body, if it is shown.
     request: Option<Vec<u8>>,
     response: Option<ResponseHead>,
     signature: Option<Secrets>,
@@ -44,7 +45,7 @@ struct ResponseHead {
     host_id: Option<String>,
 }
 
-/// How an observed request ended.
+/// The end of an observed request.
 pub(super) struct Ending<'a> {
     pub(super) role: AttemptRole,
     pub(super) error: Option<&'a Error>,
@@ -56,7 +57,7 @@ impl Watch {
         &self.trace
     }
 
-    /// Notes the head of the response.
+    /// Records the head of the response.
     pub(super) fn record(&mut self, response: &Response, signing: &Signing) {
         self.signature = signing.signature().map(|signature| Secrets::new().with(signature));
         let header = |name| response.header(name).map(|value| self.redacted(value).into_owned());
@@ -231,14 +232,14 @@ impl Inner {
         }));
     }
 
-    /// Keeps a notice, and reports it when it is new.
+    /// Stores a notice, and reports it if it is new.
     pub(super) fn notice(&self, notice: &Notice) {
         if self.notices.add(notice) {
             self.config.observers.emit(&Event::Notice(notice));
         }
     }
 
-    /// Keeps and reports that the bucket is in another region than the configured one.
+    /// Stores and reports a notice that the bucket is in a region other than the configured one.
     pub(super) fn notice_region(&self, bucket: &str, region: &str, lease: &Arc<Lease>) {
         self.notice(&Notice::Region {
             bucket: bucket.to_owned(),
@@ -247,14 +248,14 @@ impl Inner {
         });
     }
 
-    /// Remembers that the bucket's server stores nothing without `Content-MD5`.
+    /// Records that the bucket's server does not store anything without `Content-MD5`.
     pub(super) fn remember_digest(&self, bucket: &str) {
         if self.wants_digest.insert(bucket) {
             self.notice(&Notice::DigestRequired { bucket: bucket.to_owned() });
         }
     }
 
-    /// Remembers that the bucket's ETags are not MD5s.
+    /// Records that the bucket's ETags are not MD5s.
     pub(super) fn remember_opaque_etags(&self, bucket: &str) {
         if self.has_opaque_etags.insert(bucket) {
             self.notice(&Notice::OpaqueEtags { bucket: bucket.to_owned() });
@@ -276,7 +277,7 @@ impl Inner {
 /// The reading of an object that is observed.
 pub(super) struct DownloadWatch {
     trace: Arc<Trace>,
-    /// Bytes that the request's `Attempt` has reported.
+    /// The number of bytes that the request's `Attempt` has reported.
     reported: u64,
     began: Instant,
     secrets: Option<Arc<Secrets>>,

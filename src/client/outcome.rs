@@ -25,11 +25,11 @@ const SLACK: Duration = Duration::from_secs(5);
 #[derive(Clone, Debug, Default)]
 pub(super) struct Wanted {
     pub(super) size: Option<u64>,
-    /// The MD5 of its bytes, if its ETag may be that.
+    /// The MD5 of the object's bytes, if the object's ETag may be that MD5.
     pub(super) md5: Option<[u8; 16]>,
-    /// An ETag that proves it.
+    /// An ETag that proves that the object is the intended one.
     pub(super) etag: Option<String>,
-    /// The number of its parts.
+    /// The number of the object's parts.
     pub(super) parts: Option<u64>,
 }
 
@@ -38,7 +38,7 @@ pub(super) struct Wanted {
 pub(super) enum Found {
     /// The object that the write should produce.
     Wanted(ObjectMeta),
-    /// An object of the right size whose ETag proves nothing.
+    /// An object of the right size whose ETag does not prove anything.
     Similar(ObjectMeta, Age),
     /// Another object.
     Other,
@@ -48,7 +48,7 @@ pub(super) enum Found {
     Unknown(Error),
 }
 
-/// Whether an object was stored after the write began, according to the server's clock.
+/// The age of an object relative to the beginning of the write, according to the server's clock.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Age {
     Since,
@@ -56,7 +56,7 @@ pub(super) enum Age {
     Unknown,
 }
 
-/// How a write ended.
+/// The evidence for the success of a write.
 #[derive(Debug)]
 pub(super) enum Ended<T> {
     /// The response shows the result.
@@ -269,7 +269,7 @@ mod tests {
             Wanted { size: Some(6), ..whole.clone() }.compare(meta(&digits), Age::Unknown),
             Found::Other
         ));
-        // With encryption under another key, no ETag is an MD5.
+        // With encryption under another key, ETags are not MD5s.
         let encrypted = ObjectMeta { has_opaque_etag: true, ..meta(&"cd".repeat(16)) };
         assert!(matches!(whole.compare(encrypted, Age::Since), Found::Similar(_, Age::Since)));
     }

@@ -13,15 +13,16 @@ use crate::transport::RequestBody;
 use sha2::{Digest as _, Sha256};
 use std::io::Read;
 
-/// How a signature covers the body.
+/// The way in which a signature covers the body.
 pub(super) enum Coverage {
-    /// There is none.
+    /// The request does not have a body.
     NoBody,
-    /// By its hash.
+    /// The signature covers the hash of the body.
     Hash([u8; 32]),
-    /// Chunk by chunk, or not at all except for the checksum after the chunks.
+    /// The signature covers the body chunk by chunk, or not at all except for the checksum after
+    /// the chunks.
     Chunks(Framing),
-    /// The body is not covered.
+    /// The signature does not cover the body.
     Nothing,
 }
 

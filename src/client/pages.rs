@@ -12,18 +12,18 @@ use std::time::Duration;
 /// sends some.
 const EMPTY_PAGES: u32 = 1_000;
 
-/// How long a listing may wait for the server without getting an entry.
+/// The maximum time that a listing may wait for the server without receiving an entry.
 const WAIT_FOR_AN_ENTRY: Duration = Duration::from_secs(10 * 60);
 
-/// How long a listing may wait for the server in total: enough for hundreds of millions of keys, at
-/// a few tenths of a second per page. The caller's time between pages does not count.
+/// The maximum total time that a listing may wait for the server: enough for hundreds of millions
+/// of keys, at a few tenths of a second per page. The caller's time between pages does not count.
 const WAIT_IN_ALL: Duration = Duration::from_secs(24 * 60 * 60);
 
-/// An iterator over the pages of a listing, which [`Entries::pages`](super::Entries::pages) returns.
+/// An iterator over the pages of a listing, returned by [`Entries::pages`](super::Entries::pages).
 ///
-/// It ends with the last page or with the first error. A server that repeats itself, that reports
-/// more pages without a way to request them, or that keeps sending pages without an entry causes an
-/// error, never a shorter or an endless listing.
+/// The iterator ends with the last page or with the first error. A server that repeats itself, that
+/// reports more pages without a way to request them, or that keeps sending pages without an entry
+/// causes an error, never a shorter or an endless listing.
 pub struct Pages<P>(Box<dyn FnMut() -> Option<Result<P>> + Send + Sync>);
 
 /// A page of a listing.
@@ -32,7 +32,7 @@ pub(super) trait Page {
     fn entries(&self) -> usize;
 }
 
-/// Where a listing continues.
+/// The position at which a listing continues.
 enum Position<M> {
     Start,
     After(M),
@@ -40,9 +40,9 @@ enum Position<M> {
 }
 
 impl<P: 'static> Pages<P> {
-    /// Makes an iterator. `fetch` requests the page after a marker. `follow` finds the marker of
-    /// the page after that, or returns why the listing cannot continue, to which `place` adds the
-    /// details.
+    /// Creates an iterator. `fetch` requests the page after a marker. `follow` finds the marker of
+    /// the page after that, or returns why the listing cannot continue; `place` adds the details to
+    /// that error.
     pub(super) fn new<M: Send + Sync + 'static>(
         client: &Client,
         fetch: impl Fn(Option<&M>) -> Result<P> + Send + Sync + 'static,
@@ -107,7 +107,7 @@ impl Progress {
         Self { clock, empty_pages: 0, waited_for_an_entry: Duration::ZERO, waited: Duration::ZERO }
     }
 
-    /// Does `work` and adds the time it takes.
+    /// Calls `work` and adds the time that it takes.
     fn time<T>(&mut self, work: impl FnOnce() -> T) -> T {
         let begun = self.clock.instant();
         let result = work();

@@ -40,8 +40,8 @@ pub struct Presign<'a> {
     pub endpoint: Option<&'a super::Endpoint>,
 }
 
-/// The behaviour if temporary credentials expire before the URL: the URL expires with them,
-/// whatever time it states.
+/// The behaviour if temporary credentials expire before the URL. The URL expires with them, even if
+/// it states a later time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SessionEnd {
     /// The request for a URL is an error.
@@ -56,9 +56,9 @@ pub enum SessionEnd {
 pub struct PresignedUrl {
     /// The URL, ready for use.
     pub url: String,
-    /// When it expires; `None` for the plain URL of a client without credentials.
+    /// The time when the URL expires; `None` for the plain URL of a client without credentials.
     pub expires: Option<Timestamp>,
-    /// Whether it expires sooner than requested, with the credentials.
+    /// Whether the URL expires sooner than requested, with the credentials.
     pub capped: bool,
 }
 
@@ -104,7 +104,7 @@ impl Client {
     /// Returns a URL that permits `request` without credentials until it expires. Sends nothing to
     /// the server.
     ///
-    /// Without credentials (public buckets) it is the object's plain URL.
+    /// Without credentials (public buckets), this is the object's plain URL.
     ///
     /// # Errors
     /// [`ErrorKind::InvalidArgument`] for an expiry that is out of range or, with

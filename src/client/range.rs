@@ -16,13 +16,14 @@ pub enum ByteRange {
         /// The number of bytes.
         length: u64,
     },
-    /// The last bytes, this many; all of them when the object has fewer. At least 1.
+    /// This many bytes at the end of the object, or all of them if the object has fewer. At least
+    /// 1.
     Last(u64),
 }
 
 impl ByteRange {
-    /// Returns where the range begins in an object of `size` bytes; `None` where that depends on an
-    /// unknown size.
+    /// Returns the offset at which the range begins in an object of `size` bytes; `None` if that
+    /// depends on an unknown size.
     pub(super) const fn start(self, size: Option<u64>) -> Option<u64> {
         match (self, size) {
             (Self::All, _) => Some(0),
@@ -31,11 +32,11 @@ impl ByteRange {
             (Self::Last(_), None) => None,
         }
     }
-    /// Returns whether the range has no bytes, whatever the object.
+    /// Returns whether the range is empty for every object.
     pub(super) const fn is_empty(self) -> bool {
         matches!(self, Self::Part { length: 0, .. } | Self::Last(0))
     }
-    /// Returns what is left of the range once `done` bytes have arrived.
+    /// Returns the rest of the range after `done` bytes have arrived.
     pub(super) const fn rest(self, done: u64) -> Self {
         match self {
             Self::All if done == 0 => Self::All,
@@ -61,12 +62,12 @@ impl ByteRange {
     }
 }
 
-/// `Content-Range: bytes first-last/size` (RFC 9110 section 14.4).
+/// The parsed header `Content-Range: bytes first-last/size` (RFC 9110 section 14.4).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct ContentRange {
     pub(super) first: u64,
     pub(super) last: u64,
-    /// `None` for `*`.
+    /// The size of the object; `None` for `*`.
     pub(super) size: Option<u64>,
 }
 

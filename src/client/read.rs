@@ -22,15 +22,15 @@ use std::ops::Range;
 #[derive(Clone, Debug, Default)]
 #[non_exhaustive]
 pub struct GetObject {
-    /// The requested bytes.
+    /// The range to request.
     pub range: ByteRange,
-    /// Only if the object meets this condition.
+    /// The condition that the object must meet.
     pub condition: Condition,
-    /// Headers of the response that replace the stored ones.
+    /// Headers that the server should send in place of the stored ones.
     pub overrides: ResponseHeaders,
 }
 
-/// Headers that a response shall have in place of the stored ones (`response-*`). S3 refuses them
+/// Headers that a response should have in place of the stored ones (`response-*`). S3 refuses them
 /// without a signature.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
@@ -73,7 +73,7 @@ impl GetObject {
         self
     }
 
-    /// Adds what a GetObject and a HeadObject have in common.
+    /// Adds the headers and parameters that GetObject and HeadObject have in common.
     pub(super) fn apply_to<'a>(&'a self, call: Call<'a>) -> Result<Call<'a>> {
         self.condition.apply_to_read(self.overrides.apply_to(call))
     }
@@ -89,8 +89,8 @@ impl GetObject {
 /// A reader of an object's bytes, as they arrive.
 ///
 /// `Ok(0)` means that the whole range has arrived. If the connection breaks, the reader requests
-/// the rest with `If-Match`, so that it can never splice two versions. Data that cannot be proved
-/// complete is an error.
+/// the rest with `If-Match`, so that it never mixes two versions. Data whose completeness cannot be
+/// verified is an error.
 pub struct ObjectReader {
     client: Client,
     /// `bucket/key`. The name of a bucket does not have a slash.
@@ -119,13 +119,13 @@ pub struct ObjectReader {
 const STEADY: u64 = 256 << 10;
 
 impl Client {
-    /// [GetObject]: opens the object for reading. It returns the stored bytes and never
+    /// [GetObject]: opens the object for reading. The reader returns the stored bytes and never
     /// decompresses them.
     ///
     /// # Errors
-    /// [`ErrorKind::NoSuchKey`]; [`ErrorKind::InvalidRange`] when the range begins at or past the end;
-    /// [`ErrorKind::PreconditionFailed`] or [`ErrorKind::NotModified`] when the condition does not
-    /// hold.
+    /// [`ErrorKind::NoSuchKey`]; [`ErrorKind::InvalidRange`] if the range begins at the end or
+    /// after it; [`ErrorKind::PreconditionFailed`] or [`ErrorKind::NotModified`] if the condition
+    /// does not hold.
     ///
     /// [GetObject]: https://docs.aws.amazon.com/AmazonS3/latest/API/API_GetObject.html
     pub fn get_object(&self, bucket: &str, key: &str, request: &GetObject) -> Result<ObjectReader> {
@@ -141,7 +141,8 @@ impl Client {
         Ok(ObjectReader::new(self, bucket, key, opened))
     }
 
-    /// Returns these bytes of an object (end not included), fewer when the object ends before.
+    /// Returns a range of an object's bytes (end not included), or fewer if the object ends
+    /// earlier.
     ///
     /// ```no_run
     /// use s3driver::client::Client;
@@ -151,8 +152,8 @@ impl Client {
     /// ```
     ///
     /// # Errors
-    /// Those of [`Client::get_object`]; [`ErrorKind::InvalidArgument`] when the range is longer than
-    /// the memory of this machine can hold.
+    /// The errors of [`Client::get_object`]; [`ErrorKind::InvalidArgument`] if the range is too
+    /// long for the memory of this machine.
     pub fn read_range(&self, bucket: &str, key: &str, range: Range<u64>) -> Result<Vec<u8>> {
         let length = range.end.saturating_sub(range.start);
         let limit = usize::try_from(length).map_err(|_| {
@@ -206,7 +207,7 @@ impl Client {
             object_call("GetObject", "GET", bucket, key)?.maybe_header("range", range.header());
         let mut call = request.apply_to(call)?;
         call.time_limit = TimeLimit::WhileBytesMove;
-        // Stored checksums cover whole objects, so a range has none.
+        // Stored checksums cover whole objects, so a range does not have one.
         let algorithm = self.inner.checksum.filter(|_| range == ByteRange::All);
         if let Some(algorithm) = algorithm {
             call = algorithm.request_in(call);
@@ -226,12 +227,12 @@ impl Client {
     }
 }
 
-/// The error of a condition that could not be sent, and that the response refutes.
+/// Returns the error for a condition that could not be sent and that the response contradicts.
 pub(super) fn another_etag() -> Error {
     Error::new(ErrorKind::PreconditionFailed, "the object has another ETag")
 }
 
-/// Returns the error of an object that changed after reading began.
+/// Returns the error for an object that changed after reading began.
 fn changed(bucket: &str, key: &str) -> Error {
     place(
         Error::new(ErrorKind::Integrity, "the object changed while it was being read"),
@@ -357,7 +358,7 @@ impl Opened {
     }
 }
 
-/// Whether the server supports ranges of the object (`Accept-Ranges`, RFC 9110 section 14.3).
+/// The server's support for ranges of the object (`Accept-Ranges`, RFC 9110 section 14.3).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum RangeSupport {
     Announced,
@@ -543,7 +544,7 @@ impl ObjectReader {
         }
     }
 
-    /// Returns how many bytes of the range are still missing, if that is known.
+    /// Returns the number of bytes of the range that are still missing, if it is known.
     fn left(&self) -> Option<u64> {
         self.length.map(|length| length.saturating_sub(self.done))
     }
@@ -582,7 +583,7 @@ impl ObjectReader {
         Ok(())
     }
 
-    /// The error of an object that is not what it was when reading it began.
+    /// Returns the error for an object that differs from the one whose reading began.
     pub(crate) fn changed(&self) -> Error {
         let (bucket, key) = self.names();
         changed(bucket, key)

@@ -1,4 +1,4 @@
-//! The secrets of the credentials in use, prepared to be taken out of what observers receive.
+//! The secrets of the current credentials, prepared for redacting what observers receive.
 use crate::credentials::Lease;
 use crate::sync;
 use crate::text::Secrets;
@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex};
 pub(super) struct Redaction(Mutex<Option<(Arc<Lease>, Arc<Secrets>)>>);
 
 impl Redaction {
-    /// Returns the secrets of `lease`, which `prepare` makes.
+    /// Returns the secrets of `lease`, which `prepare` creates if they are not cached.
     pub(super) fn of(&self, lease: &Arc<Lease>, prepare: impl FnOnce() -> Secrets) -> Arc<Secrets> {
         let mut kept = sync::lock(&self.0);
         match &*kept {

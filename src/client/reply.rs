@@ -204,8 +204,8 @@ fn redirected(error: Error, to: &Redirect) -> (Error, Option<String>) {
     }
 }
 
-/// Whether the server's clock differs from the time of a signature by more than S3 allows, but can
-/// still be right.
+/// Returns whether the server's clock differs from the time of a signature by more than S3 allows,
+/// but may still be right.
 fn is_skewed(signed_at: Timestamp, date: Option<Timestamp>) -> bool {
     let apart = date.map_or(0, |date| date.unix().abs_diff(signed_at.unix()));
     apart > SKEW_ALLOWED && apart <= MAX_CLOCK_OFFSET

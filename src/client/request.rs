@@ -6,22 +6,22 @@ use std::time::{Duration, Instant};
 /// The name and value of a header or a query parameter.
 pub(super) type Pair<'a> = (Cow<'a, str>, Cow<'a, str>);
 
-/// How long one attempt may take.
+/// The time limit of one attempt.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum TimeLimit {
-    /// Request and response are small: `Timeouts::operation` for the whole attempt.
+    /// The request and the response are small: `Timeouts::operation` limits the whole attempt.
     Operation,
-    /// The attempt transfers an object's bytes, and may last as long as they move. The response to
-    /// an upload is small.
+    /// The attempt transfers an object's bytes, and may last as long as they are moving. The
+    /// response to an upload is small.
     WhileBytesMove,
-    /// The server may work for minutes and send white space meanwhile: [`LONGEST_WORK`] for the
-    /// whole attempt.
+    /// The server may work for minutes and send white space in the meantime: [`LONGEST_WORK`]
+    /// limits the whole attempt.
     ServerWork,
 }
 
 impl TimeLimit {
-    /// Returns when an attempt that begins `now` must have ended; `operation` is the limit of a
-    /// small one.
+    /// Returns the time by which an attempt that begins `now` must have ended; `operation` is the
+    /// limit of a small one.
     pub(super) fn deadline(self, now: Instant, operation: Duration) -> Option<Instant> {
         match self {
             Self::Operation => now.checked_add(operation),
@@ -31,18 +31,19 @@ impl TimeLimit {
     }
 }
 
-/// Where a write's condition is checked again after a conflict.
+/// The party that checks a write's condition again after a conflict.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) enum Recheck {
     #[default]
-    /// By the server, when the request is sent again.
+    /// The server checks the condition when the request is sent again.
     ByServer,
-    /// By the caller: S3 requires the condition of a multipart upload to be reconsidered.
+    /// The caller checks the condition: S3 requires the condition of a multipart upload to be
+    /// reconsidered.
     ByCaller,
 }
 
-/// How long the server may work on a completion or a copy while it sends white space: AWS states
-/// several minutes for the largest objects.
+/// The maximum time that the server may work on a completion or a copy while it sends white space:
+/// AWS states several minutes for the largest objects.
 const LONGEST_WORK: Duration = Duration::from_secs(15 * 60);
 
 /// One operation on one bucket, before it is signed.
@@ -51,7 +52,7 @@ pub(super) struct Call<'a> {
     pub(super) operation: &'static str,
     pub(super) method: &'static str,
     pub(super) bucket: &'a str,
-    /// Empty for operations on the bucket.
+    /// The key; empty for operations on the bucket.
     pub(super) key: &'a str,
     pub(super) query: Vec<Pair<'a>>,
     pub(super) headers: Vec<Pair<'a>>,
@@ -109,7 +110,7 @@ impl<'a> Call<'a> {
     pub(super) fn refuse(&self, message: impl Into<String>) -> Error {
         self.place(Error::new(ErrorKind::InvalidArgument, message))
     }
-    /// Names the operation, the bucket and the key in an error.
+    /// Adds the operation, the bucket and the key to an error.
     pub(super) fn place(&self, error: Error) -> Error {
         let error = error.with_operation(self.operation).with_bucket(self.bucket);
         if self.key.is_empty() { error } else { error.with_key(self.key) }

@@ -18,11 +18,12 @@ pub struct RetryPolicy {
     /// The upper bound of the first wait. It doubles with each further wait, and the actual wait is
     /// drawn between zero and the bound ("full jitter").
     pub base: Duration,
-    /// Like `base`, after the server asked to slow down.
+    /// The upper bound of the first wait after the server asked to slow down. It doubles like
+    /// `base`.
     pub throttled_base: Duration,
     /// The longest single wait, even if `Retry-After` is longer.
     pub longest_wait: Duration,
-    /// No attempt begins later than this after the first one.
+    /// The maximum time between the beginnings of the first and the last attempt.
     pub total: Duration,
 }
 
@@ -125,7 +126,7 @@ pub(super) struct Budget {
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Retried<'a> {
     pub(super) bucket: &'a str,
-    /// Empty for operations on the bucket.
+    /// The key; empty for operations on the bucket.
     pub(super) key: &'a str,
     /// The number of attempts so far: 1 before the first retry.
     pub(super) attempts: u32,
@@ -141,8 +142,8 @@ impl Budget {
     /// The amount that a request adds if it succeeds at once: one retry for every five of them,
     /// however long the outage was.
     const SUCCESS: u32 = 1;
-    /// How many failing objects are remembered. In an outage there are more, and then none of them
-    /// may use the reserve.
+    /// The maximum number of failing objects that are remembered. In an outage there are more, and
+    /// then none of them may use the reserve.
     const FAILING: usize = 64;
 
     pub(super) fn new() -> Self {
@@ -192,14 +193,15 @@ impl Budget {
     }
 }
 
-/// How a request succeeded.
+/// The way in which a request succeeded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Success {
     AtOnce,
     Retried,
 }
 
-/// How often a request is sent if its bytes arrive damaged: more frequent damage is not accidental.
+/// The maximum number of times that a request is sent if its bytes arrive damaged: more frequent
+/// damage is not accidental.
 pub(super) const DAMAGED_ATTEMPTS: u32 = 3;
 
 /// S3's codes for bytes that arrived but are not those that were announced.
@@ -288,7 +290,8 @@ pub(super) fn kind_of_response(status: u16, code: &str) -> ErrorKind {
     }
 }
 
-/// Whether a request that failed with `error` may be sent again, provided that it is idempotent.
+/// Returns whether a request that failed with `error` may be sent again, provided that it is
+/// idempotent.
 pub(super) fn may_retry(error: &Error) -> bool {
     match error.kind() {
         _ if error.is_permanent() => false,

@@ -1,17 +1,18 @@
-//! Files of certificates that a configuration names.
+//! Reads files of certificates that a configuration names.
 use crate::error::{Error, ErrorKind, Result};
 use crate::files;
 use crate::transport::check_roots;
 use std::path::Path;
 use zeroize::Zeroizing;
 
-/// The largest file of certificates: the bundles of Linux distributions have a quarter of a mebibyte.
+/// The maximum size of a file of certificates: the bundles of Linux distributions have a quarter of
+/// a mebibyte.
 const MAX_CERTIFICATES: usize = 16 << 20;
 
 /// Reads a PEM file of certificates, which the setting `name` names.
 ///
 /// # Errors
-/// [`ErrorKind::Configuration`] when the file cannot be read or has no certificates.
+/// [`ErrorKind::Configuration`] if the file cannot be read or does not contain certificates.
 pub(crate) fn read_roots(name: &str, path: &Path) -> Result<Zeroizing<Vec<u8>>> {
     let pem = files::read(path, MAX_CERTIFICATES).map_err(|error| {
         let text = format!("the {name} file {} cannot be read: {error}", path.display());

@@ -22,7 +22,7 @@ pub(super) struct Target<'a> {
     pub(super) trace: Option<&'a Arc<Trace>>,
 }
 
-/// The reason why there is no response.
+/// The reason why a response is missing.
 pub(super) enum SendError {
     /// The request cannot be signed, or its data cannot be read.
     NotSent(Error),

@@ -5,8 +5,9 @@ use super::values::{CannedAcl, Encryption, StorageClass};
 use crate::error::Result;
 use crate::time::Timestamp;
 
-/// How PutObject, CopyObject and CreateMultipartUpload store an object, and under which condition.
-/// The default sends no such header and replaces what is there.
+/// The settings with which PutObject, CopyObject and CreateMultipartUpload store an object, and the
+/// condition for storing it. By default, no such header is sent, and an existing object is
+/// replaced.
 ///
 /// ```
 /// use s3driver::client::{Condition, ObjectSettings};
@@ -38,7 +39,7 @@ pub struct ObjectSettings {
     pub encryption: Encryption,
     /// The storage class; `None` leaves it to the bucket.
     pub storage_class: Option<StorageClass>,
-    /// The canned ACL; `None` sends none, as required by buckets with ACLs disabled.
+    /// The canned ACL; `None` does not send one, as required by buckets with ACLs disabled.
     pub acl: Option<CannedAcl>,
     /// The condition under which the object becomes visible: [`Condition::Always`],
     /// [`Condition::IfAbsent`] or [`Condition::IfMatch`]. CreateMultipartUpload does not send it,
@@ -124,7 +125,8 @@ impl ObjectSettings {
         self
     }
 
-    /// Adds the headers of what is stored. The condition is for the operations that decide on it.
+    /// Adds the headers that are stored. The operations that decide on the condition add the
+    /// condition.
     pub(super) fn apply_to<'a>(&'a self, call: Call<'a>) -> Result<Call<'a>> {
         let Self {
             content_type,

@@ -1,4 +1,4 @@
-//! How a request is signed.
+//! Signs requests.
 use super::Inner;
 use super::endpoint::{Located, Scheme};
 use super::hint::BodySignature;
@@ -15,7 +15,7 @@ use crate::time::Timestamp;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-/// How a request was signed.
+/// The signature of a request.
 pub(super) enum Signing {
     Anonymous,
     V2(sign::Signed),
@@ -56,7 +56,7 @@ impl Signing {
         if unsigned { BodySignature::Unsigned } else { BodySignature::Covered }
     }
 
-    /// Computes the steps to the signature of `request` again.
+    /// Computes the steps to the signature of `request` once more.
     pub(super) fn steps_of(
         &self,
         request: &sign::Request<'_>,
@@ -71,7 +71,7 @@ impl Signing {
         }
     }
 
-    /// Keeps what [`Signing::steps_of`] returned, for [`Signing::explain`].
+    /// Stores the result of [`Signing::steps_of`] for [`Signing::explain`].
     pub(super) fn keep_steps(&mut self, computed: Option<sign::Steps>) {
         if let Self::V4 { steps, .. } = self {
             *steps = computed.map(Box::new);
@@ -107,8 +107,8 @@ impl Signing {
     }
 }
 
-/// Returns the texts that no error about a request may show: the keys that it was signed with, the
-/// signature in its headers, and its authorization at the proxy.
+/// Returns the texts that errors about a request must not show: the keys that it was signed with,
+/// the signature in its headers, and its authorization at the proxy.
 pub(super) fn secrets_of(lease: &Lease, signature: Option<&str>, proxy: Option<&Proxy>) -> Secrets {
     /// The length of generated access keys. Shorter ones are chosen by people, and may be words
     /// that appear in any message.
@@ -127,10 +127,10 @@ pub(super) fn secrets_of(lease: &Lease, signature: Option<&str>, proxy: Option<&
     }
 }
 
-/// A server's time that differs from the machine's by more than this is ignored. A machine whose
-/// clock has no battery starts at the date of its firmware, which is a few years old; a difference
-/// of a decade is a fault of the server, and signatures for such a time would be valid for that
-/// long.
+/// The maximum difference between a server's time and the machine's time; a larger one is ignored.
+/// A machine whose clock does not have a battery starts at the date of its firmware, which is a few
+/// years old; a difference of a decade is a fault of the server, and signatures for such a time
+/// would be valid for that long.
 pub(super) const MAX_CLOCK_OFFSET: u64 = 5 * 366 * 24 * 60 * 60;
 
 impl Inner {
@@ -162,7 +162,7 @@ impl Inner {
         }
     }
 
-    /// Returns whether bodies are hashed: version 2 has no header for the hash.
+    /// Returns whether bodies are hashed: version 2 does not have a header for the hash.
     pub(super) fn signs_payload(&self, located: &Located) -> bool {
         self.config.signature == SignatureVersion::V4
             && match self.config.payload {
@@ -191,7 +191,7 @@ impl Inner {
     }
 }
 
-/// Returns the error of a request that cannot be signed.
+/// Returns the error for a request that cannot be signed.
 pub(super) fn unsignable(error: &sign::Error) -> Error {
     Error::new(ErrorKind::InvalidArgument, format!("the request cannot be signed: {error}"))
 }

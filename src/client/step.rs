@@ -15,14 +15,14 @@ const REDIRECTS: u32 = 3;
 /// a pool full of them is emptied, but still a limit for a server that hangs up on every request.
 const STALE_CONNECTIONS: u32 = 256;
 
-/// How an attempt failed.
+/// The way in which an attempt failed.
 #[derive(Clone, Debug)]
 pub(super) enum Outcome {
     /// The server had closed a pooled connection before it saw the request.
     StaleConnection,
     /// The response reports a failure.
     Refused(Box<Refusal>),
-    /// There is no response, or none that determines how to continue.
+    /// The response is missing, or does not determine how to continue.
     Unanswered,
 }
 
@@ -55,12 +55,12 @@ pub(super) struct State {
     pub(super) region_learnt: bool,
 }
 
-/// Whether the body can be sent from its first byte.
+/// The state of the body, which determines whether it can be sent from its first byte.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) enum BodyState {
     #[default]
     Repeatable,
-    /// It can be read only once, and its first bytes were read.
+    /// The body can be read only once, and its first bytes were read.
     Consumed,
 }
 

@@ -9,8 +9,8 @@
 //! [`Checksum::None`], which compares nothing. A difference is [`ErrorKind::Integrity`] and is not
 //! retried: TLS or a signed body rules out damage in transit.
 //!
-//! MD5 costs more than everything else together (about 1.5 s/GiB). For the ETag alone it is
-//! therefore only computed if the request had no checksum that the server has to verify: a
+//! MD5 costs more than everything else together (about 1.5 s/GiB). It is therefore only computed
+//! for the ETag alone if the request does not have a checksum that the server has to verify: a
 //! configured checksum replaces the comparison.
 use super::Client;
 use super::body::{Payload, Progress, Reopen, for_each_piece, unreadable};
@@ -31,7 +31,7 @@ use std::io::Read;
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct PutResult {
-    /// Without quotes; opaque. `None` if the server sent none.
+    /// The ETag, without quotes; `None` if the server did not send one. Its value is opaque.
     pub etag: Option<String>,
     /// The version in a versioned bucket.
     pub version_id: Option<String>,
@@ -52,7 +52,7 @@ impl<'a> Content<'a> {
         }
     }
 
-    /// Returns how many bytes there are.
+    /// Returns the number of bytes.
     pub(super) const fn length(self) -> u64 {
         match self {
             Self::Bytes(bytes) => bytes.len() as u64,
@@ -87,18 +87,18 @@ impl<'a> Content<'a> {
     }
 }
 
-/// Whether the operation's response must have an ETag.
+/// The requirement for an ETag in the operation's response.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Etag {
     Optional,
-    /// A completion must name it, so a part without one does not count as stored.
+    /// A completion must name the ETag, so a part without one does not count as stored.
     Required,
 }
 
 impl Client {
     /// Sends `content` with `call`, a PutObject or an UploadPart. If the server requires
-    /// `Content-MD5`, it is sent in a second request at once, and in every first request from then
-    /// on.
+    /// `Content-MD5`, a second request with this header is sent immediately, and every later first
+    /// request has it.
     pub(super) fn store(
         &self,
         call: &Call<'_>,
@@ -222,7 +222,7 @@ struct Offered {
 }
 
 impl Offered {
-    /// Returns what the response offers, and its ETag where that may be compared.
+    /// Returns the checksums in the response, and its ETag if that may be compared.
     fn of(response: &Response, etag: Option<&str>) -> Self {
         let composite = response
             .header("x-amz-checksum-type")
@@ -236,8 +236,8 @@ impl Offered {
         Self { sums: sums.collect(), md5: etag.and_then(md5_of) }
     }
 
-    /// Compares everything with the checksums of the bytes that were sent, as far as `sum` returns
-    /// them. An ETag is only used if there is no checksum.
+    /// Compares the values with the checksums of the bytes that were sent, as far as `sum` returns
+    /// them. An ETag is only used if the response does not have a checksum.
     fn check(self, mut sum: impl FnMut(Algorithm) -> Result<Option<String>>) -> Result<()> {
         let mut proved = false;
         for (algorithm, stored) in self.sums {
@@ -259,7 +259,7 @@ impl Offered {
     }
 }
 
-/// Returns the error of bytes that were not stored as sent.
+/// Returns the error for bytes that were not stored as sent.
 fn differs(name: &str, sent: &str, stored: &str) -> Error {
     let text = format!(
         "the server did not store the bytes that were sent: their {name} is {sent}, the server's {stored}"

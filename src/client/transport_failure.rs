@@ -84,13 +84,13 @@ fn name(way: Way<'_>, failure: &TransportError) -> String {
     }
 }
 
-/// Whether the host name contains the region. The host of Transfer Acceleration does not.
+/// Returns whether the host name contains the region. The host of Transfer Acceleration does not.
 fn is_made_from_region(Way { endpoint, located, region, .. }: Way<'_>) -> bool {
     endpoint.host_is_amazons() && located.host().contains(region)
 }
 
-/// Whether a host name that cannot be looked up was made from a region that AWS is not known to
-/// have.
+/// Returns whether a host name that cannot be looked up was made from a region that AWS is not
+/// known to have.
 fn is_misspelt_region(failure: &NoConnection, way: Way<'_>) -> bool {
     let name = (failure.party, failure.obstacle) == (Party::Server, Obstacle::Name);
     name && is_made_from_region(way) && !is_known_area(way.region)

@@ -95,7 +95,7 @@ words! {
 }
 
 words! {
-    /// Whether the signature covers the body of an upload.
+    /// The choice whether the signature covers the body of an upload.
     #[derive(Default)]
     PayloadSigning {
         /// Unsigned over https, where TLS already protects it; signed over http.

@@ -83,11 +83,12 @@ pub(crate) struct CopyRanges {
 const RELAYED_PART: u64 = 8 << 20;
 const RELAYS: NonZeroUsize = NonZeroUsize::new(4).expect("not zero");
 
-/// Copies an object of any size to the target (bucket and key), replacing what is there whole or
-/// not at all: with one CopyObject up to the threshold, in parts above, and with CopyObject again
-/// where the server cannot copy parts and the object has no more than 5 GiB. Where the server
-/// cannot copy at all, the object is read and stored. `meta` is what the server said of the source.
-/// With [`Condition::IfMatch`] for the source all parts are of one version.
+/// Copies an object of any size to the target (bucket and key), and replaces an existing object
+/// completely or not at all. Up to the threshold, this takes one CopyObject; a larger object is
+/// copied in parts. If the server cannot copy parts, and the object has at most 5 GiB, CopyObject
+/// is used instead. If the server cannot copy at all, the object is read and stored. `meta` is the
+/// server's description of the source. With [`Condition::IfMatch`] for the source, all parts are
+/// from one version.
 pub(crate) fn copy_any_size(
     client: &Client,
     source: CopySource<'_>,
@@ -147,7 +148,8 @@ pub(crate) fn copy_any_size(
     )
 }
 
-/// Makes an object of the `pieces`, each sent as a part by `send`, or leaves nothing.
+/// Creates an object from the `pieces`, each of which `send` sends as a part. After a failure,
+/// nothing is left.
 fn in_parts(
     client: &Client,
     pieces: &[Range<u64>],
@@ -169,7 +171,7 @@ fn in_parts(
     })
 }
 
-/// A version of an object to read.
+/// The version of an object that is read.
 #[derive(Clone, Copy)]
 struct Version<'a> {
     source: CopySource<'a>,
@@ -189,21 +191,21 @@ impl Version<'_> {
     }
 }
 
-/// Whether `error`, from the copy of a part, means that the server does not support UploadPartCopy.
-/// Servers report this in different ways; rclone responds with 200, copies nothing and returns no
-/// ETag.
+/// Returns whether `error`, from the copy of a part, means that the server does not support
+/// UploadPartCopy. Servers report this in different ways; rclone responds with 200, copies nothing
+/// and does not return an ETag.
 pub(crate) fn cannot_copy_parts(error: &Error) -> bool {
     error.operation() == Some("UploadPartCopy")
         && (error.kind() == ErrorKind::Protocol || lacks_operation(error))
 }
 
-/// Whether every server with UploadPartCopy can copy from this key. Ceph decodes the source twice
-/// and fails with some percent signs.
+/// Returns whether every server with UploadPartCopy can copy from this key. Ceph decodes the source
+/// twice and fails with some percent signs.
 pub(crate) fn may_be_copied_in_parts(key: &str) -> bool {
     !key.contains('%')
 }
 
-/// Copies `pieces` of `source` as the parts of `upload`, the first as part 1.
+/// Copies `pieces` of `source` as the parts of `upload`. The first piece becomes part 1.
 pub(crate) fn copy_parts(
     client: &Client,
     source: CopySource<'_>,
@@ -217,7 +219,7 @@ pub(crate) fn copy_parts(
     })
 }
 
-/// Calls `send` to make each of the `pieces` a part; the first one is part 1.
+/// Calls `send` for each of the `pieces`, to make it a part. The first piece becomes part 1.
 fn for_each_part(
     client: &Client,
     pieces: &[Range<u64>],

@@ -1,4 +1,4 @@
-//! Copies of all objects below a prefix.
+//! Copies all objects below a prefix.
 use super::{Transfer, parallel};
 use crate::client::{CopySource, ListObjects, ObjectSettings};
 use crate::error::{Error, ErrorKind, Result};
@@ -6,16 +6,16 @@ use std::num::NonZeroUsize;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 impl Transfer<'_> {
-    /// Copies every object whose key begins with `prefix`, several at once, to keys that begin with
-    /// `target` instead, and returns how many there were. Each object is copied as by
-    /// [`Transfer::copy`]; parts of a large one are copied one after the other. Source and target
-    /// are a bucket and a prefix.
+    /// Copies every object whose key begins with `prefix`, several at the same time, to keys that
+    /// begin with `target` instead, and returns how many there were. Each object is copied like in
+    /// [`Transfer::copy`]; the parts of a large one are copied one after the other. The source and
+    /// the target each consist of a bucket and a prefix.
     ///
-    /// Progress is reported for each object on its own.
+    /// Progress is reported separately for each object.
     ///
     /// # Errors
-    /// [`ErrorKind::InvalidArgument`] when the copies would lie below the prefix that is copied; those
-    /// of the listing; the first failure of a copy, after which no further one is begun.
+    /// [`ErrorKind::InvalidArgument`] if the copies would be below the prefix that is copied; the
+    /// errors of the listing; the first failure of a copy, after which no further copy is begun.
     pub fn copy_prefix(
         &self,
         (bucket, prefix): (&str, &str),
@@ -28,7 +28,7 @@ impl Transfer<'_> {
         }
         let copied = AtomicU64::new(0);
         let (client, cancel) = self.client.with_child_cancel();
-        // Several objects at once take the place of several parts.
+        // Several objects are copied at the same time, so the parts of each one are not.
         let one = Self { client: client.clone(), concurrency: NonZeroUsize::MIN, ..self.clone() };
         let objects = client.objects(bucket, ListObjects::prefix(prefix));
         parallel::for_each_taken(objects, self.concurrency, &cancel, |object| {

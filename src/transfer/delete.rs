@@ -1,4 +1,4 @@
-//! Deletion of many objects: batches of keys, several at once.
+//! Deletes many objects in batches of keys, several at the same time.
 use super::shards::list_in_shards;
 use super::{Transfer, parallel};
 use crate::client::{Client, DELETE_OBJECTS_KEYS};
@@ -10,17 +10,19 @@ use std::ops::ControlFlow;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, mpsc};
 
-/// How often a prefix is listed again because a deletion in several pages may have missed something.
+/// The maximum number of times that a prefix is listed, because a deletion that spans several pages
+/// may have missed some keys.
 const PASSES: u32 = 10;
 
-/// Listings at once, and deletions at once. AWS lets 3,500 keys a second be deleted below one prefix
-/// (<https://docs.aws.amazon.com/AmazonS3/latest/userguide/optimizing-performance.html>): four times a
-/// thousand keys are past that already, and more would only be throttled.
+/// The number of concurrent listings, and of concurrent deletions. AWS allows 3,500 deletions per
+/// second below one prefix
+/// (<https://docs.aws.amazon.com/AmazonS3/latest/userguide/optimizing-performance.html>). Four
+/// requests of a thousand keys already exceed that, and more would only be throttled.
 const CONCURRENCY: NonZeroUsize = NonZeroUsize::new(4).expect("not zero");
 
 impl Transfer<'_> {
-    /// Deletes any number of objects, a thousand keys in a request and up to four requests at once,
-    /// and returns how many keys there were. A key without an object counts as deleted.
+    /// Deletes any number of objects, with a thousand keys per request and up to four concurrent
+    /// requests, and returns the number of keys. A key without an object counts as deleted.
     ///
     /// ```no_run
     /// use s3driver::client::Client;
@@ -32,8 +34,8 @@ impl Transfer<'_> {
     /// ```
     ///
     /// # Errors
-    /// The first failure; further ones of its batch are in [`Error::others`]. No further batch is
-    /// begun then, and the objects of earlier ones are deleted.
+    /// The first failure; further ones of its batch are in [`Error::others`]. After a failure, no
+    /// further batch is begun, and the objects of earlier batches are deleted.
     pub fn delete<K: Into<String>>(
         &self,
         bucket: &str,
@@ -42,11 +44,11 @@ impl Transfer<'_> {
         self.delete_batches(bucket, keys.into_iter().map(|key| Ok(key.into())))
     }
 
-    /// Deletes the objects of a listing, such as [`Client::objects`], of which the caller may have
-    /// left some out; otherwise as [`Transfer::delete`].
+    /// Deletes the objects of a listing, such as [`Client::objects`], which the caller may have
+    /// filtered. Otherwise, this is like [`Transfer::delete`].
     ///
     /// # Errors
-    /// Those of the listing and of [`Transfer::delete`].
+    /// The errors of the listing and of [`Transfer::delete`].
     pub fn delete_listed(
         &self,
         bucket: &str,
@@ -55,12 +57,12 @@ impl Transfer<'_> {
         self.delete_batches(bucket, objects.into_iter().map(|object| Ok(object?.key)))
     }
 
-    /// Deletes every object whose key begins with `prefix`, and returns how many there were. Objects
-    /// that are stored meanwhile may be deleted or not.
+    /// Deletes every object whose key begins with `prefix`, and returns how many there were.
+    /// Objects that are stored in the meantime may or may not be deleted.
     ///
     /// # Errors
-    /// [`ErrorKind::InvalidArgument`] for an empty prefix, which would name the whole bucket; those of
-    /// the listing; the first failure of a deletion, after which the rest is left alone.
+    /// [`ErrorKind::InvalidArgument`] for an empty prefix, which would name the whole bucket; the
+    /// errors of the listing; the first failure of a deletion, after which nothing else is deleted.
     pub fn delete_prefix(&self, bucket: &str, prefix: &str) -> Result<u64> {
         if prefix.is_empty() {
             let text = "an empty prefix would delete everything in the bucket";
@@ -87,7 +89,7 @@ impl Transfer<'_> {
     }
 }
 
-/// Keys, as many at once as one request takes.
+/// An iterator over batches of keys, each with as many keys as one request accepts.
 struct Batches<I> {
     keys: I,
 }
@@ -103,8 +105,8 @@ impl<I: Iterator<Item = Result<String>>> Iterator for Batches<I> {
     }
 }
 
-/// Deletes everything below `prefix`, and with it the keys of `also` if there is anything; returns how
-/// many keys were listed.
+/// Deletes everything below `prefix`, and also the keys of `also` if there is anything below it.
+/// Returns the number of listed keys.
 pub(crate) fn delete_below<const ALSO: usize>(
     client: &Client,
     bucket: &str,
@@ -115,7 +117,8 @@ pub(crate) fn delete_below<const ALSO: usize>(
     for _ in 0..PASSES {
         let pass = Pass { client, bucket, prefix }.run(also)?;
         keys = keys.saturating_add(pass.keys);
-        // Some servers page by position: what moved up into a page already seen shows in another pass.
+        // Some servers page by position. Keys that moved up into a page that was already listed
+        // appear in another pass.
         if pass.keys == 0 || pass.pages <= 1 {
             break;
         }
@@ -123,14 +126,14 @@ pub(crate) fn delete_below<const ALSO: usize>(
     Ok(keys)
 }
 
-/// One listing of a prefix, of which everything is deleted.
+/// One pass, which lists a prefix and deletes everything that is listed.
 struct Pass<'a> {
     client: &'a Client,
     bucket: &'a str,
     prefix: &'a str,
 }
 
-/// What a pass found.
+/// The result of a pass.
 struct Passed {
     pages: u32,
     keys: u64,
@@ -142,9 +145,10 @@ impl Pass<'_> {
         catch_panic("a thread that deletes", || self.client.delete_objects(self.bucket, &keys))
     }
 
-    /// Lists once and deletes what is found, and the keys of `also` if anything is.
+    /// Lists the prefix once and deletes everything that is found. If anything is found, also
+    /// deletes the keys of `also`.
     fn run<const ALSO: usize>(&self, also: [&str; ALSO]) -> Result<Passed> {
-        // The first failure: after it the rest is left alone.
+        // After the first failure, nothing else is deleted.
         let failure: Mutex<Option<Error>> = Mutex::new(None);
         let failed = || sync::lock(&failure).is_some();
         let (sender, receiver) = mpsc::sync_channel::<Vec<String>>(CONCURRENCY.get());
@@ -161,9 +165,10 @@ impl Pass<'_> {
         };
         let mut passed = Passed { pages: 0, keys: 0 };
         std::thread::scope(|scope| {
-            // The threads end when nothing can be sent any more.
+            // The threads end once the sender is dropped.
             let sender = sender;
-            // Kept until the next one comes: most directories have one, and need no thread.
+            // The last batch is kept until the next one arrives: most directories have only one
+            // batch, and do not need a thread.
             let mut last: Option<Vec<String>> = None;
             let mut threads = 0;
             list_in_shards(self.client, self.bucket, self.prefix, CONCURRENCY, &mut |page| {
@@ -181,7 +186,7 @@ impl Pass<'_> {
                     if threads == 0 {
                         self.delete(&before)?;
                     } else {
-                        // There is a receiver as long as this function runs.
+                        // The receiver exists as long as this function runs.
                         drop(sender.send(before));
                     }
                 }
@@ -201,11 +206,12 @@ impl Pass<'_> {
     }
 }
 
-/// The keys of a page, as many at once as one request takes.
+/// Divides the keys of a page into batches, each with as many keys as one request accepts.
 fn batches(page: Vec<Object>, prefix: &str) -> Result<Vec<Vec<String>>> {
     let mut batches: Vec<Vec<String>> = Vec::with_capacity(1);
     for Object { key, .. } in page {
-        // The server's word is not enough: nothing outside of the directory is ever deleted.
+        // The server's response is not trusted here: nothing outside of the directory is ever
+        // deleted.
         if !key.starts_with(prefix) {
             let text = format!("the listing below {prefix:?} holds the foreign key {key:?}");
             return Err(Error::new(ErrorKind::Protocol, text));

@@ -1,4 +1,4 @@
-//! The differences between a folder of this machine and the objects below a prefix.
+//! Finds the differences between a local folder and the objects below a prefix.
 use super::file::local_error;
 use super::{Transfer, download};
 use crate::client::ListObjects;
@@ -9,51 +9,52 @@ use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::path::{Component, Path, PathBuf};
 
-/// Directories within directories that are entered: what lies deeper is a mistake, such as a mount of
-/// a folder in itself.
+/// The maximum depth of nested directories. A deeper one indicates a mistake, such as a folder that
+/// is mounted inside itself.
 const DEPTH: usize = 256;
 
-/// What makes a file and an object different.
+/// The criterion by which a file and an object differ.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Compare {
-    /// Another size.
+    /// Their sizes differ.
     Size,
-    /// Another size, or a file that was changed after the object was stored.
+    /// Their sizes differ, or the file was changed after the object was stored.
     #[default]
     SizeAndTime,
-    /// Another size, or another MD5: every file is read. Where the ETag of an object is not an MD5, as
-    /// after an upload in parts, as [`Compare::SizeAndTime`].
+    /// Their sizes or their MD5s differ: every file is read. If the ETag of an object is not an
+    /// MD5, as after an upload in parts, [`Compare::SizeAndTime`] applies.
     Content,
 }
 
-/// A file or an object without its equal.
+/// A file or an object that does not have an equal counterpart.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct FolderDifference {
-    /// The path below the folder, and the key after the prefix, with slashes.
+    /// The path relative to the folder, and the key after the prefix, with slashes.
     pub name: String,
-    /// The file; `None` when there is only an object.
+    /// The file; `None` if there is only an object.
     pub file: Option<LocalFile>,
-    /// The object; `None` when there is only a file.
+    /// The object; `None` if there is only a file.
     pub object: Option<Object>,
 }
 
-/// A file of this machine.
+/// A local file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct LocalFile {
-    /// Where it is.
+    /// The path of the file.
     pub path: PathBuf,
-    /// Bytes.
+    /// The size of the file, in bytes.
     pub size: u64,
-    /// When it was changed, where the file system records that.
+    /// The time of the last change, if the file system records it.
     pub modified: Option<Timestamp>,
 }
 
 impl FolderDifference {
-    /// Returns where the object belongs below `folder`. `None` for a key that names a place outside
-    /// of it, or none at all (`..`, `/a`, `a//b`): a bucket may have such keys.
+    /// Returns the path at which the object belongs below `folder`. Returns `None` for a key that
+    /// names a path outside of `folder`, or no path at all (`..`, `/a`, `a//b`); a bucket may have
+    /// such keys.
     pub fn path_in(&self, folder: &Path) -> Option<PathBuf> {
         let relative = Path::new(&self.name);
         let is_plain = relative.components().all(|part| matches!(part, Component::Normal(_)));
@@ -64,9 +65,9 @@ impl FolderDifference {
 
 impl Transfer<'_> {
     /// Compares the regular files of a folder, at any depth, with the objects below a prefix, and
-    /// returns what differs, in the order of names: what a synchronisation has to send, to fetch or
-    /// to delete. Symbolic links are not followed. Keys that end with a slash, which other tools
-    /// store for directories, are left out.
+    /// returns the differences in the order of names. These are what a synchronisation has to
+    /// upload, download or delete. Symbolic links are not followed. Keys that end with a slash,
+    /// which other tools store for directories, are ignored.
     ///
     /// ```no_run
     /// use s3driver::client::{Client, ObjectSettings};
@@ -84,8 +85,8 @@ impl Transfer<'_> {
     /// ```
     ///
     /// # Errors
-    /// [`ErrorKind::LocalIo`] when the folder cannot be read; [`ErrorKind::InvalidArgument`] for a
-    /// file whose name is not UTF-8; those of the listing.
+    /// [`ErrorKind::LocalIo`] if the folder cannot be read; [`ErrorKind::InvalidArgument`] for a
+    /// file whose name is not UTF-8; the errors of the listing.
     pub fn compare(
         &self,
         folder: impl AsRef<Path>,
@@ -121,7 +122,7 @@ impl Transfer<'_> {
     }
 }
 
-/// Returns the regular files below `folder` by their names with slashes.
+/// Returns the regular files below `folder` by their names, with slashes.
 fn files_below(folder: &Path) -> Result<BTreeMap<String, LocalFile>> {
     let mut files = BTreeMap::new();
     let mut folders = vec![(folder.to_owned(), String::new(), 0_usize)];
@@ -155,7 +156,7 @@ fn is_equal(file: &LocalFile, object: &Object, compare: Compare) -> Result<bool>
     if file.size != object.size {
         return Ok(false);
     }
-    // Servers report whole seconds, and the object may have been stored in the same one.
+    // Servers report whole seconds, and the object may have been stored in the same second.
     let is_older = match (file.modified, object.last_modified) {
         (Some(modified), Some(stored)) => modified.unix() <= stored.unix(),
         _ => false,

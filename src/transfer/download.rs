@@ -33,11 +33,11 @@ pub struct Downloaded {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Verified {
-    /// The CRC-64/NVME that the server keeps.
+    /// The CRC-64/NVME that the server stores.
     Crc64Nvme,
     /// An ETag that is the content's MD5.
     Md5,
-    /// None: the server keeps neither, or the comparison was not requested.
+    /// Only the length: the server stores neither value, or the comparison was not requested.
     LengthAlone,
 }
 
@@ -89,13 +89,14 @@ impl Transfer<'_> {
 }
 
 impl Transfer<'_> {
-    /// Writes an object to `target` from its first byte to its last, all of one version, and verifies
-    /// it as [`Transfer::download_to_file`] does. The bytes are fetched on as many connections as the
+    /// Writes one version of an object to `target`, from its first byte to its last, and verifies
+    /// it like [`Transfer::download_to_file`]. The bytes are fetched on as many connections as the
     /// target can use ([`Transfer::reader`]).
     ///
     /// # Errors
-    /// [`ErrorKind::LocalIo`] when the target fails. [`ErrorKind::Integrity`] when the object changes
-    /// meanwhile, or the content is not what was stored: the target has received it by then.
+    /// [`ErrorKind::LocalIo`] if the target fails. [`ErrorKind::Integrity`] if the object changes
+    /// meanwhile, or the content differs from the stored one; the target has already received the
+    /// content then.
     pub fn download(&self, bucket: &str, key: &str, target: &mut dyn Write) -> Result<Downloaded> {
         let meta = self.stat(bucket, key)?;
         let meter = Meter::new(&self.client, self.progress, meta.size);
@@ -138,7 +139,8 @@ impl Transfer<'_> {
         Ok(Downloaded { bytes: meta.size, etag: meta.etag, verified })
     }
 
-    /// Requests the description of an object, with its checksum where that is to be compared.
+    /// Requests the metadata of an object, with its checksum if the content is to be compared with
+    /// it.
     pub(super) fn stat(&self, bucket: &str, key: &str) -> Result<ObjectMeta> {
         match self.verification {
             DownloadVerification::Content => self.client.head_object_with_checksum(bucket, key),
@@ -149,7 +151,7 @@ impl Transfer<'_> {
     }
 }
 
-/// What the content of a download is compared with, while it arrives in order.
+/// The value with which the content of a download is compared while it arrives in order.
 enum Proof {
     Crc64Nvme { expected: u64, crc: Crc },
     Md5 { expected: [u8; 16], digest: Md5 },
@@ -192,7 +194,7 @@ impl Proof {
     }
 }
 
-/// Returns the error of content that does not have the object's checksum.
+/// Returns the error for content that does not have the object's checksum.
 fn not_the_object(what: &str) -> Error {
     let text = format!("the content does not have the object's {what}");
     Error::new(ErrorKind::Integrity, text)
@@ -273,7 +275,7 @@ fn verify(meta: &ObjectMeta, pieces: &[Range<u64>], crcs: &[u64], file: &File) -
     if md5_of(file, meta.size)? == expected { Ok(Verified::Md5) } else { wrong("MD5") }
 }
 
-/// Holds a whole file against what the server says of the object.
+/// Compares a whole file with the server's description of the object.
 pub(super) fn content_verified(meta: &ObjectMeta, file: &File) -> Result<Verified> {
     let mut crc = Crc::new(CrcAlgorithm::Crc64Nvme);
     if meta.crc64nvme.is_some() {
@@ -311,7 +313,7 @@ mod tests {
     use super::*;
     use crc_fast::checksum;
 
-    /// Returns a file with `content`, and the ranges and checksums with which it arrived.
+    /// Returns a file with `content`, and the ranges in which it arrived with their checksums.
     fn arrived(content: &[u8]) -> (File, Vec<Range<u64>>, Vec<u64>) {
         let file = tempfile::tempfile().expect("a file");
         write_all_at(&file, content, 0).expect("written");

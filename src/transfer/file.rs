@@ -22,8 +22,8 @@ impl Read for Section<'_> {
     }
 }
 
-/// Digits in the name of a file that arrives: 64 bits of a digest, so that two downloads share one
-/// only by intent.
+/// The number of hex digits in the name of a file that is being received: 64 bits of a digest, so
+/// that two downloads can only share a name intentionally.
 const PART_NAME: usize = 16;
 
 /// A file that gets its name once it is complete, and is removed otherwise.
@@ -70,15 +70,16 @@ impl Drop for Unfinished {
     }
 }
 
-/// A file that keeps what has arrived until it is complete and takes its name. No other process
-/// writes to it meanwhile.
+/// A file that collects the received bytes until it is complete and is renamed. In the meantime, no
+/// other process writes to it.
 pub(super) struct Arriving {
     pub(super) file: File,
     pub(super) path: PathBuf,
 }
 
 impl Arriving {
-    /// Opens the file for `version` of what is to become `target`, in the directory of `target`.
+    /// Opens the file for `version` of the object that will be stored at `target`, in the directory
+    /// of `target`.
     pub(super) fn next_to(target: &Path, version: &str) -> Result<Self> {
         let Some(name) = target.file_name() else {
             let text = format!("{} does not name a file", target.display());
@@ -101,7 +102,7 @@ impl Arriving {
         Ok(Self { file, path })
     }
 
-    /// Returns how many bytes have arrived.
+    /// Returns the number of bytes that have arrived.
     pub(super) fn length(&self) -> Result<u64> {
         let metadata = self.file.metadata();
         Ok(metadata.map_err(|error| local_error("reading", &self.path, error))?.len())
@@ -111,20 +112,20 @@ impl Arriving {
         self.file.set_len(length).map_err(|error| local_error("writing", &self.path, error))
     }
 
-    /// Makes all of it durable and gives it the name `target`, replacing what has it.
+    /// Makes the content durable and renames the file to `target`, replacing an existing file.
     pub(super) fn finish(self, target: &Path) -> Result<()> {
         self.file.sync_all().map_err(|error| local_error("writing", &self.path, error))?;
         fs::rename(&self.path, target).map_err(|error| local_error("renaming", &self.path, error))
     }
 
-    /// Removes what has arrived.
+    /// Removes the file.
     pub(super) fn remove(self) {
-        // Nothing more can be done about a file that cannot be removed.
+        // If the file cannot be removed, nothing more can be done.
         drop(fs::remove_file(&self.path));
     }
 }
 
-/// A failure of the local file system, saying of which file.
+/// Returns the error for a failure of the local file system, with the path of the file.
 pub(super) fn local_error(doing: &str, path: &Path, error: io::Error) -> Error {
     Error::new(ErrorKind::LocalIo, format!("{doing} {} failed: {error}", path.display()))
         .with_source(error)

@@ -11,9 +11,9 @@ use std::sync::{Arc, Mutex};
 /// idle for hours or belong to the same thread. Only further buffers are limited: without them a
 /// writer sends one part at a time, and a reader uses one connection.
 ///
-/// Buffers that a writer no longer needs are kept for the next one, because fresh memory costs
-/// more than copying a part into it: every page of it has to be mapped and zeroed. The limit covers
-/// them, too: they are released as soon as a transfer takes what they have.
+/// Buffers that a writer no longer needs are kept for the next one, because fresh memory costs more
+/// than copying a part into it: each of its pages has to be mapped and zeroed. The limit includes
+/// these buffers: they are released as soon as a transfer needs their share of it.
 #[derive(Clone, Debug)]
 pub(crate) struct MemoryLimit(Arc<Memory>);
 
@@ -36,7 +36,7 @@ struct IdleBuffers {
 const MAX_IDLE: u64 = 64 << 20;
 
 impl MemoryLimit {
-    /// `None`: no limit.
+    /// Creates a limit of this many bytes; `None` means no limit.
     pub(crate) fn new(limit: Option<u64>) -> Self {
         Self(Arc::new(Memory {
             limit: limit.unwrap_or(u64::MAX),
@@ -45,13 +45,13 @@ impl MemoryLimit {
         }))
     }
 
-    /// What cannot be done without.
+    /// Takes bytes that a transfer cannot do without, even if they exceed the limit.
     pub(crate) fn take(&self, bytes: u64) -> Share {
         self.0.used.fetch_add(bytes, Ordering::Relaxed);
         self.share(bytes)
     }
 
-    /// What makes it faster, if there is room.
+    /// Takes bytes that make a transfer faster, if they are within the limit.
     pub(crate) fn try_take(&self, bytes: u64) -> Option<Share> {
         let add = |used: u64| used.checked_add(bytes).filter(|sum| *sum <= self.0.limit);
         self.0.used.fetch_update(Ordering::Relaxed, Ordering::Relaxed, add).ok()?;
@@ -110,22 +110,22 @@ impl fmt::Debug for IdleBuffers {
     }
 }
 
-/// Bytes taken from a [`MemoryLimit`], given back when dropped.
+/// A number of bytes taken from a [`MemoryLimit`], which are returned when the share is dropped.
 pub(crate) struct Share {
     of: MemoryLimit,
     bytes: u64,
-    /// A buffer of an earlier transfer that has all of these bytes.
+    /// A buffer of an earlier transfer that has this capacity.
     buffer: Option<Vec<u8>>,
 }
 
 impl Share {
     /// Returns a buffer for all bytes of the share that was used before, if there is one. Its
-    /// content is that of an earlier transfer.
+    /// content comes from an earlier transfer.
     pub(crate) fn reuse(&mut self) -> Option<Vec<u8>> {
         self.buffer.take()
     }
 
-    /// Gives the bytes back, and the buffer that had them for another transfer.
+    /// Returns the bytes to the limit, and keeps their buffer for another transfer.
     pub(crate) fn give_back(mut self, buffer: Vec<u8>) {
         self.buffer = Some(buffer).filter(|buffer| buffer.capacity() as u64 == self.bytes);
     }
@@ -179,7 +179,7 @@ mod tests {
         for (share, buffer) in taken.into_iter().zip(reused) {
             share.give_back(buffer.unwrap_or_default());
         }
-        // What a transfer takes, idle buffers give up: the older one first.
+        // Idle buffers are released to make room for a transfer, the older one first.
         let large = memory.try_take(15);
         assert!(large.is_some());
         let reused: Vec<_> = shares(2).iter_mut().map(Share::reuse).collect();

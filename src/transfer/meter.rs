@@ -10,7 +10,8 @@ use std::sync::{Mutex, MutexGuard};
 pub struct Progress {
     /// The number of bytes transferred.
     pub bytes: u64,
-    /// Bytes altogether; of an object whose size is not known, the bytes written so far.
+    /// The total number of bytes. For an object whose size is not known, the number of bytes
+    /// written so far.
     pub total: u64,
     /// The number of finished parts.
     pub parts: u32,
@@ -57,14 +58,14 @@ impl<'a> Meter<'a> {
         }
     }
 
-    /// These parts are done.
+    /// Records parts that were sent.
     pub(super) fn add(&self, sent: SentParts) {
         if sent.parts > 0 {
             self.advance(sent.bytes, sent.parts);
         }
     }
 
-    /// Sets the bytes altogether, which grow while an object is written.
+    /// Sets the total number of bytes, which grows while an object is written.
     pub(super) fn set_total(&self, total: u64) {
         self.lock().total = total;
     }

@@ -63,7 +63,7 @@
 //! # Ok::<(), s3driver::Error>(())
 //! ```
 //!
-//! Fetch an object into a file, verified, and report what proved it:
+//! Download an object into a file, verify it, and report how it was verified:
 //!
 //! ```no_run
 //! # use s3driver::client::Client;
@@ -74,7 +74,7 @@
 //! # Ok::<(), s3driver::Error>(())
 //! ```
 //!
-//! Read at any position, as from a file:
+//! Read at any position, like a file:
 //!
 //! ```no_run
 //! # use s3driver::client::{Client, GetObject};
@@ -86,7 +86,7 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
-//! Make a URL that allows a download for ten minutes:
+//! Create a URL that allows a download for ten minutes:
 //!
 //! ```
 //! # use s3driver::client::{Client, Config, Endpoint, Presign, PresignMethod};
@@ -155,7 +155,7 @@ pub struct Transfer<'a> {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum DownloadVerification {
-    /// With the CRC-64/NVME that the server keeps, or otherwise with an ETag that looks like an
+    /// With the CRC-64/NVME that the server stores, or otherwise with an ETag that looks like an
     /// MD5, for which the file is read back.
     #[default]
     Content,
@@ -171,7 +171,7 @@ pub struct Transferred {
     pub bytes: u64,
     /// The number of parts that it was sent in; 1 if it was sent in one piece.
     pub parts: u32,
-    /// Without quotes; `None` if the server does not return one.
+    /// The ETag, without quotes; `None` if the server does not return one.
     pub etag: Option<String>,
 }
 

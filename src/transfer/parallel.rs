@@ -1,4 +1,4 @@
-//! One kind of work for many pieces, on a bounded number of threads.
+//! Repeats an operation for many items, on a bounded number of threads.
 use crate::Cancel;
 use crate::error::{Error, ErrorKind, Result, catch_panic};
 use crate::sync;
@@ -6,8 +6,8 @@ use std::num::NonZeroUsize;
 use std::sync::Mutex;
 
 /// Calls `work` for every index below `count`, on up to `concurrency` threads, and returns the
-/// results in order. The first failure, which may be a panic, cancels `cancel`, which `work` is
-/// expected to obey, and is returned.
+/// results in order. The first failure, which may be a panic, is returned. It also cancels
+/// `cancel`, which `work` is expected to obey.
 pub(super) fn for_each<T: Send>(
     count: usize,
     concurrency: NonZeroUsize,
@@ -20,15 +20,15 @@ pub(super) fn for_each<T: Send>(
     Ok(results.into_iter().map(|(_, result)| result).collect())
 }
 
-/// Does `work` for each of `items`, which are taken one at a time as threads become free. A failure of
-/// an item itself counts as one of `work`; otherwise as [`for_each`].
+/// Calls `work` for each of `items`, which are taken one at a time as threads become free. An error
+/// from the iterator counts as a failure of `work`. Otherwise, this is like [`for_each`].
 pub(super) fn for_each_taken<I: Send>(
     items: impl Iterator<Item = Result<I>> + Send,
     concurrency: NonZeroUsize,
     cancel: &Cancel,
     work: impl Fn(I) -> Result<()> + Sync,
 ) -> Result<()> {
-    // A vector of nothing takes no memory, however many items there are.
+    // A vector of empty tuples does not take any memory, even for many items.
     run(items, concurrency, cancel, work).map(drop)
 }
 

@@ -1,4 +1,4 @@
-//! Unfinished uploads that no process will finish.
+//! Aborts unfinished uploads that no process will complete.
 use super::Transfer;
 use super::parallel;
 use crate::client::{Client, UploadRef};
@@ -8,16 +8,16 @@ use crate::xml::Upload;
 use std::sync::Mutex;
 use std::time::Duration;
 
-/// How many failures one call reports: they are mostly the same.
+/// The maximum number of failures that one call reports: most of them have the same cause.
 const FAILURES: usize = 100;
 
 impl Transfer<'_> {
-    /// Aborts the unfinished uploads of keys that begin with `prefix`, if they were begun more than
-    /// `age` ago, and returns how many there were. An upload whose server does not state when it was
-    /// begun stays.
+    /// Aborts the unfinished uploads of keys that begin with `prefix` if they were begun more than
+    /// `age` ago, and returns how many were aborted. An upload is kept if the server does not state
+    /// when it was begun.
     ///
-    /// Every upload in progress is unfinished as well: an `age` below the time of the longest upload
-    /// ends it.
+    /// An upload in progress is also unfinished, so an `age` shorter than the duration of the
+    /// longest upload aborts that upload.
     ///
     /// ```no_run
     /// use s3driver::client::Client;
@@ -30,8 +30,8 @@ impl Transfer<'_> {
     /// ```
     ///
     /// # Errors
-    /// Those of the listing, which end it. An upload that cannot be aborted does not keep the others
-    /// from being aborted: the first failure is returned at the end, with further ones in
+    /// The errors of the listing, which end the call. If an upload cannot be aborted, the others
+    /// are still aborted: the first failure is returned at the end, with further ones in
     /// [`Error::others`].
     pub fn abort_uploads(&self, bucket: &str, prefix: &str, age: Duration) -> Result<u64> {
         let mut ended = 0_u64;
@@ -59,7 +59,7 @@ impl Transfer<'_> {
     }
 }
 
-/// Aborts one upload; returns whether that succeeded. Notes a failure.
+/// Aborts one upload and returns whether that succeeded. Adds a failure to `failures`.
 fn abort(client: &Client, bucket: &str, upload: &Upload, failures: &Mutex<Vec<Error>>) -> bool {
     let Upload { key, upload_id, .. } = upload;
     match client.abort_multipart_upload(UploadRef { bucket, key, upload_id }) {

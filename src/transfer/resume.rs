@@ -1,4 +1,4 @@
-//! An object to a file of this machine, in as many attempts as it takes.
+//! Downloads an object to a local file, in as many attempts as necessary.
 use super::Transfer;
 use super::download::{Downloaded, content_verified};
 use super::file::{Arriving, local_error, write_all_at};
@@ -9,22 +9,22 @@ use crate::error::{Error, ErrorKind, Result};
 use sha2::{Digest as _, Sha256};
 use std::path::Path;
 
-/// The bytes that one read takes from the reader and one write gives to the file.
+/// The size of one read from the reader and of one write to the file.
 const BLOCK: usize = 256 << 10;
 
 impl Transfer<'_> {
-    /// Fetches an object into a file like [`Transfer::download_to_file`], and keeps what has
-    /// arrived when that fails: the next call for this object and file continues after it, in this
+    /// Downloads an object into a file like [`Transfer::download_to_file`], but keeps the received
+    /// bytes after a failure: the next call for this object and file continues after them, in this
     /// process or a later one.
     ///
-    /// What has arrived lies in a file `.s3driver-*.part` in the directory of `file`, whose name
+    /// The received bytes are in a file `.s3driver-*.part` in the directory of `file`. Its name
     /// depends on the bucket, the key, the version of the object and the name of `file`. Another
-    /// version of the object begins again, and does not remove that file. Two calls for the same
-    /// file at the same time are refused.
+    /// version of the object starts from the beginning, and does not remove that file. Two
+    /// concurrent calls for the same file are refused.
     ///
     /// # Errors
-    /// [`ErrorKind::Integrity`] when the object changes meanwhile, or when the content is not what
-    /// was stored, in which case nothing is kept; [`ErrorKind::LocalIo`].
+    /// [`ErrorKind::Integrity`] if the object changes meanwhile, or if the content differs from the
+    /// stored one, in which case nothing is kept; [`ErrorKind::LocalIo`].
     pub fn resume_download(
         &self,
         bucket: &str,
@@ -34,7 +34,7 @@ impl Transfer<'_> {
         let path = file.as_ref();
         let meta = self.stat(bucket, key)?;
         let located = |error: Error| error.with_bucket(bucket).with_key(key);
-        // Without an ETag nothing shows that two attempts read the same version.
+        // Without an ETag, nothing shows that two attempts read the same version.
         if meta.etag.is_none() {
             return self.download_to_file(bucket, key, path);
         }
@@ -66,7 +66,7 @@ impl Transfer<'_> {
         Ok(Downloaded { bytes: meta.size, etag: meta.etag, verified })
     }
 
-    /// Appends everything from `at` on.
+    /// Appends the rest of the object, from `at` on.
     fn fetch_rest(
         &self,
         (bucket, key): (&str, &str),
@@ -100,7 +100,7 @@ impl Transfer<'_> {
     }
 }
 
-/// Returns a name for one version of an object, which no other version or object shares.
+/// Returns a name for one version of an object. No other version or object has this name.
 fn version(bucket: &str, key: &str, meta: &ObjectMeta) -> String {
     let mut digest = Sha256::new();
     let size = meta.size.to_string();

@@ -1,4 +1,4 @@
-//! An object as a file for reading: `Read` and `Seek`.
+//! Reads an object like a file, with `Read` and `Seek`.
 use super::memory::MemoryLimit;
 use super::{ReadAhead, Transfer};
 use crate::client::{ByteRange, Client, Condition, GetObject, ObjectMeta, ObjectReader};
@@ -7,37 +7,37 @@ use std::fmt;
 use std::io::{self, Read, Seek, SeekFrom};
 use std::num::NonZeroUsize;
 
-/// What one read takes from a connection: seeks within the last of these cost nothing.
+/// The size of one read from a connection. Seeks within the block that was read last cost nothing.
 const BLOCK: usize = 256 << 10;
 
-/// The range that is requested first after a seek. A small one is read to its end, so that its
-/// connection can be used again.
+/// The size of the first range that is requested after a seek. A small range is read to its end, so
+/// that its connection can be reused.
 const FIRST_WINDOW: u64 = 256 << 10;
 
-/// Ranges double while the object is read in order; beyond this one, all of the rest is requested,
-/// on as many connections as are worth it.
+/// The maximum size of a range. Ranges double while the object is read in order; after this size,
+/// the rest of the object is requested at once, on as many connections as are useful.
 const LAST_WINDOW: u64 = 4 << 20;
 
-/// Up to this many bytes are read and passed over rather than requested anew: about what arrives in
-/// the time of a round trip.
+/// The maximum number of bytes that are read and discarded instead of requesting a new range: about
+/// the number that arrive during one round trip.
 const SKIP: u64 = 1 << 20;
 
 impl Client {
     /// Opens an object for reading at any position, with the defaults of [`Transfer`].
     ///
     /// # Errors
-    /// Those of [`Client::head_object`].
+    /// The errors of [`Client::head_object`].
     pub fn open(&self, bucket: &str, key: &str, request: &GetObject) -> Result<SeekableObject> {
         Transfer::new(self).open(bucket, key, request)
     }
 }
 
 impl Transfer<'_> {
-    /// Opens an object for reading at any position. The condition of the request counts now;
-    /// everything is read of the version that is there now. A range in the request is ignored.
+    /// Opens an object for reading at any position. The condition of the request is evaluated now,
+    /// and all reads are from the version that exists now. A range in the request is ignored.
     ///
     /// # Errors
-    /// Those of [`Client::head_object`].
+    /// The errors of [`Client::head_object`].
     pub fn open(&self, bucket: &str, key: &str, request: &GetObject) -> Result<SeekableObject> {
         let meta = self.client.head_object(bucket, key, request)?;
         Ok(SeekableObject {
@@ -56,15 +56,16 @@ impl Transfer<'_> {
     }
 }
 
-/// An object that can be read at any position, in one version.
+/// A reader of one version of an object, at any position.
 ///
-/// Seeks within the 256 KiB read last cost nothing, and short ones forward are read over. After
-/// other seeks ranges are requested that grow while the object is read in order, until all of the
-/// rest is requested with read-ahead ([`ReadAhead`]). Memory is 256 KiB, and that of the read-ahead.
+/// Seeks within the last 256 KiB that were read cost nothing, and short seeks forward read over the
+/// skipped bytes. After other seeks, ranges are requested. They grow while the object is read in
+/// order, until the rest of the object is requested with read-ahead ([`ReadAhead`]). The memory is
+/// 256 KiB plus that of the read-ahead.
 ///
-/// Every range is requested under `If-Match`: an object that was replaced meanwhile is
-/// [`ErrorKind::Integrity`]. A broken connection is continued. The content is not compared with a
-/// checksum, because it need not be read whole.
+/// Every range is requested with `If-Match`; if the object was replaced in the meantime, the error
+/// is [`ErrorKind::Integrity`]. A read continues after a broken connection. The content is not
+/// compared with a checksum, because it may not be read completely.
 ///
 /// ```no_run
 /// use s3driver::client::{Client, GetObject};
@@ -82,9 +83,9 @@ pub struct SeekableObject {
     key: String,
     meta: ObjectMeta,
     most: NonZeroUsize,
-    /// Where the next read begins.
+    /// The position of the next read.
     position: u64,
-    /// The bytes read last, from `block_start` on.
+    /// The bytes that were read last, which begin at `block_start`.
     block: Vec<u8>,
     block_start: u64,
     source: Source,
@@ -106,7 +107,7 @@ impl SeekableObject {
         &self.meta
     }
 
-    /// As [`Read::read`], with this crate's error.
+    /// Reads like [`Read::read`], but returns this crate's error.
     pub fn pull(&mut self, buffer: &mut [u8]) -> Result<usize> {
         while !buffer.is_empty() && self.position < self.meta.size {
             if let Some(found) = self.buffered().filter(|found| !found.is_empty()) {
@@ -129,13 +130,13 @@ impl SeekableObject {
         Ok(0)
     }
 
-    /// Returns the buffered bytes from the position on.
+    /// Returns the buffered bytes from the current position on.
     fn buffered(&self) -> Option<&[u8]> {
         let offset = self.position.checked_sub(self.block_start)?;
         self.block.get(usize::try_from(offset).ok()?..)
     }
 
-    /// Requests a range from the position on.
+    /// Requests a range from the current position on.
     fn request(&mut self) -> Result<()> {
         let is_in_order = self.position == self.source_at;
         self.window = match (is_in_order, &self.source) {
@@ -164,7 +165,7 @@ impl SeekableObject {
                 }
                 ahead => ahead?,
             };
-            // Servers that ignore If-Match are caught here.
+            // This detects a new version on servers that ignore If-Match.
             if ahead.meta().etag != self.meta.etag {
                 return Err(self.changed());
             }
@@ -187,14 +188,15 @@ impl SeekableObject {
         self.block.truncate(count);
         self.source_at = self.source_at.saturating_add(count as u64);
         pulled?;
-        // The end of a range: what follows is requested next.
+        // The range has ended, so the next one is requested later.
         if count == 0 {
             self.source = Source::None;
         }
         Ok(())
     }
 
-    /// Without an ETag the size alone shows another version.
+    /// Checks that the object has the expected size. Without an ETag, only the size shows another
+    /// version.
     fn check_size(&self, found: &ObjectMeta) -> Result<()> {
         if found.size == self.meta.size { Ok(()) } else { Err(self.changed()) }
     }
@@ -214,7 +216,8 @@ impl Read for SeekableObject {
 }
 
 impl Seek for SeekableObject {
-    /// Sends nothing. A position behind the end is allowed; reads there yield no bytes.
+    /// Sets the position of the next read. Sends nothing. A position after the end is allowed;
+    /// reads there return no bytes.
     fn seek(&mut self, to: SeekFrom) -> io::Result<u64> {
         let position = match to {
             SeekFrom::Start(position) => Some(position),

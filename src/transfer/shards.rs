@@ -18,19 +18,19 @@ use std::sync::{Condvar, Mutex, MutexGuard};
 /// The separator of the directories in a key.
 const DELIMITER: char = '/';
 
-/// A page with more directories than this is not split: each would cost a separate request, for
-/// fewer and fewer keys.
+/// The maximum number of directories in a page that is split. Each directory would cost a separate
+/// request, and more directories mean fewer keys for each.
 const DIRECTORIES_PER_PAGE: usize = 4;
 
-/// A directory with more directories than this is not split either; its first page may not have
-/// been representative.
+/// The maximum number of directories in a directory that is split, because its first page may not
+/// have been representative.
 const MOST_SHARDS: usize = 512;
 
-/// How many directories that only contain one other directory are descended in search of a place to
-/// split.
+/// The maximum number of levels that are descended, through directories that only contain one other
+/// directory, in search of a place to split.
 const DEPTH: usize = 32;
 
-/// How often a directory is split again: a registry's layout needs four levels, and a server could
+/// The maximum depth of repeated splits: a registry's layout needs four levels, and a server could
 /// make up new ones forever.
 const SPLITS: u32 = 8;
 
@@ -52,12 +52,12 @@ const SHARDS_PER_THREAD: usize = 2;
 
 impl Transfer<'_> {
     /// Lists everything below `prefix` and calls `visit` for each page, in the server's order,
-    /// until that breaks. The number of concurrent requests is limited to this transfer's number of
-    /// parts; memory holds at most four pages for each of them, and some ten thousand keys that
+    /// until `visit` breaks. The number of concurrent requests is limited to this transfer's number
+    /// of parts. Memory holds at most four pages for each of them, and about ten thousand keys that
     /// were found while splitting.
     ///
-    /// This needs more requests than a sequential listing: in the worst case one for each of up to
-    /// 512 directories, if the first thousand keys lie in at most four of them.
+    /// This takes more requests than a sequential listing: in the worst case one for each of up to
+    /// 512 directories, if the first thousand keys are in at most four of them.
     ///
     /// # Errors
     /// The first error in order, of a request or of `visit`.
@@ -71,7 +71,7 @@ impl Transfer<'_> {
     }
 }
 
-/// Like [`Transfer::list`].
+/// Lists like [`Transfer::list`], with up to `most` concurrent requests.
 pub(crate) fn list_in_shards(
     client: &Client,
     bucket: &str,
@@ -146,7 +146,7 @@ struct ShardQueue {
 
 struct Shard {
     number: u64,
-    /// The number of splits that lead to it.
+    /// The number of splits that led to this shard.
     depth: u32,
     /// The prefix to list, until a thread takes it.
     prefix: Option<String>,
@@ -159,7 +159,7 @@ struct Shard {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Origin {
     Listing,
-    /// They were found by the split that created the shard.
+    /// The keys were found by the split that created the shard.
     Split,
 }
 
@@ -175,7 +175,7 @@ impl Shard {
         let (pages, outcome) = (VecDeque::new(), None);
         Self { number: 0, depth: 0, prefix: Some(prefix), origin: Origin::Listing, pages, outcome }
     }
-    /// Keys that are already known.
+    /// Creates a shard of keys that are already known.
     fn known(keys: Vec<Object>) -> Self {
         let (pages, outcome) = (VecDeque::from([keys]), Some(Ok(())));
         Self { number: 0, depth: 0, prefix: None, origin: Origin::Split, pages, outcome }
@@ -286,7 +286,7 @@ impl Shards<'_> {
         }
     }
 
-    /// Requests the first page, and the directories if that is worthwhile.
+    /// Requests the first page of `prefix`, and also its directories if splitting is worthwhile.
     fn look(&self, prefix: &str, depth: u32) -> Result<Look> {
         let mut pages = self.client.objects(self.bucket, ListObjects::prefix(prefix)).pages();
         let first = pages.next().transpose()?.unwrap_or_default();
@@ -360,7 +360,7 @@ fn entries(level: ListBucketResult) -> Vec<Shard> {
     shards
 }
 
-/// Whether the keys of the first page lie in directories, and in few of them.
+/// Returns whether the keys of the first page are in directories, and only in a few of them.
 fn is_worth_splitting(prefix: &str, page: &ListBucketResult) -> bool {
     let directory = |object: &'_ Object| -> Option<usize> {
         let at = object.key.strip_prefix(prefix)?.find(DELIMITER)?;
@@ -393,7 +393,7 @@ impl Drop for ShardListing<'_> {
     }
 }
 
-/// Ends the threads, also if the visitor stops early or panics.
+/// A guard that ends the threads when it is dropped, also if the visitor stops early or panics.
 struct EndThreads<'a> {
     shards: &'a Shards<'a>,
     cancel: crate::Cancel,

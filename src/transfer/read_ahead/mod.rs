@@ -44,9 +44,9 @@ impl Transfer<'_> {
 /// A reader of one version of an object, in order, from as many connections as it can use.
 ///
 /// `Ok(0)` means that the object has been read to its end. If it was read from its beginning and a
-/// checksum was requested, the object has the checksum that the server keeps. Memory is at most 4
-/// MiB for each concurrent range, plus 256 KiB. If the reader is dropped early, its threads and
-/// their requests end within a quarter of a second.
+/// checksum was requested, the content matches the checksum that the server stores. Memory is at
+/// most 4 MiB for each concurrent range, plus 256 KiB. If the reader is dropped early, its threads
+/// and their requests end within a quarter of a second.
 pub struct ReadAhead {
     client: Client,
     bucket: String,
@@ -62,7 +62,7 @@ pub struct ReadAhead {
 
 enum Source {
     Stream(ObjectReader),
-    /// The stream continues to the point where the ranges begin.
+    /// Both: the stream continues to the point where the ranges begin.
     Both {
         stream: ObjectReader,
         ranges: Ranges,
@@ -87,7 +87,7 @@ impl ReadAhead {
         Self::open_if(client, (bucket, key), offset, Condition::Always, most, memory)
     }
 
-    /// Like [`ReadAhead::open`], under a condition.
+    /// Opens a reader like [`ReadAhead::open`], under a condition.
     pub(crate) fn open_if(
         client: &Client,
         (bucket, key): (&str, &str),

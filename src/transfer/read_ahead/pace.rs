@@ -6,21 +6,22 @@ use std::time::{Duration, Instant};
 /// only use one request.
 const PROBE: u64 = 1 << 20;
 
-/// A sufficient speed, in bytes per second of waiting: no second connection is opened in addition
-/// to one that is this fast. S3 sends 80 to 100 MB/s on a connection.
+/// A sufficient speed, in bytes per second of waiting: if the first connection is this fast, no
+/// second one is opened. S3 sends 80 to 100 MB/s on a connection.
 const ENOUGH: u64 = 256 << 20;
 
 /// The initial number of concurrent ranges.
 const FIRST: usize = 4;
 
-/// The minimum number: with fewer, the next request would wait for the end of the previous one.
+/// The minimum number of concurrent ranges: with fewer, the next request would wait for the end of
+/// the previous one.
 const FEWEST: usize = 2;
 
-/// The factor by which twice the number of ranges must raise the speed; otherwise the link is
+/// The factor by which doubling the number of ranges must raise the speed; otherwise, the link is
 /// already saturated.
 const WORTH: f64 = 1.25;
 
-/// Observes the first connection of a reader.
+/// Measurements of the first connection of a reader.
 #[derive(Debug, Default)]
 pub(super) struct Probe {
     bytes: u64,
@@ -47,15 +48,15 @@ impl Probe {
 /// The slower side while a range was read.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) enum Bottleneck {
-    /// The bytes had arrived before the reader wanted them.
+    /// The reader: the bytes had arrived before it wanted them.
     #[default]
     Reader,
-    /// The reader waited for bytes.
+    /// The network: the reader waited for bytes.
     Network,
 }
 
-/// Chooses the number of concurrent ranges, round by round. A round consists of as many ranges as
-/// there are at the same time.
+/// The choice of the number of concurrent ranges, round by round. A round consists of as many
+/// ranges as there are concurrent ones.
 #[derive(Debug)]
 pub(super) struct Pace {
     most: usize,
@@ -68,7 +69,7 @@ pub(super) struct Pace {
 }
 
 impl Pace {
-    /// Starts after a connection that transferred `rate` bytes per second.
+    /// Creates a pace that follows a connection with `rate` bytes per second.
     pub(super) fn new(most: NonZeroUsize, rate: f64, now: Instant) -> Self {
         Self {
             most: most.get(),
@@ -128,8 +129,8 @@ mod tests {
 
     const MIB: u64 = 1 << 20;
 
-    /// Reads `rounds` rounds from a line with `rate(window)` bytes per second, with this
-    /// bottleneck.
+    /// Returns the number of ranges in each of `rounds` rounds, on a line with `rate(window)` bytes
+    /// per second and this bottleneck.
     fn windows(rounds: usize, bottleneck: Bottleneck, rate: impl Fn(usize) -> f64) -> Vec<usize> {
         let mut now = Instant::now();
         let mut pace = Pace::new(NonZeroUsize::new(20).expect("not zero"), rate(1), now);

@@ -28,7 +28,7 @@ pub(super) struct ObjectVersion {
     pub(super) size: u64,
 }
 
-/// Returns the bytes of an object from an offset to its end.
+/// A reader of an object's bytes, from an offset to its end.
 ///
 /// Ranges are begun in order, and only as many as fit the window: memory is [`RANGE`] for each of
 /// them, plus one [`BLOCK`]. After a drop no further range is begun, and the threads end at their
@@ -61,7 +61,8 @@ struct Shared {
 struct Fetches {
     /// The ranges that were begun and not read to their end yet, in order.
     begun: VecDeque<Begun>,
-    /// How many ranges were read to their end, which is the number of the first one in `begun`.
+    /// The number of ranges that were read to their end, which is also the number of the first
+    /// range in `begun`.
     ended: u64,
     /// The first byte that does not belong to a range yet.
     next: u64,
@@ -84,11 +85,11 @@ struct Begun {
 #[derive(Debug)]
 struct Block {
     bytes: Vec<u8>,
-    /// The number of bytes in it.
+    /// The number of bytes in the block that are valid.
     length: usize,
 }
 
-/// Whether the server responded to the first request with a range.
+/// The server's support for ranges, according to its response to the first request.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 enum RangeSupport {
     #[default]
@@ -329,7 +330,7 @@ impl Fetches {
         self.spare.push(block);
     }
 
-    /// Ends the fetching: no further range is begun.
+    /// Ends fetching: no further range is begun.
     fn end(&mut self, size: u64) {
         self.next = size;
     }

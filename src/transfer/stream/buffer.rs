@@ -1,18 +1,19 @@
-//! A part's buffer.
+//! The buffer of one part.
 use crate::error::{Error, ErrorKind, Result};
 use crate::transfer::memory::Share;
 use std::io::{self, Read};
 
-/// Room for one part. Memory that was never written to is not really taken yet, so a small file costs little.
+/// A buffer for one part. The operating system only provides memory once it is written to, so a
+/// small file costs little.
 #[derive(Debug)]
 pub(crate) struct Buffer {
-    /// The bytes of the part and, after those, bytes of an earlier part that the memory was used for: a reader can be
-    /// given them without zeroing them first.
+    /// The bytes of the part, followed by bytes of an earlier part for which the memory was used. A
+    /// reader can write over these without zeroing them first.
     bytes: Vec<u8>,
-    /// Bytes of the part.
+    /// The number of bytes of the part.
     filled: usize,
     size: u64,
-    /// Gone once the buffer is dropped.
+    /// The buffer's share of the memory limit; `None` once the buffer is dropped.
     share: Option<Share>,
 }
 
@@ -20,7 +21,7 @@ impl Buffer {
     /// Returns a buffer for a part of `size` bytes that begins with `bytes`.
     ///
     /// # Errors
-    /// [`ErrorKind::InvalidArgument`] when the machine does not have so much memory.
+    /// [`ErrorKind::InvalidArgument`] if the machine does not have enough memory.
     pub(crate) fn new(bytes: Vec<u8>, size: u64, mut share: Share) -> Result<Self> {
         let filled = bytes.len();
         let mut bytes = if filled == 0 { share.reuse().unwrap_or(bytes) } else { bytes };
@@ -34,7 +35,7 @@ impl Buffer {
         Ok(Self { bytes, filled, size, share: Some(share) })
     }
 
-    /// Returns how many bytes of a part fit in.
+    /// Returns the maximum number of bytes of the part.
     pub(crate) const fn size(&self) -> u64 {
         self.size
     }
@@ -44,7 +45,7 @@ impl Buffer {
         self.bytes.get(..self.filled).unwrap_or_default()
     }
 
-    /// Returns the bytes of the part, to append to them for a while.
+    /// Returns the bytes of the part, so that the caller can append to them temporarily.
     pub(crate) fn content_mut(&mut self) -> &mut Vec<u8> {
         self.bytes.truncate(self.filled);
         &mut self.bytes
@@ -59,7 +60,7 @@ impl Buffer {
         self.filled = 0;
     }
 
-    /// Appends what fits of `content`; returns how many bytes that were.
+    /// Appends as much of `content` as fits, and returns the number of bytes.
     pub(crate) fn append(&mut self, content: &[u8]) -> usize {
         let taken = content.len().min(self.room());
         let used_before = self.bytes.get_mut(self.filled..).unwrap_or_default();
@@ -72,7 +73,8 @@ impl Buffer {
         taken
     }
 
-    /// Reads until the buffer is full, `limit` bytes have come or the reader ends. Keeps what came before an error.
+    /// Reads until the buffer is full, `limit` bytes have arrived, or the reader ends. After an
+    /// error, the bytes that arrived before it are kept.
     pub(crate) fn fill(&mut self, reader: &mut dyn Read, limit: u64) -> io::Result<()> {
         let limit = usize::try_from(limit).unwrap_or(usize::MAX).min(self.room());
         let end = self.filled.saturating_add(limit);
@@ -86,7 +88,7 @@ impl Buffer {
                 Err(error) => return Err(error),
             }
         }
-        // `read_to_end` reads into the buffer itself.
+        // `read_to_end` reads directly into the buffer.
         let result = reader.take((end - self.filled) as u64).read_to_end(&mut self.bytes);
         self.filled = self.filled.max(self.bytes.len().min(end));
         result.map(drop)
@@ -111,7 +113,7 @@ mod tests {
     use super::*;
     use crate::transfer::memory::MemoryLimit;
 
-    /// Bytes that come in pieces, with an interruption before each.
+    /// A reader that returns its bytes in pieces, with an interruption before each piece.
     struct Pieces<'a>(&'a [u8], bool);
 
     impl Read for Pieces<'_> {

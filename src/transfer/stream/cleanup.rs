@@ -1,15 +1,15 @@
-//! What is left to do when a writer ends without success.
+//! The cleanup after a writer that ends without success.
 use crate::cancel::Cancel;
 use crate::client::Client;
 use crate::error::{Error, ErrorKind, Result, catch_panic};
 use std::sync::mpsc;
 use std::time::Duration;
 
-/// How long cleaning up may take where no caller learns of its failure: dropping a writer must not
-/// hang on a dead server.
+/// The time limit for a cleanup whose failure is not reported to a caller: dropping a writer must
+/// not hang because of an unresponsive server.
 const CLEANUP_LIMIT: Duration = Duration::from_secs(10);
 
-/// Does `work` with a clone of `client` that no other token cancels, and that is cancelled after
+/// Calls `work` with a clone of `client` that no other token cancels, and that is cancelled after
 /// [`CLEANUP_LIMIT`].
 pub(crate) fn clean_up(
     client: &Client,

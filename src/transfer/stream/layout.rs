@@ -1,21 +1,24 @@
-//! How large the parts of an upload are.
+//! The sizes of the parts of an upload.
 //!
-//! The size of a part follows from its number alone, so that whoever resumes an upload goes on as it was begun, and a
-//! part sent again takes the place of its first copy.
+//! The size of a part depends only on its number, so that any process can resume an upload as it
+//! was begun, and a part that is sent again replaces its first copy.
 use crate::client::{MAX_PART_SIZE, MAX_PARTS};
 use crate::error::{Error, ErrorKind, Result};
 
-/// Parts that have the chunk size before they begin to grow. An upload says nothing of its final size, so the numbers
-/// behind these are kept for what may come. They are as many as leave room for 5 TiB with the smallest chunk size:
-/// 6,600 parts of the default 10 MiB are 64 GiB, far more than a registry's layer has.
+/// The number of parts that have the chunk size; later parts grow. The final size of an upload is
+/// not known in advance, so the numbers above this one are reserved for larger uploads. There are
+/// enough of them to reach 5 TiB with the smallest chunk size. 6,600 parts of the default 10 MiB
+/// are 64 GiB, far more than a registry's layer has.
 const EQUAL_PARTS: u32 = 6_600;
 
-/// So many parts behind [`EQUAL_PARTS`] have the same size, then the next so many: buffers that come back fit again.
+/// The number of consecutive parts after [`EQUAL_PARTS`] that have the same size, so that buffers
+/// can be reused.
 const PARTS_PER_STEP: u32 = 50;
 
-/// In step `n` a part has `n * n` times this more than the chunk size. So a part has between a 500th and a 1,100th of
-/// the total, near the least that leads so far: with a size that grew evenly parts would be larger at first, with one
-/// that grew faster they would pass 5 GiB.
+/// The growth of parts, in bytes: in step `n`, a part is `n * n` times this value larger than the
+/// chunk size. Thus, a part has between a 500th and a 1,100th of the total, which is close to the
+/// minimum that permits such a total. With linear growth, parts would be larger at first; with
+/// faster growth, they would exceed 5 GiB.
 ///
 /// | total with the default of 10 MiB | size of its largest part |
 /// |---|---|
@@ -28,20 +31,21 @@ const PARTS_PER_STEP: u32 = 50;
 /// | 1 TiB | 1,531 MiB |
 /// | 5 TiB | 4,634 MiB |
 ///
-/// Even the smallest chunk size leads to 5.15 TiB, beyond the 5 TiB that S3-compatible servers take. AWS's own limit of
-/// 48.8 TiB (10,000 parts of 5 GiB, since December 2025;
-/// <https://docs.aws.amazon.com/AmazonS3/latest/userguide/qfacts.html>) can only be reached with a chunk size near 5 GiB.
+/// Even the smallest chunk size permits 5.15 TiB, more than the 5 TiB that S3-compatible servers
+/// accept. AWS's own limit of 48.8 TiB (10,000 parts of 5 GiB, since December 2025;
+/// <https://docs.aws.amazon.com/AmazonS3/latest/userguide/qfacts.html>) can only be reached with a
+/// chunk size near 5 GiB.
 const STEP: u64 = 1 << 20;
 
-/// How the parts of an upload may differ in size.
+/// The permitted differences between the sizes of an upload's parts.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum PartSizes {
-    /// Parts grow when the object would need more than 10,000.
+    /// Parts become larger if the object would otherwise need more than 10,000.
     #[default]
     MayGrow,
-    /// All parts but the last are equal, as Cloudflare R2 demands: an object ends at 10,000 parts of
-    /// the chunk size.
+    /// All parts except the last one have the same size, as Cloudflare R2 requires. An object has
+    /// at most 10,000 parts of the chunk size.
     Uniform,
 }
 
@@ -57,20 +61,20 @@ impl Layout {
         Self { chunk_size, sizes }
     }
 
-    /// The size of the first parts.
+    /// Returns the size of the first parts, in bytes.
     pub(crate) const fn chunk_size(self) -> u64 {
         self.chunk_size
     }
 
-    /// How the parts may differ in size.
+    /// Returns how the parts may differ in size.
     pub(crate) const fn part_sizes(self) -> PartSizes {
         self.sizes
     }
 
-    /// Bytes of part `number`, unless it is the last.
+    /// Returns the size of part `number` in bytes, unless it is the last part.
     ///
     /// # Errors
-    /// [`ErrorKind::InvalidArgument`] beyond 10,000 parts.
+    /// [`ErrorKind::InvalidArgument`] if `number` is greater than 10,000.
     pub(crate) fn part_size(self, number: u32) -> Result<u64> {
         if number > MAX_PARTS {
             let text = format!(
@@ -113,7 +117,7 @@ mod tests {
         unreachable!()
     }
 
-    /// The table in the documentation of [`STEP`].
+    /// Checks the table in the documentation of [`STEP`].
     #[test]
     fn parts_stay_small_for_long() {
         let layout = Layout::new(10 * MIB, PartSizes::MayGrow);

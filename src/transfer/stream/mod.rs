@@ -1,5 +1,5 @@
-//! Objects that are sent while they are still being made: buffers of parts, the threads that send them,
-//! and the writer of any key on top of both.
+//! Objects that are sent while they are still being produced: buffers of parts, the threads that
+//! send them, and a writer for any key that is built on both.
 mod buffer;
 mod cleanup;
 mod layout;

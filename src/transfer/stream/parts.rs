@@ -1,11 +1,11 @@
-//! The parts that an unfinished upload has on the server.
+//! The parts of an unfinished upload that are stored on the server.
 use crate::client::{Client, Part, UploadRef};
 use crate::error::{Error, ErrorKind, Result};
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
 
-/// The most bytes that the parts of an upload can have: 8 EiB, which leaves room for the bytes of a
-/// checkpoint. S3 ends at 50 TiB, other servers later.
+/// The maximum total size of an upload's parts: 8 EiB, which leaves room for the bytes of a
+/// checkpoint. S3's limit is 50 TiB; other servers permit more.
 const MAX_UPLOAD_BYTES: u64 = i64::MAX as u64;
 
 /// Returns all parts of an upload by number. The sum of their sizes does not overflow.
@@ -13,7 +13,8 @@ pub(crate) fn parts_of(client: &Client, upload: UploadRef<'_>) -> Result<BTreeMa
     let mut parts = BTreeMap::<u32, Part>::new();
     for part in client.parts(upload) {
         let part = part?;
-        // SeaweedFS lists a part that was replaced as well: a writer replaces parts by longer ones.
+        // SeaweedFS also lists a part that was replaced. A writer only replaces parts with longer
+        // ones, so the longer one is kept.
         match parts.entry(part.part_number) {
             Entry::Occupied(known) if known.get().size > part.size => {}
             Entry::Occupied(mut known) => drop(known.insert(part)),

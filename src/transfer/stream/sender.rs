@@ -1,4 +1,4 @@
-//! The threads that send parts, and the buffers that go to them and come back.
+//! Threads that send parts, and the buffers that circulate between the writer and these threads.
 use super::buffer::Buffer;
 use crate::cancel::Cancel;
 use crate::client::{Client, Part, UploadRef};
@@ -12,16 +12,18 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard};
 use std::thread::JoinHandle;
 
-/// Sends the parts of one upload, several at once, while its owner fills the next one.
+/// A sender of the parts of one upload, several at the same time, while its owner fills the next
+/// part.
 ///
-/// Threads are started when there is something for them to do and end with the sender. All buffers together have at
-/// most (threads + 1) times the chunk size; where a single part has outgrown that, parts go one after the other.
+/// Threads are started when they are needed, and end with the sender. The total size of all buffers
+/// is at most (threads + 1) times the chunk size. If a single part is larger than that, parts are
+/// sent one after the other.
 #[derive(Debug)]
 pub(crate) struct Sender {
     shared: Arc<SharedSender>,
     threads: Vec<JoinHandle<()>>,
     concurrency: NonZeroUsize,
-    /// Bytes of all buffers.
+    /// The maximum total size of all buffers, in bytes.
     room: u64,
     memory: MemoryLimit,
 }
@@ -34,26 +36,26 @@ struct SharedSender {
     key: String,
     state: Mutex<SendQueue>,
     changed: Condvar,
-    /// Whether `state.failure` is set, to be seen without the lock.
+    /// Whether `state.failure` is set. This can be read without the lock.
     failed: AtomicBool,
 }
 
 #[derive(Debug, Default)]
 struct SendQueue {
     queue: VecDeque<Job>,
-    /// Parts queued or being sent.
+    /// The number of parts that are queued or being sent.
     busy: usize,
-    /// Bytes of all buffers, wherever they are.
+    /// The total size of all buffers, in bytes, including those that are being sent.
     held: u64,
     free: Vec<Buffer>,
     sent: Vec<Part>,
-    /// The parts sent since the last report.
+    /// The number and size of the parts sent since the last report.
     unreported: SentParts,
     failure: Option<FirstFailure>,
     ended: bool,
 }
 
-/// A number of parts that were sent, and their bytes.
+/// The number of parts that were sent, and their total size in bytes.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct SentParts {
     pub(crate) parts: u32,
@@ -74,11 +76,12 @@ struct Job {
     upload_id: Arc<str>,
     number: u32,
     buffer: Buffer,
-    /// The part with this number that is there and holds the first bytes of `buffer`.
+    /// The existing part with this number, which holds the first bytes of `buffer`.
     replaces: Option<Part>,
 }
 
-/// The first failure: the error itself for whoever asks first, its words for all who ask later.
+/// The first failure of a part. The first caller receives the error itself; later callers receive a
+/// new error with its kind and text.
 #[derive(Debug)]
 struct FirstFailure {
     kind: ErrorKind,
@@ -113,7 +116,7 @@ impl Sender {
         }
     }
 
-    /// The first failure of any part, so far.
+    /// Returns the first failure of any part so far.
     pub(crate) fn check(&self) -> Result<()> {
         if !self.shared.failed.load(Ordering::Acquire) {
             return Ok(());
@@ -121,12 +124,13 @@ impl Sender {
         self.shared.lock().failure()
     }
 
-    /// An empty buffer for a part of `size` bytes. Waits until there is room.
+    /// Returns an empty buffer for a part of `size` bytes. Waits until memory for it is available.
     pub(crate) fn buffer(&self, size: u64) -> Result<Buffer> {
         self.buffer_with(Vec::new(), size)
     }
 
-    /// The same, filled with bytes that are there already.
+    /// Returns a buffer for a part of `size` bytes that begins with `bytes`. Waits until memory for
+    /// it is available.
     pub(crate) fn buffer_with(&self, bytes: Vec<u8>, size: u64) -> Result<Buffer> {
         let mut state = self.shared.lock();
         loop {
@@ -138,7 +142,7 @@ impl Sender {
                     }
                     return Ok(buffer);
                 }
-                // Parts have grown.
+                // Parts have become larger, so this buffer is too small.
                 state.held -= buffer.size();
                 continue;
             }
@@ -152,13 +156,15 @@ impl Sender {
                 state.held += size;
                 return Ok(buffer);
             }
-            // Without a free buffer all are on their way, and each comes back.
+            // If no buffer is free, all of them are being sent, and each one is returned
+            // afterwards.
             state = self.shared.wait(state);
         }
     }
 
-    /// Hands a part to the threads. Where the server keeps the part that it `replaces`, which holds its first bytes, the
-    /// others become a part after that one: then [`Sender::finish`] returns two.
+    /// Passes a part to the threads. `replaces` is an existing part with this number that holds the
+    /// first bytes of `buffer`. If the server keeps that part, the remaining bytes become the part
+    /// after it, and [`Sender::finish`] returns both.
     pub(crate) fn send(
         &mut self,
         upload_id: &Arc<str>,
@@ -193,8 +199,8 @@ impl Sender {
         Ok(())
     }
 
-    /// Sends parts straight from the caller's memory, several at once, after those that were handed over before. The
-    /// first one has the number `first`.
+    /// Sends parts directly from the caller's memory, several at the same time, after those that
+    /// were passed earlier. `first` is the number of the first part.
     pub(crate) fn send_from(&self, upload_id: &str, first: u32, parts: &[&[u8]]) -> Result<()> {
         let shared = &*self.shared;
         drop(self.idle()?);
@@ -211,7 +217,7 @@ impl Sender {
         state.failure()
     }
 
-    /// Waits until all parts handed over so far have been sent.
+    /// Waits until all parts that were passed so far have been sent.
     fn idle(&self) -> Result<MutexGuard<'_, SendQueue>> {
         let mut state = self.shared.lock();
         while state.busy > 0 && state.failure.is_none() {
@@ -221,23 +227,23 @@ impl Sender {
         Ok(state)
     }
 
-    /// Takes back a buffer whose part need not be sent.
+    /// Takes back a buffer whose part does not need to be sent.
     pub(crate) fn give_back(&self, mut buffer: Buffer) {
         buffer.clear();
         self.shared.lock().free.push(buffer);
     }
 
-    /// Returns the parts that were sent since the last call.
+    /// Returns the number and size of the parts that were sent since the last call.
     pub(crate) fn take_sent(&self) -> SentParts {
         std::mem::take(&mut self.shared.lock().unreported)
     }
 
-    /// Waits for all parts handed over so far and gives them back in order.
+    /// Waits for all parts that were passed so far and returns them in order.
     pub(crate) fn finish(&self) -> Result<Vec<Part>> {
         self.finish_with(|_| {})
     }
 
-    /// Like [`Sender::finish`], and reports the parts that are sent meanwhile.
+    /// Like [`Sender::finish`], but also reports the parts that are sent in the meantime.
     pub(crate) fn finish_with(&self, mut report: impl FnMut(SentParts)) -> Result<Vec<Part>> {
         let mut state = self.shared.lock();
         loop {
@@ -260,7 +266,7 @@ impl Sender {
         Ok(sent)
     }
 
-    /// Ends what is on its way, within a second, and the threads.
+    /// Ends the requests in flight, within a second, and the threads.
     pub(crate) fn stop(&mut self) {
         {
             let mut state = self.shared.lock();
@@ -274,7 +280,7 @@ impl Sender {
         }
         self.shared.changed.notify_all();
         for thread in self.threads.drain(..) {
-            // What panics is caught where a part is sent.
+            // Panics are caught where a part is sent.
             drop(thread.join());
         }
     }
@@ -295,7 +301,7 @@ impl SharedSender {
         sync::wait(&self.changed, state)
     }
 
-    /// One thread's life.
+    /// Runs one thread.
     fn work(&self) {
         let mut state = self.lock();
         loop {
@@ -340,7 +346,7 @@ impl SharedSender {
         }
     }
 
-    /// Remembers the first failure and ends everything else: what the others report is its consequence.
+    /// Stores the first failure and ends everything else. Later failures are only its consequence.
     fn fail(&self, state: &mut SendQueue, error: Error) {
         if state.failure.is_none() {
             let text = error.message().to_owned();
@@ -353,7 +359,8 @@ impl SharedSender {
     }
 }
 
-/// Whether the server keeps a part that was sent before. rclone passes parts on as they come, and takes parts of any size.
+/// Returns whether `error` means that the server does not allow a part to be replaced. rclone
+/// forwards parts in the order of arrival, and accepts parts of any size.
 pub(crate) fn cannot_replace(error: &Error) -> bool {
     error.status() == Some(501) || error.code() == Some("NotImplemented")
 }

@@ -1,4 +1,4 @@
-//! The name of an unfinished upload, for a process that continues it.
+//! A token that names an unfinished upload, for a process that continues it.
 use super::layout::PartSizes;
 use crate::client::{MAX_PART_SIZE, MIN_PART_SIZE, UploadRef};
 use crate::error::{Error, ErrorKind, Result};
@@ -6,16 +6,16 @@ use serde_json::{Value, json};
 use std::fmt;
 use std::str::FromStr;
 
-/// The longest token: a key has at most 1,024 bytes, an upload id is of that order, and escaping can
-/// make six bytes of each.
+/// The maximum length of a token: a key has at most 1,024 bytes, an upload ID is of that order, and
+/// escaping can turn each byte into six.
 const MAX_TOKEN: usize = 16 << 10;
 
-/// The name of an unfinished upload, which [`ObjectWriter::token`](super::ObjectWriter::token)
-/// returns and [`Transfer::resume`](crate::transfer::Transfer::resume) takes, in this process or a
-/// later one.
+/// A token that names an unfinished upload. [`ObjectWriter::token`](super::ObjectWriter::token)
+/// returns it, and [`Transfer::resume`](crate::transfer::Transfer::resume) accepts it, in this
+/// process or a later one.
 ///
-/// `Display` writes one line of JSON and `FromStr` reads it. A token holds no secret; the right to
-/// continue the upload comes from the credentials.
+/// `Display` writes one line of JSON, and `FromStr` reads it. A token does not contain a secret;
+/// the permission to continue the upload comes from the credentials.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct UploadToken {
     pub(super) bucket: String,

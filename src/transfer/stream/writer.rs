@@ -1,4 +1,4 @@
-//! A writer of an object whose size is not known in advance.
+//! A writer for objects whose size is not known in advance.
 use super::buffer::Buffer;
 use super::cleanup::clean_up;
 use super::layout::{Layout, PartSizes};
@@ -19,17 +19,18 @@ use std::sync::Arc;
 /// A writer of one object, for any key and any number of bytes.
 ///
 /// Nothing is sent until a part is full and another byte follows: an object of at most one part is
-/// stored with one PutObject. A larger one is sent in parts on threads while the caller writes, with
-/// at most (threads + 1) parts in memory: 72 MiB, unless [`Transfer`] is configured otherwise. Parts
-/// grow in uploads of more than 6,600 of them, so that an object can have 5 TiB.
+/// stored with one PutObject. The parts of a larger object are sent by threads while the caller
+/// writes, with at most (threads + 1) parts in memory: 72 MiB, unless [`Transfer`] is configured
+/// otherwise. Parts become larger in uploads of more than 6,600 parts, so that an object can have 5
+/// TiB.
 ///
-/// The object becomes visible, whole, in [`ObjectWriter::finish`]. A writer that is dropped before
-/// leaves nothing, unless its [token](ObjectWriter::token) was taken: then the upload stays for
-/// [`Transfer::resume`]. A process that is killed leaves an upload that
-/// [`Transfer::abort_uploads`] finds.
+/// [`ObjectWriter::finish`] makes the complete object visible. A writer that is dropped earlier
+/// leaves nothing, unless its [token](ObjectWriter::token) was taken: then the upload is kept for
+/// [`Transfer::resume`]. A process that is killed leaves an upload that [`Transfer::abort_uploads`]
+/// finds.
 ///
-/// Every byte is held until its part is stored, so each part is retried on its own. A failure of a
-/// part is reported by the next `write`, at the latest by `finish`.
+/// Every byte is kept until its part is stored, so each part is retried separately. The next
+/// `write`, at the latest `finish`, reports a failure of a part.
 ///
 /// ```no_run
 /// use s3driver::client::{Client, Config, Endpoint, ObjectSettings};
@@ -52,33 +53,33 @@ pub struct ObjectWriter<'a> {
     layout: Layout,
     sender: Sender,
     meter: Meter<'a>,
-    /// `None` while all bytes are in the buffer.
+    /// The ID of the upload; `None` while all bytes are in the buffer.
     upload_id: Option<Arc<str>>,
-    /// Parts of a resumed upload that the content has not reached yet.
+    /// The parts of a resumed upload that the content has not reached yet.
     stored: BTreeMap<u32, Part>,
-    /// Parts of a resumed upload that have the content which was written again.
+    /// The parts of a resumed upload that match the content that was written again.
     confirmed: Vec<Part>,
     /// The part being filled; `None` before its first byte.
     buffer: Option<Buffer>,
-    /// The number of that part.
+    /// The number of the part being filled.
     number: u32,
     size: u64,
-    /// Whether the upload outlives the writer.
+    /// Whether the upload is kept after the writer ends without success.
     abandoned: Abandoned,
     ended: bool,
 }
 
-/// The fate of the upload of a writer that ends without success.
+/// The treatment of the upload of a writer that ends without success.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Abandoned {
     IsAborted,
-    /// The caller has its token.
+    /// The upload is kept, because the caller has its token.
     IsKept,
 }
 
 impl Client {
-    /// Returns a writer for an object of any size, with the defaults of [`Transfer`]. Sends nothing
-    /// yet.
+    /// Returns a writer for an object of any size, with the defaults of [`Transfer`]. Does not send
+    /// a request yet.
     pub fn writer(
         &self,
         bucket: &str,
@@ -90,16 +91,17 @@ impl Client {
 }
 
 impl<'a> Transfer<'a> {
-    /// Returns a writer for an object of any size. Sends nothing yet.
+    /// Returns a writer for an object of any size. Does not send a request yet.
     ///
-    /// Progress is reported from the thread that writes: as the total, the bytes written so far.
+    /// Progress is reported from the thread that writes. Its total is the number of bytes written
+    /// so far.
     pub fn writer(&self, bucket: &str, key: &str, settings: &ObjectSettings) -> ObjectWriter<'a> {
         let layout = Layout::new(self.part_size, PartSizes::MayGrow);
         ObjectWriter::new(self, (bucket, key), settings, layout)
     }
 
-    /// Stores everything that `reader` yields, replacing what is at `key` whole or not at all. See
-    /// [`ObjectWriter`] for the requests and the memory.
+    /// Stores everything that `reader` yields, and replaces the object at `key` completely or not
+    /// at all. [`ObjectWriter`] describes the requests and the memory.
     ///
     /// ```no_run
     /// use s3driver::client::{Client, ObjectSettings};
@@ -112,8 +114,8 @@ impl<'a> Transfer<'a> {
     /// ```
     ///
     /// # Errors
-    /// [`ErrorKind::LocalIo`] when the reader fails; [`ErrorKind::PreconditionFailed`]. No upload
-    /// stays on the server then.
+    /// [`ErrorKind::LocalIo`] if the reader fails; [`ErrorKind::PreconditionFailed`]. In both
+    /// cases, no upload is left on the server.
     pub fn upload(
         &self,
         mut reader: impl Read,
@@ -128,13 +130,13 @@ impl<'a> Transfer<'a> {
         }
     }
 
-    /// Continues an upload that an earlier writer left, with the content written again from its
-    /// first byte.
+    /// Continues an upload that an earlier writer left. The caller writes the content again from
+    /// its first byte.
     ///
     /// Parts that the server has are compared with the content, by size and by the MD5 in their
-    /// ETags: those that are equal are not sent again, and others are replaced. Where ETags are not
-    /// MD5s (encryption with KMS, some servers) every part is sent. `settings` contributes its
-    /// condition; everything else was fixed when the upload was begun.
+    /// ETags. Parts that match are not sent again; the others are replaced. If ETags are not MD5s
+    /// (encryption with KMS, some servers), every part is sent. Only the condition of `settings` is
+    /// used; everything else was fixed when the upload was begun.
     ///
     /// ```no_run
     /// use s3driver::client::{Client, ObjectSettings};
@@ -155,7 +157,7 @@ impl<'a> Transfer<'a> {
     /// ```
     ///
     /// # Errors
-    /// [`ErrorKind::NoSuchUpload`] when the upload was completed or aborted.
+    /// [`ErrorKind::NoSuchUpload`] if the upload was completed or aborted.
     pub fn resume(
         &self,
         token: &UploadToken,
@@ -201,16 +203,16 @@ impl<'a> ObjectWriter<'a> {
         }
     }
 
-    /// Returns how many bytes were written.
+    /// Returns the number of bytes written.
     pub const fn size(&self) -> u64 {
         self.size
     }
 
-    /// Makes the upload outlive this writer, and returns its name for [`Transfer::resume`]. Begins
-    /// the upload, so that even a small object is stored in parts.
+    /// Keeps the upload after this writer ends, and returns its token for [`Transfer::resume`].
+    /// Begins the upload, so even a small object is stored in parts.
     ///
     /// # Errors
-    /// Those of [`Client::create_multipart_upload`].
+    /// The errors of [`Client::create_multipart_upload`].
     pub fn token(&mut self) -> Result<UploadToken> {
         let upload_id = self.begin()?.to_string();
         self.abandoned = Abandoned::IsKept;
@@ -223,12 +225,12 @@ impl<'a> ObjectWriter<'a> {
         })
     }
 
-    /// Sends what is left and makes the object visible, under the condition of its settings.
+    /// Sends the remaining bytes and makes the object visible, under the condition of its settings.
     ///
     /// # Errors
     /// The first failure of a part; [`ErrorKind::PreconditionFailed`];
-    /// [`ErrorKind::OutcomeUnknown`] when the responses do not show whether the object was stored.
-    /// In every other case the upload is aborted, unless its token was taken.
+    /// [`ErrorKind::OutcomeUnknown`] if the responses do not show whether the object was stored. In
+    /// every other case, the upload is aborted, unless its token was taken.
     pub fn finish(mut self) -> Result<Transferred> {
         match self.try_finish() {
             Ok(stored) => {
@@ -239,10 +241,10 @@ impl<'a> ObjectWriter<'a> {
         }
     }
 
-    /// Ends the upload and discards its parts, also when its token was taken.
+    /// Aborts the upload and discards its parts, even if its token was taken.
     ///
     /// # Errors
-    /// Those of [`Client::abort_multipart_upload`].
+    /// The errors of [`Client::abort_multipart_upload`].
     pub fn abort(mut self) -> Result<()> {
         self.end();
         self.discard()
@@ -252,7 +254,7 @@ impl<'a> ObjectWriter<'a> {
     fn fill_from(&mut self, reader: &mut dyn Read) -> Result<()> {
         loop {
             if self.is_full() {
-                // Whether the full part is the last one decides how it is sent.
+                // A full part is sent differently if it is the last one.
                 let mut next = Vec::with_capacity(1);
                 reader.take(1).read_to_end(&mut next).map_err(unreadable)?;
                 if next.is_empty() {
@@ -273,7 +275,8 @@ impl<'a> ObjectWriter<'a> {
         }
     }
 
-    /// Accepts some of `content`: as much as fits into the part being filled.
+    /// Accepts as much of `content` as fits into the part being filled, and returns the number of
+    /// bytes.
     fn accept(&mut self, content: &[u8]) -> Result<usize> {
         if content.is_empty() {
             return self.sender.check().map(|()| 0);
@@ -301,7 +304,7 @@ impl<'a> ObjectWriter<'a> {
         Ok(self.buffer.insert(buffer))
     }
 
-    /// Begins the upload, unless it has begun.
+    /// Begins the upload, unless it was already begun, and returns its ID.
     fn begin(&mut self) -> Result<Arc<str>> {
         if let Some(upload_id) = &self.upload_id {
             return Ok(Arc::clone(upload_id));
@@ -312,7 +315,8 @@ impl<'a> ObjectWriter<'a> {
         Ok(upload_id)
     }
 
-    /// Hands the part being filled to the threads, whatever its size, unless the server has it.
+    /// Passes the part being filled to the threads, even if it is not full, unless the server
+    /// already has it.
     fn send(&mut self) -> Result<()> {
         let Some(buffer) = self.buffer.take() else { return Ok(()) };
         match self.stored.remove(&self.number).filter(|part| has_content(part, buffer.content())) {
@@ -339,7 +343,8 @@ impl<'a> ObjectWriter<'a> {
             self.meter.part(bytes);
             return Ok(Transferred { bytes, parts: 1, etag: stored.etag });
         };
-        // S3 completes no upload without a part: an empty object has an empty one.
+        // S3 does not complete an upload without parts, so an empty object consists of an empty
+        // part.
         if self.buffer.is_none() && self.number == 1 {
             self.buffer = Some(self.sender.buffer(0)?);
         }
@@ -361,7 +366,7 @@ impl<'a> ObjectWriter<'a> {
         self.meter.add(self.sender.take_sent());
     }
 
-    /// Ends the threads and gives the memory back.
+    /// Ends the threads and releases the memory.
     fn end(&mut self) {
         self.ended = true;
         self.sender.stop();
@@ -394,7 +399,7 @@ impl Write for ObjectWriter<'_> {
         self.accept(content).map_err(io::Error::from)
     }
 
-    /// Sends nothing: the object is stored by [`ObjectWriter::finish`]. Reports whether a part has
+    /// Sends nothing: [`ObjectWriter::finish`] stores the object. Reports whether a part has
     /// failed.
     fn flush(&mut self) -> io::Result<()> {
         self.sender.check().map_err(io::Error::from)
@@ -423,14 +428,15 @@ impl fmt::Debug for ObjectWriter<'_> {
     }
 }
 
-/// Returns whether a part that the server has is plainly `content`. ETags that are not MD5s prove
-/// nothing.
+/// Returns whether a part on the server verifiably has this content. ETags that are not MD5s do not
+/// prove anything.
 fn has_content(part: &Part, content: &[u8]) -> bool {
     part.size == content.len() as u64
         && hex::decode(&part.etag).is_ok_and(|etag| etag == Md5::digest(content)[..])
 }
 
-/// The error of a reader. One of this crate, such as that of an object, stays as it is.
+/// Converts the error of a reader. An error of this crate, such as that of reading an object, is
+/// returned unchanged.
 fn unreadable(error: io::Error) -> Error {
     error.downcast::<Error>().unwrap_or_else(|error| {
         Error::new(ErrorKind::LocalIo, format!("the data to send cannot be read: {error}"))

@@ -1,17 +1,22 @@
-//! The bytes below one part, kept between `close` and the next writer.
+//! Checkpoints: the bytes that do not fill a part, kept from `close` until the next writer needs
+//! them.
 //!
-//! S3 takes no part below 5 MiB but the last, and returns no part before the upload is completed. So `close` stores the
-//! bytes that do not fill a part in an object, the checkpoint, in the file's own directory: `.s3driver-` and the file's
-//! name. The name is a legal one, so that every driver's listing can show it and every deletion of the directory, by any
-//! program, removes it; the registry has no file or directory whose name begins with a dot. This driver reserves the
-//! prefix: it never shows such a name and writes nothing under it. There is at most one checkpoint for a path. It is
-//! written in one PutObject, and so is there whole or not at all.
+//! S3 does not accept a part smaller than 5 MiB unless it is the last one, and it does not return
+//! parts before the upload is completed. Therefore, `close` stores the bytes that do not fill a
+//! part in an object, the checkpoint, in the file's own directory. The checkpoint's name is
+//! `.s3driver-` followed by the file's name. The name is legal, so every driver's listing can show
+//! the checkpoint, and any program that deletes the directory removes it. The registry does not
+//! have files or directories whose names begin with a dot. This driver reserves the prefix: it
+//! never shows such a name and writes nothing under it. A path has at most one checkpoint. It is
+//! written in one PutObject, so it exists completely or not at all.
 //!
-//! Two limits follow: a file whose key has more than 1,014 bytes can be written but not closed without commit, because
-//! S3's keys end at 1,024; and in a versioned bucket past checkpoints stay as old versions until a lifecycle rule ends them.
+//! This has two limits. A file whose key has more than 1,014 bytes can be written, but it cannot be
+//! closed without a commit, because S3 limits keys to 1,024 bytes. In a versioned bucket, past
+//! checkpoints remain as old versions until a lifecycle rule removes them.
 //!
-//! The object consists of the bytes, a line of JSON that names the upload they belong to and how many parts and bytes
-//! precede them, and 32 characters: the CRC-64/NVME of all before it, the length of the JSON, `s3driver`.
+//! The object consists of the bytes, a line of JSON, and 32 further characters. The JSON names the
+//! upload that the bytes belong to, and states how many parts and bytes precede them. The
+//! characters are the CRC-64/NVME of everything before it, the length of the JSON, and `s3driver`.
 use crate::client::{
     ByteRange, Client, DeleteObject, GetObject, MAX_PART_SIZE, MAX_PARTS, ObjectSettings,
 };
@@ -24,61 +29,63 @@ use serde_json::{Value, json};
 
 /// The end of every checkpoint.
 const MAGIC: &[u8] = b"s3driver";
-/// CRC and length in hex, and the magic word.
+/// The length of the suffix: the CRC and the length of the JSON in hex, and the magic word.
 const SUFFIX: usize = 16 + 8 + MAGIC.len();
-/// The most that JSON and suffix have: a key has up to 1,024 bytes and an upload id is of that order; escaping could
-/// make six of each.
+/// The maximum size of the JSON and the suffix together. A key has up to 1,024 bytes and an upload
+/// ID is of that order; escaping can turn each byte into six.
 const TRAILER_LIMIT: usize = 16 << 10;
 
-/// Where an upload stood when it was last closed.
+/// The state of an upload when it was last closed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Checkpoint {
     pub(crate) upload_id: String,
-    /// Parts that precede the tail.
+    /// The number of parts that precede the tail.
     pub(crate) parts: u32,
-    /// Bytes of these parts.
+    /// The total size of the parts that precede the tail, in bytes.
     pub(crate) bytes: u64,
-    /// The size of the upload's first parts.
+    /// The size of the upload's first parts, in bytes.
     pub(crate) chunk_size: u64,
     /// The file that was committed at the path when the upload was closed.
     pub(crate) file: CommittedFile,
     pub(crate) later: LaterParts,
-    /// The ETag of the part after the tail's, if a writer that was killed had sent one by then. It
-    /// does not belong to the file.
+    /// The ETag of the part after the tail's part, if a writer that was killed had already sent
+    /// one. That part does not belong to the file.
     pub(crate) stale_part: Option<String>,
 }
 
 /// The meaning of parts that are found although the upload was closed without any bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum LaterParts {
-    /// They belong to the file: another program has gone on with it, or a writer that was killed.
+    /// The parts belong to the file: they were sent by another program that continued it, or by a
+    /// writer that was killed.
     Count,
-    /// They were sent by a writer that was dropped.
+    /// The parts do not belong to the file: they were sent by a writer that was dropped.
     Ignore,
 }
 
-/// The file that readers of a path see while another one is being written there.
+/// The file that readers of a path see while another file is being written there.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum CommittedFile {
     Absent,
     /// A file with this ETag.
     Version(String),
-    /// Not looked at.
+    /// The committed file was not examined.
     Unknown,
 }
 
-/// A stored checkpoint.
+/// A checkpoint that was read from the store.
 #[derive(Debug)]
 pub(crate) struct StoredCheckpoint {
     pub(crate) checkpoint: Checkpoint,
-    /// The bytes after the parts.
+    /// The bytes that follow the parts.
     pub(crate) tail: Vec<u8>,
-    /// When it was stored, to the second.
+    /// The time when the checkpoint was stored, to the second.
     pub(crate) modified: Option<Timestamp>,
 }
 
 impl Checkpoint {
-    /// Stores the checkpoint in the place of the path's last one. `tail` has the same bytes afterwards as before.
+    /// Stores the checkpoint and replaces the path's previous one. Afterwards, `tail` has the same
+    /// bytes as before.
     pub(super) fn save(
         &self,
         store: &Store,
@@ -88,8 +95,9 @@ impl Checkpoint {
     ) -> Result<()> {
         let length = tail.len();
         self.append_to(&store.key(path), tail);
-        // The bytes are the caller's, so they are encrypted and guarded like the file; but not put into a class that
-        // charges months for an object that lives for minutes.
+        // The bytes belong to the caller, so they are encrypted and protected like the file. The
+        // storage class is not copied, because some classes charge months for an object that exists
+        // for minutes.
         let settings = ObjectSettings { storage_class: None, ..store.settings.clone() };
         let stored =
             client.put_object(&store.bucket, &checkpoint_key(store, path), tail, &settings);
@@ -97,10 +105,10 @@ impl Checkpoint {
         stored.map(drop)
     }
 
-    /// The checkpoint of a path, `None` when there is none.
+    /// Returns the checkpoint of a path, or `None` if the path does not have one.
     ///
     /// # Errors
-    /// [`ErrorKind::Integrity`] when it is not what was stored.
+    /// [`ErrorKind::Integrity`] if the checkpoint differs from the stored one.
     pub(super) fn load(store: &Store, path: &str) -> Result<Option<StoredCheckpoint>> {
         let key = checkpoint_key(store, path);
         let reader = match store.client.get_object(&store.bucket, &key, &GetObject::default()) {
@@ -122,7 +130,8 @@ impl Checkpoint {
         Ok(Some(StoredCheckpoint { checkpoint, tail, modified }))
     }
 
-    /// The checkpoint at `key` without its tail, and how many bytes that has; `None` when it is gone or not readable as one.
+    /// Returns the checkpoint of a path without its tail, and the length of the tail. Returns
+    /// `None` if the checkpoint was removed or cannot be parsed.
     pub(crate) fn peek(store: &Store, path: &str) -> Result<Option<(Self, u64)>> {
         let key = checkpoint_key(store, path);
         let look = || -> Result<(u64, Vec<u8>)> {
@@ -167,7 +176,8 @@ impl Checkpoint {
             json["stale_part"] = Value::from(etag.as_str());
         }
         let json = json.to_string();
-        // The tail may be as large as a part: without this the vector would double.
+        // The tail may be as large as a part. Without this reservation, the vector would double its
+        // capacity.
         tail.reserve_exact(json.len() + SUFFIX);
         tail.extend_from_slice(json.as_bytes());
         let crc = checksum(CrcAlgorithm::Crc64Nvme, tail);
@@ -175,7 +185,8 @@ impl Checkpoint {
         tail.extend_from_slice(MAGIC);
     }
 
-    /// The checkpoint at the end of `content`, the length of the tail before it, and whether the CRC fits to `content`.
+    /// Returns the checkpoint at the end of `content`, the length of the tail before it, and
+    /// whether the CRC matches `content`.
     fn parse(content: &[u8], key: &str) -> Option<(Self, usize, Crc)> {
         let (body, suffix) = content.split_at_checked(content.len().checked_sub(SUFFIX)?)?;
         let (numbers, magic) = suffix.split_at_checked(SUFFIX - MAGIC.len())?;
@@ -218,14 +229,15 @@ impl Checkpoint {
     }
 }
 
-/// How the stored checksum compares with the bytes that were read. It cannot match when only the end was read.
+/// The result of comparing the stored checksum with the bytes that were read. The two cannot match
+/// if only the end was read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Crc {
     Match,
     Mismatch,
 }
 
-/// Removes a path's checkpoint. None there is a success.
+/// Removes a path's checkpoint. Succeeds if the path does not have one.
 pub(crate) fn remove(store: &Store, path: &str) -> Result<()> {
     store.client.delete_object(
         &store.bucket,
@@ -300,7 +312,8 @@ mod tests {
             let mut damaged = content.clone();
             damaged[at] ^= 1;
             let found = Checkpoint::parse(&damaged, "k");
-            // The case of a hex digit is the one bit that means nothing; an exclusive or by 1 never changes it.
+            // Only the bit for the case of a hex digit is meaningless, and an exclusive or by 1
+            // never changes it.
             assert!(!matches!(found, Some((_, _, Crc::Match))), "byte {at}");
             assert!(
                 !matches!(Checkpoint::parse(&content[..at], "k"), Some((_, _, Crc::Match))),

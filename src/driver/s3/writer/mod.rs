@@ -1,58 +1,78 @@
-//! Files being written: parts on threads, resumed by any process, visible whole or not at all.
+//! Files being written: threads send the parts, any process can resume, and a file becomes visible
+//! completely or not at all.
 //!
 //! # How a file is written
 //!
-//! Bytes fill a part's buffer. While there is no more than one part, nothing is sent; `commit` then needs one PutObject.
-//! The byte after begins a multipart upload: full parts go to a bounded set of threads ([`Sender`]) while
-//! the caller fills the next buffer. `commit` sends the last part and completes the upload.
+//! Bytes are collected in the buffer of one part. As long as they fit into one part, nothing is
+//! sent, and `commit` needs only one PutObject. The next byte begins a multipart upload: a bounded
+//! set of threads ([`Sender`]) sends full parts while the caller fills the next buffer. `commit`
+//! sends the last part and completes the upload.
 //!
 //! # How it survives `close`
 //!
-//! The unfinished file is the multipart upload: S3 keeps its parts, shows them to no reader, and reports to every process
-//! what is there. The bytes that fill no part cannot be a part for good, since S3 takes small ones only at the end and
-//! returns none, so `close` stores them as a [`checkpoint`] in the file's directory. In this order: all full parts; the
-//! checkpoint, which names the upload and how many parts and bytes precede its own; and once more these bytes, as the part
-//! that follows, so that other programs see the same size. The next writer replaces that part before it sends further
-//! ones, or commits it as it is. (A server that lets no part be replaced, such as rclone, takes parts of any size: there
-//! the bytes after it become the next part.) After a kill at any point the next appending writer finds one of these:
+//! The unfinished file is the multipart upload. S3 keeps its parts, does not show them to readers,
+//! and lists them for every process. Bytes that do not fill a part cannot be stored permanently as
+//! a part, because S3 accepts small parts only at the end and does not return parts. So `close`
+//! stores them as a [`checkpoint`] in the file's directory. `close` proceeds in this order:
 //!
-//! | killed | found | goes on |
-//! |---|---|---|
-//! | before the first `close` with bytes | parts | after the last whole part, without a gap |
-//! | after a `close`, also in a later `close` | the checkpoint of the last whole `close` | exactly where that left off; parts sent later are sent again under the same numbers |
-//! | in `commit`, before the completion | the same | the same |
-//! | in `commit`, after the completion | the object, and a checkpoint whose upload is gone | the checkpoint is removed; the file is committed |
-//! | in `cancel`, after the abort | a checkpoint whose upload is gone | the checkpoint is removed; there is no file |
+//! - It sends all full parts.
+//! - It stores the checkpoint, which names the upload and states how many parts and bytes precede
+//!   the checkpoint's bytes.
+//! - It sends these bytes once more, as the next part, so that other programs see the same size.
 //!
-//! [`FileWriter::size`] reports where it goes on. Every `close` writes a checkpoint, also one without bytes, unless nothing
-//! has changed since the last one.
+//! The next writer replaces that last part before it sends further ones, or commits it as it is. (A
+//! server that does not allow parts to be replaced, such as rclone, accepts parts of any size.
+//! There, the bytes after it become the next part.) If the process is killed, the next appending
+//! writer finds one of these states:
+//!
+//! - Killed before the first `close` with bytes: the parts. The file continues after the last whole
+//!   part that precedes a gap.
+//! - Killed after a `close`, or during a later `close`: the checkpoint of the last whole `close`.
+//!   The file continues exactly where that `close` left off; parts that were sent later are sent
+//!   again under the same numbers.
+//! - Killed in `commit`, before the completion: likewise, the checkpoint of the last whole `close`.
+//! - Killed in `commit`, after the completion: the object, and a checkpoint whose upload no longer
+//!   exists. The checkpoint is removed, and the file is committed.
+//! - Killed in `cancel`, after the abort: a checkpoint whose upload no longer exists. The
+//!   checkpoint is removed, and there is no file.
+//!
+//! [`FileWriter::size`] reports where the file continues. Every `close` writes a checkpoint, even
+//! without any bytes, unless nothing has changed since the last one.
 //!
 //! # Before the first `close`
 //!
-//! Opening a writer sends nothing, and a file of at most one part is committed with one PutObject. Beginning the upload at
-//! once, as the registry's Go driver does, would take three requests for each small file (CreateMultipartUpload,
-//! UploadPart, CompleteMultipartUpload) instead of one. So a writer that has sent nothing and is not closed does not
-//! exist for others: an appending writer finds no file, and a process that is killed there leaves nothing. The registry
-//! closes the writer with which it begins an upload before it replies to the client.
+//! Opening a writer sends nothing, and a file of at most one part is committed with one PutObject.
+//! Beginning the upload immediately, as the registry's Go driver does, would take three requests
+//! for each small file (CreateMultipartUpload, UploadPart, CompleteMultipartUpload) instead of one.
+//! Therefore, a writer that has sent nothing and was not closed does not exist for other processes:
+//! an appending writer does not find a file, and a process that is killed at this point leaves
+//! nothing. The registry closes the writer with which it begins an upload before it responds to the
+//! client.
 //!
 //! # Uploads of other programs
 //!
-//! The registry's Go driver closes by sending what it has as a part, however small. Such an upload can be committed as it
-//! is, and goes on when its last part has 5 MiB or more (with uniform parts: the size of the others). To append after a
-//! smaller part would show half a file to readers, since S3 returns no part and takes no other after it. Writing then
-//! fails with an error that says so; the upload is left as it is.
+//! On close, the registry's Go driver sends its remaining bytes as a part, however small. Such an
+//! upload can be committed as it is. It can be continued if its last part has at least 5 MiB (with
+//! uniform parts: the size of the others). Appending after a smaller part would show half a file to
+//! readers, because S3 does not return parts and does not accept another part after a small one. In
+//! this case, writing fails with an error that states the reason, and the upload remains unchanged.
 //!
-//! Parts that another program adds to a closed upload count, because they follow the part that `close` sent. What it
-//! cannot add to, it completes or replaces; then the upload of the checkpoint is gone, and the newest upload counts.
+//! Parts that another program adds to a closed upload count, because they follow the part that
+//! `close` sent. If another program cannot add parts to the upload, it completes or replaces the
+//! upload. Then the upload that the checkpoint names no longer exists, and the newest upload
+//! counts.
 //!
-//! A file that was committed at the path after the last close is newer than the unfinished one. Appending is refused then:
-//! a commit would replace it by the older one.
+//! A file that was committed at the path after the last close is newer than the unfinished file. In
+//! this case, appending is refused, because a commit would replace the newer file with the older
+//! one.
 //!
 //! # Failures
 //!
-//! The next call reports the first failure of a part, at the latest `commit`. A commit that fails leaves nothing, with two
-//! exceptions: an upload that an earlier writer closed stays as that left it, and one whose completion may have happened
-//! is never aborted. A resumed writer that is dropped leaves the upload as it found it, too: only `cancel` ends it.
+//! The next call, at the latest `commit`, reports the first failure of a part. A failed commit
+//! leaves nothing, with two exceptions: an upload that an earlier writer closed remains in the
+//! state of that close, and an upload that may have been completed is never aborted. Similarly, a
+//! resumed writer that is dropped leaves the upload in the state in which it found it: only
+//! `cancel` ends the upload.
 pub(super) mod checkpoint;
 pub(super) mod resume;
 
@@ -67,11 +87,11 @@ use std::collections::BTreeMap;
 use std::io::{self, Read, Write};
 use std::sync::Arc;
 
-/// A writer for `path`.
+/// Opens a writer for `path`.
 ///
 /// # Errors
-/// Appending: [`ErrorKind::PathNotFound`] when there is neither an unfinished upload nor a file;
-/// [`ErrorKind::InvalidArgument`] when a file with content is committed there.
+/// If appending: [`ErrorKind::PathNotFound`] if there is neither an unfinished upload nor a file;
+/// [`ErrorKind::InvalidArgument`] if a file with content is committed at `path`.
 pub(crate) fn open_writer(
     store: &Arc<Store>,
     path: &str,
@@ -90,7 +110,8 @@ pub(crate) fn open_writer(
     Ok(Box::new(writer))
 }
 
-/// Without an unfinished upload, appending is right for an empty file alone.
+/// Checks that the committed file is empty: without an unfinished upload, appending is only
+/// possible to an empty file.
 fn check_empty(store: &Store, path: &str) -> Result<()> {
     let meta = store
         .client
@@ -111,13 +132,13 @@ pub(crate) struct Writer {
     key: String,
     layout: Layout,
     sender: Sender,
-    /// `None` while all bytes are in the buffer.
+    /// The ID of the upload; `None` while all bytes are in the buffer.
     upload_id: Option<Arc<str>>,
-    /// Parts that were there before this writer sent any.
+    /// The parts that existed before this writer sent any.
     earlier: Vec<Part>,
     /// The part being filled; `None` before its first byte.
     buffer: Option<Buffer>,
-    /// The number of that part.
+    /// The number of the part being filled.
     number: u32,
     size: u64,
     last_part: LastPart,
@@ -128,29 +149,30 @@ pub(crate) struct Writer {
     stage: Stage,
 }
 
-/// Which writer began the upload. An upload that an earlier writer closed was promised to last.
+/// The writer that began the upload. An upload that an earlier writer closed was promised to be
+/// kept.
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum UploadOrigin {
     ThisWriter,
     EarlierWriter(Found),
 }
 
-/// Where an upload stood when this writer resumed it.
+/// The state of an upload when this writer resumed it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Found {
     parts: u32,
-    /// Bytes of these parts and of the checkpoint.
+    /// The total size of the parts and of the checkpoint's tail, in bytes.
     size: u64,
-    /// Bytes of the checkpoint.
+    /// The size of the checkpoint's tail, in bytes.
     tail: u64,
-    /// The next part, if it holds the first bytes of the checkpoint.
+    /// The next part, if it holds the first bytes of the checkpoint's tail.
     next_part: Option<Part>,
-    /// Parts that did not count, by number.
+    /// The parts that did not belong to the file, by number.
     stale: BTreeMap<u32, Part>,
 }
 
 impl Found {
-    /// The part that holds all bytes of the checkpoint.
+    /// Returns the part that holds all bytes of the checkpoint's tail, if there is one.
     fn tail_part(&self) -> Option<&Part> {
         self.next_part.as_ref().filter(|part| part.size == self.tail)
     }
@@ -167,7 +189,7 @@ enum Stage {
 }
 
 impl Writer {
-    /// A writer that begins with nothing. Asks the server nothing.
+    /// Creates a writer without any content. Sends no request.
     pub(crate) fn new(store: &Arc<Store>, path: &str, chunk_size: u64) -> Self {
         let key = store.key(path);
         let place = (&*store.bucket, key.as_str());
@@ -221,7 +243,7 @@ impl Writer {
         Ok(writer)
     }
 
-    /// Goes on after parts that are there.
+    /// Continues an upload after its existing parts.
     pub(crate) fn take_over(&mut self, upload_id: Arc<str>, parts: Vec<Part>) {
         self.upload_id = Some(upload_id);
         self.size = resume::total(parts.iter());
@@ -229,7 +251,7 @@ impl Writer {
         self.earlier = parts;
     }
 
-    /// Begins the upload, unless it has begun.
+    /// Begins the upload, unless it was already begun, and returns its ID.
     pub(crate) fn begin(&mut self) -> Result<Arc<str>> {
         if let Some(upload_id) = &self.upload_id {
             return Ok(Arc::clone(upload_id));
@@ -241,7 +263,7 @@ impl Writer {
         Ok(upload_id)
     }
 
-    /// Gives an upload up that holds nothing of use.
+    /// Aborts an upload that holds nothing useful.
     pub(crate) fn start_over(&mut self) -> Result<()> {
         let Store { client, bucket, .. } = &*self.store;
         match self.upload_id.take() {
@@ -254,7 +276,8 @@ impl Writer {
         }
     }
 
-    /// Accepts some of `content`: what fits into the part being filled.
+    /// Accepts as much of `content` as fits into the part being filled, or the whole parts that it
+    /// begins with. Returns the number of bytes.
     fn accept(&mut self, content: &[u8]) -> Result<usize> {
         self.check_open()?;
         self.sender.check()?;
@@ -269,11 +292,12 @@ impl Writer {
         Ok(taken)
     }
 
-    /// Sends the whole parts at the beginning of `content` from where they are, without a copy in a buffer, if there is
-    /// one for each thread at least: fewer would leave threads without work. Returns the number of bytes.
+    /// Sends the whole parts at the beginning of `content` directly, without copying them into a
+    /// buffer, if there is at least one for each thread; with fewer, some threads would be idle.
+    /// Returns the number of bytes.
     fn send_whole_parts(&mut self, content: &[u8]) -> Result<usize> {
         let within_a_part = self.buffer.is_some() && !self.is_full();
-        // What an earlier writer left may have to be replaced.
+        // A part that an earlier writer left may have to be replaced.
         if within_a_part || self.origin != UploadOrigin::ThisWriter {
             return Ok(0);
         }
@@ -304,8 +328,8 @@ impl Writer {
         Ok(content.len() - rest.len())
     }
 
-    /// Reads up to `limit` bytes (at least 1) from `reader` into the part being filled. Gives back how many, 0 only at
-    /// the reader's end, and the reader's error.
+    /// Reads up to `limit` bytes (at least 1) from `reader` into the part being filled. Returns the
+    /// number of bytes, which is 0 only at the reader's end, and the reader's error.
     pub(crate) fn fill(
         &mut self,
         reader: &mut dyn Read,
@@ -315,7 +339,8 @@ impl Writer {
         self.sender.check()?;
         let before = self.size;
         if self.is_full() {
-            // Whether the full part is the last one decides how it is sent: look for one more byte first.
+            // A full part is sent differently if it is the last one, so one more byte is read
+            // first.
             let mut next = Vec::with_capacity(1);
             let result = reader.take(1).read_to_end(&mut next);
             self.accept(&next)?;
@@ -336,7 +361,7 @@ impl Writer {
         self.buffer.as_ref().is_some_and(Buffer::is_full)
     }
 
-    /// The part being filled, with room for at least one byte.
+    /// Returns the part being filled, with room for at least one byte.
     fn room(&mut self) -> Result<&mut Buffer> {
         if let LastPart::IsFinal(size) = self.last_part {
             let text = format!(
@@ -355,7 +380,7 @@ impl Writer {
         Ok(self.buffer.insert(buffer))
     }
 
-    /// Hands the part being filled to the threads, whatever its size.
+    /// Passes the part being filled to the threads, even if it is not full.
     fn send(&mut self) -> Result<()> {
         let upload_id = self.begin()?;
         let next_part = self.found().and_then(|found| found.next_part.clone());
@@ -363,7 +388,8 @@ impl Writer {
             .as_ref()
             .is_some_and(|part| self.number.checked_sub(1) == Some(part.part_number))
         {
-            // As long as the part that the last close sent is there, parts after it are another program's.
+            // As long as the part that the last close sent exists, parts after it belong to another
+            // program.
             let sent = self.sender.finish()?;
             self.earlier.extend(sent);
             self.number = self.earlier.last().map_or(1, |part| part.part_number.saturating_add(1));
@@ -383,7 +409,8 @@ impl Writer {
         }
     }
 
-    /// The state of the last close, while this writer has accepted nothing that follows it.
+    /// Returns the state of the last close, as long as this writer has not accepted any further
+    /// bytes.
     fn unchanged(&self) -> Option<&Found> {
         self.found().filter(|found| found.size == self.size)
     }
@@ -391,7 +418,7 @@ impl Writer {
     fn try_close(&mut self) -> Result<()> {
         self.sender.check()?;
         if self.last_part != LastPart::MayBeFollowed {
-            // Nothing was written, and a checkpoint could not say more than the parts do.
+            // Nothing was written, and a checkpoint could not add anything to what the parts show.
             return Ok(());
         }
         if self.kept == Kept::Checkpoint
@@ -416,7 +443,8 @@ impl Writer {
         result
     }
 
-    /// Stores the bytes of `tail` for the next writer, and shows them to other programs as a part.
+    /// Stores the bytes of `tail` for the next writer, and also sends them as a part for other
+    /// programs.
     fn keep(&mut self, upload_id: &str, tail: &mut Vec<u8>) -> Result<()> {
         let store = Arc::clone(&self.store);
         self.save(&store.client, tail, LaterParts::Count)?;
@@ -426,17 +454,19 @@ impl Writer {
         }
         let upload = UploadRef { bucket: &store.bucket, key: &self.key, upload_id };
         match store.client.upload_part(upload, self.number, tail) {
-            // An empty part shows no more than that the file ends here, and not every server takes one.
+            // An empty part would only show that the file ends here, and not every server accepts
+            // one.
             Err(error) if tail.is_empty() || cannot_replace(&error) => Ok(()),
             sent => sent.map(drop),
         }
     }
 
-    /// Stores the checkpoint of the parts that are there and of the bytes in `tail`, which are the same afterwards.
+    /// Stores a checkpoint of the existing parts and of the bytes in `tail`, which are the same
+    /// afterwards.
     fn save(&self, client: &Client, tail: &mut Vec<u8>, later: LaterParts) -> Result<()> {
         let Some(upload_id) = &self.upload_id else { return Ok(()) };
         let parts = self.earlier.last().map_or(0, |part| part.part_number);
-        // The tail becomes the next part, and this is the one after it.
+        // The tail becomes the next part, and the stale part is the one after it.
         let stale_part = self.found().and_then(|found| found.stale.get(&parts.saturating_add(2)));
         let checkpoint = Checkpoint {
             upload_id: upload_id.to_string(),
@@ -452,8 +482,9 @@ impl Writer {
         checkpoint.save(&self.store, client, &self.path, tail)
     }
 
-    /// Leaves a resumed upload as it was found. The checkpoint of a close with bytes does that by itself; without it, the
-    /// parts that this writer sent would count.
+    /// Leaves a resumed upload in the state in which it was found. The checkpoint of a close with
+    /// bytes ensures that already. Without such a checkpoint, the parts that this writer sent would
+    /// count.
     fn preserve(&mut self) -> Result<()> {
         let Some(Found { parts, size, .. }) = self.found() else { return Ok(()) };
         let (parts, size) = (*parts, *size);
@@ -473,7 +504,7 @@ impl Writer {
             return Ok(());
         };
         let empty = self.buffer.as_ref().is_none_or(|buffer| buffer.content().is_empty());
-        // An empty one too: Ceph completes an upload with all of its parts or not at all.
+        // This also applies to an empty part: Ceph only completes an upload with all of its parts.
         let tail_part = self.unchanged().and_then(|found| found.tail_part().cloned());
         if let Some(part) = tail_part {
             self.buffer = None;
@@ -481,7 +512,8 @@ impl Writer {
         } else if empty && self.number > 1 {
             self.buffer = None;
         } else if self.buffer.is_none() {
-            // S3 completes no upload without a part: an empty file has an empty one.
+            // S3 does not complete an upload without parts, so an empty file consists of an empty
+            // part.
             self.buffer = Some(self.sender.buffer(0)?);
         }
         if self.buffer.is_some() {
@@ -490,14 +522,15 @@ impl Writer {
         self.earlier.extend(self.sender.finish()?);
         let upload = UploadRef { bucket: &store.bucket, key: &self.key, upload_id: &upload_id };
         store.client.complete_multipart_upload(upload, &self.earlier, &Condition::Always)?;
-        // The file is committed, whatever becomes of this: a checkpoint that stays is found to have no upload.
+        // The file is committed even if this fails: the next writer finds that the remaining
+        // checkpoint's upload no longer exists.
         if self.kept != Kept::PartsAlone {
             drop(self.cleanup(Self::forget));
         }
         Ok(())
     }
 
-    /// Removes what was kept for a later writer.
+    /// Removes the checkpoint that was kept for a later writer.
     fn forget(&self, client: &Client) -> Result<()> {
         match self.kept {
             Kept::PartsAlone => Ok(()),
@@ -509,7 +542,8 @@ impl Writer {
         }
     }
 
-    /// Ends the upload and removes what was kept of it. In this order: a checkpoint without an upload means nothing.
+    /// Aborts the upload, then removes its checkpoint. The order matters: a checkpoint without an
+    /// upload has no effect.
     fn discard(&self, client: &Client) -> Result<()> {
         let Store { bucket, .. } = &*self.store;
         if let Some(upload_id) = &self.upload_id {
@@ -518,7 +552,7 @@ impl Writer {
         self.forget(client)
     }
 
-    /// Does `work` with a client that no other token cancels, within a limit.
+    /// Calls `work` with a client that no other token cancels, within a time limit.
     fn cleanup(&self, work: impl FnOnce(&Self, &Client) -> Result<()> + Send) -> Result<()> {
         clean_up(&self.store.client, |client| work(self, client))
     }
@@ -538,7 +572,7 @@ impl Writer {
         self.store.error(error, &self.path)
     }
 
-    /// Ends the threads and gives the memory back.
+    /// Ends the threads and releases the memory.
     fn end(&mut self, stage: Stage) {
         self.stage = stage;
         self.sender.stop();
@@ -547,12 +581,13 @@ impl Writer {
 }
 
 impl Write for Writer {
-    /// Accepts in one call at most the rest of the current part, or the whole parts that `content` begins with.
+    /// Accepts at most the rest of the current part in one call, or the whole parts that `content`
+    /// begins with.
     fn write(&mut self, content: &[u8]) -> io::Result<usize> {
         self.accept(content).map_err(|error| self.error(error).into())
     }
 
-    /// Sends nothing: bytes become durable by `close` and `commit`. Tells whether a part has failed.
+    /// Sends nothing: `close` and `commit` make bytes durable. Reports whether a part has failed.
     fn flush(&mut self) -> io::Result<()> {
         self.check_open()
             .and_then(|()| self.sender.check())
@@ -567,7 +602,8 @@ impl FileWriter for Writer {
 
     fn close(&mut self) -> Result<()> {
         if matches!(self.stage, Stage::Committed | Stage::Cancelled) {
-            // There is nothing left to keep: closing once after the end lets every caller close what it has opened.
+            // Nothing needs to be kept. Allowing one `close` after the end lets every caller close
+            // the writers that it has opened.
             self.stage = Stage::Closed;
             return Ok(());
         }

@@ -1,4 +1,4 @@
-//! Finding the upload that an appending writer goes on with.
+//! Finds the unfinished upload that an appending writer continues.
 use super::checkpoint::{self, Checkpoint, CommittedFile, LaterParts, StoredCheckpoint};
 use crate::client::{GetObject, MAX_PART_SIZE, MIN_PART_SIZE, ObjectMeta, Part, UploadRef};
 use crate::driver::s3::parameters::PartSizes;
@@ -9,23 +9,26 @@ use crate::transfer;
 use md5::{Digest as _, Md5};
 use std::collections::BTreeMap;
 
-/// Uploads of one key that are looked at: whoever has more of them open has another problem.
+/// The maximum number of unfinished uploads of one key. More of them indicate another problem, so
+/// listing them fails.
 const UPLOADS_OF_A_KEY: usize = 10_000;
 
-/// The longest ETag that a checkpoint records. AWS's have 38 characters at most.
+/// The maximum length of an ETag that a checkpoint records. ETags from AWS have at most 38
+/// characters.
 pub(super) const ETAG_LENGTH: usize = 256;
 
-/// An upload to go on with.
+/// An unfinished upload that a writer continues.
 #[derive(Debug)]
 pub(super) struct Resumed {
     pub(super) upload_id: String,
-    /// The parts that count, from the first on without a gap.
+    /// The parts that belong to the file, from the first one on, without a gap.
     pub(super) parts: Vec<Part>,
-    /// The bytes after them.
+    /// The bytes that follow `parts`.
     pub(super) tail: Vec<u8>,
-    /// The part after `parts`, if it holds the first bytes of `tail`: all of them, as the last close has sent it.
+    /// The part after `parts`, if it holds the first bytes of `tail`. If the last close sent this
+    /// part, it holds all of them.
     pub(super) next_part: Option<Part>,
-    /// The upload's parts that do not count, by number.
+    /// The upload's parts that do not belong to the file, by number.
     pub(super) stale: BTreeMap<u32, Part>,
     pub(super) chunk_size: u64,
     pub(super) last_part: LastPart,
@@ -34,28 +37,31 @@ pub(super) struct Resumed {
     pub(super) file: CommittedFile,
 }
 
-/// Whether more parts may follow the last one.
+/// The role of the last part: whether more parts may follow it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum LastPart {
     MayBeFollowed,
-    /// The last part has this size, which only the last one may have.
+    /// The last part has this size, which is only allowed for the last part of an upload.
     IsFinal(u64),
 }
 
 /// The object that an earlier writer left in addition to the upload's parts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Kept {
-    /// A checkpoint that says where the upload stands.
+    /// A checkpoint that describes the current state of the upload.
     Checkpoint,
-    /// A checkpoint that another program, or a later writer, has left behind: the parts say where the upload stands.
+    /// An outdated checkpoint: another program or a later writer has continued the upload, so its
+    /// parts describe the current state.
     OldCheckpoint,
     PartsAlone,
 }
 
-/// The newest unfinished upload of `path`, `None` when there is none. Others are aborted when they are old enough.
+/// Returns the newest unfinished upload of `path`, or `None` if there is none. Other uploads are
+/// aborted if they are old enough.
 ///
-/// The checkpoint of the last close names its upload, so that nothing depends on the listing of uploads where servers
-/// have it wrong or not at all; an upload begun after that close is newer all the same.
+/// The checkpoint of the last close names its upload. Therefore, nothing depends on the listing of
+/// uploads on servers whose listing is wrong or missing. An upload that was begun after that close
+/// still counts as newer.
 pub(super) fn find(store: &Store, path: &str) -> Result<Option<Resumed>> {
     let key = store.key(path);
     let mut stored = Checkpoint::load(store, path)?;
@@ -83,7 +89,8 @@ pub(super) fn find(store: &Store, path: &str) -> Result<Option<Resumed>> {
         listed.retain(|upload| upload.upload_id != upload_id);
         let mut known = (CommittedFile::Unknown, begun);
         let mut resumed = match (parts_of(store, &key, &upload_id), by_checkpoint) {
-            // It was completed or aborted, and the process ended before the checkpoint was removed.
+            // The upload was completed or aborted, and the process ended before it removed the
+            // checkpoint.
             (Err(error), Some(_)) if error.kind() == ErrorKind::NoSuchUpload => {
                 checkpoint::remove(store, path)?;
                 continue;
@@ -110,7 +117,7 @@ pub(super) fn find(store: &Store, path: &str) -> Result<Option<Resumed>> {
     }
 }
 
-/// Looks at the file that is committed at `key`.
+/// Requests the metadata of the file that is committed at `key`, if there is one.
 fn head(store: &Store, key: &str) -> Result<Option<ObjectMeta>> {
     match store.client.head_object(&store.bucket, key, &GetObject::default()) {
         Err(error) if error.kind() == ErrorKind::NoSuchKey => Ok(None),
@@ -118,7 +125,8 @@ fn head(store: &Store, key: &str) -> Result<Option<ObjectMeta>> {
     }
 }
 
-/// Returns the file that is committed at `key`, for a checkpoint. A failure leaves it unknown: then times are compared.
+/// Returns the file that is committed at `key`, to be recorded in a checkpoint. After a failure,
+/// the file is unknown, and times are compared instead.
 pub(super) fn committed_file(store: &Store, key: &str) -> CommittedFile {
     head(store, key).map_or(CommittedFile::Unknown, committed)
 }
@@ -131,8 +139,9 @@ fn committed(file: Option<ObjectMeta>) -> CommittedFile {
     }
 }
 
-/// Whether the file was committed after what is `known`: the file at the last close, or the time the upload was begun.
-/// Servers report times in seconds, and a file of the same second counts as older.
+/// Returns whether the file was committed after the state in `known`: the file at the last close,
+/// or the time when the upload was begun. Servers report times in seconds, and a file of the same
+/// second counts as older.
 fn is_newer(file: &ObjectMeta, known: &(CommittedFile, Option<Timestamp>)) -> bool {
     match (known, &file.etag) {
         ((CommittedFile::Absent, _), _) => true,
@@ -143,8 +152,9 @@ fn is_newer(file: &ObjectMeta, known: &(CommittedFile, Option<Timestamp>)) -> bo
     }
 }
 
-/// Goes on where the last close left off. Parts that a writer sent after it without closing do not count: they were
-/// promised to no caller, and the same part numbers are sent again. Parts that another program added to the closed state do.
+/// Resumes the upload in the state that the last close recorded. Parts that a writer sent after
+/// that without closing do not count: no caller was promised them, and the same part numbers are
+/// sent again. Parts that another program added to the closed state do count.
 fn closed(
     store: &Store,
     upload_id: String,
@@ -179,13 +189,14 @@ fn closed(
     })
 }
 
-/// Finds the part that the last close made of the bytes which fill no part. A writer that goes on replaces it before it
-/// sends any further part.
+/// Returns the part in which the last close sent the bytes that do not fill a part. A writer that
+/// continues the upload replaces this part before it sends any further one.
 fn next_part<'a>(parts: &'a BTreeMap<u32, Part>, checkpoint: &Checkpoint) -> Option<&'a Part> {
     parts.get(&checkpoint.parts.saturating_add(1))
 }
 
-/// Whether `part` holds the first bytes of `tail`. On servers that let no part be replaced it may be that of an earlier close.
+/// Returns whether `part` holds the first bytes of `tail`. On servers that do not allow parts to be
+/// replaced, `part` may come from an earlier close.
 fn begins(tail: &[u8], part: &Part) -> bool {
     let Some(beginning) = usize::try_from(part.size).ok().and_then(|size| tail.get(..size)) else {
         return false;
@@ -199,9 +210,9 @@ fn begins(tail: &[u8], part: &Part) -> bool {
     }
 }
 
-/// Returns whether another program added parts to what was closed. After a close without any bytes
-/// all parts count: nothing was promised that they could contradict. A part that was there when the
-/// upload was closed is the work of a writer that was killed earlier.
+/// Returns whether another program added parts to the state that was closed. After a close without
+/// any bytes, all parts count, because they cannot contradict anything that was promised. A part
+/// that already existed when the upload was closed was sent by a writer that was killed earlier.
 fn went_on(
     parts: &BTreeMap<u32, Part>,
     checkpoint: &Checkpoint,
@@ -216,19 +227,21 @@ fn went_on(
     added.is_some_and(|part| checkpoint.stale_part.as_ref() != Some(&part.etag))
 }
 
-/// The bytes of some parts.
+/// Returns the total size of `parts`, in bytes.
 pub(super) fn total<'a>(parts: impl Iterator<Item = &'a Part>) -> u64 {
     parts.fold(0, |sum, part| sum.saturating_add(part.size))
 }
 
-/// Takes what is there from the first part on: a writer of ours that was killed before it closed, or another
-/// program's (the registry's Go driver closes by sending what it has as a part of any size).
+/// Resumes an upload without a current checkpoint, from the parts that it has. They were sent by a
+/// writer of this driver that was killed before it closed, or by another program. (On close, the
+/// registry's Go driver sends its remaining bytes as a part of any size.)
 fn never_closed(store: &Store, upload_id: String, parts: BTreeMap<u32, Part>) -> Resumed {
     let mut stale = parts;
     let mut run: Vec<Part> = Vec::new();
     let mut last_part = LastPart::MayBeFollowed;
     for (number, part) in (1..).zip(stale.values()) {
-        // Parts after a gap were in flight when the writer ended; an empty one is better sent again.
+        // Parts after a gap were in flight when the writer ended. An empty part is better sent
+        // again.
         if part.part_number != number || part.size == 0 || last_part != LastPart::MayBeFollowed {
             break;
         }
@@ -262,11 +275,13 @@ struct ListedUpload {
     initiated: Option<Timestamp>,
 }
 
-/// The uploads of exactly this key, the newest last; of those begun at the same time the one that is listed last.
+/// Returns the uploads of exactly this key, the newest last. Uploads that were begun at the same
+/// time stay in the order of the listing.
 fn uploads_of(store: &Store, key: &str) -> Result<Vec<ListedUpload>> {
     let mut found = Vec::new();
     for page in store.client.uploads(&store.bucket, key).pages() {
-        // Keys that only begin like this one are other files, and not every server lists in order: look at all.
+        // Longer keys that begin with this one belong to other files. Not every server lists in
+        // order, so all pages are read.
         found.extend(page?.uploads.into_iter().filter(|upload| upload.key == key).map(|upload| {
             ListedUpload { upload_id: upload.upload_id, initiated: upload.initiated }
         }));
@@ -279,13 +294,13 @@ fn uploads_of(store: &Store, key: &str) -> Result<Vec<ListedUpload>> {
     Ok(found)
 }
 
-/// All parts of an upload by number.
+/// Returns all parts of an upload by number.
 pub(crate) fn parts_of(store: &Store, key: &str, upload_id: &str) -> Result<BTreeMap<u32, Part>> {
     transfer::parts_of(&store.client, UploadRef { bucket: &store.bucket, key, upload_id })
 }
 
-/// Returns the size at which an appending writer would go on: `closed` is the checkpoint of the upload, if it has one,
-/// and the length of its tail.
+/// Returns the size at which an appending writer would resume. `closed` is the checkpoint of the
+/// upload, if it has one, and the length of its tail.
 pub(crate) fn resumable_bytes(
     store: &Store,
     parts: BTreeMap<u32, Part>,
@@ -301,7 +316,8 @@ pub(crate) fn resumable_bytes(
     }
 }
 
-/// Whether an upload is older than `age`; one whose server tells no time is not.
+/// Returns whether an upload is older than `age`. An upload whose server does not state a time is
+/// not.
 pub(crate) fn is_older(
     store: &Store,
     initiated: Option<Timestamp>,
@@ -310,7 +326,8 @@ pub(crate) fn is_older(
     store.client.is_older(initiated, age)
 }
 
-/// Aborts what nobody will go on with. That it fails is no reason not to write: maintenance finds it again.
+/// Aborts those of `uploads` that are so old that no writer will continue them. A failure does not
+/// prevent writing: maintenance finds the upload again.
 fn abort_old(store: &Store, key: &str, uploads: &[ListedUpload]) {
     for upload in uploads
         .iter()
