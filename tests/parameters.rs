@@ -268,21 +268,24 @@ fn integers_must_be_whole_and_in_range() {
             assert_eq!(
                 refusal(&[(name, text)]),
                 format!(
-                    "{name} parameter must be an integer, {text} invalid: allowed are {min} to {max}"
+                    "{name} parameter must be an integer, {text} invalid: allowed are {min} to \
+                     {max}"
                 )
             );
         }
         assert_eq!(
             refusal(&[(name, "010485760")]),
             format!(
-                "{name} parameter must be an integer, 010485760 invalid: a leading zero can mean octal: write 0o for octal, or remove the zero"
+                "{name} parameter must be an integer, 010485760 invalid: a leading zero can mean \
+                 octal: write 0o for octal, or remove the zero"
             )
         );
         for text in ["-5242880", "18446744073709551616", "99999999999999999999999999"] {
             assert_eq!(
                 refusal(&[(name, text)]),
                 format!(
-                    "the {name} {text} parameter should be a number between {min} and {max} (inclusive)"
+                    "the {name} {text} parameter should be a number between {min} and {max} \
+                     (inclusive)"
                 )
             );
         }
@@ -388,7 +391,8 @@ fn only_documented_words_are_accepted() {
         (
             "checksum",
             "sha1",
-            "the checksum parameter must be one of auto, none, crc32c, crc64nvme, md5, sha1 invalid",
+            "the checksum parameter must be one of auto, none, crc32c, crc64nvme, md5, sha1 \
+             invalid",
         ),
     ] {
         assert_eq!(refusal(&[(name, text)]), expected);
@@ -429,7 +433,8 @@ fn ages_must_have_units() {
         assert_eq!(
             refusal(&[("uploadpurgeage", text)]),
             format!(
-                "the uploadpurgeage parameter should be a duration such as 168h or 1h30m, between 1s and 315360000s: {text} invalid"
+                "the uploadpurgeage parameter should be a duration such as 168h or 1h30m, between \
+                 1s and 315360000s: {text} invalid"
             )
         );
     }
@@ -522,15 +527,18 @@ fn contradictory_options_are_rejected() {
         ),
         (
             vec![("accelerate", "true"), ("forcepathstyle", "true")],
-            "accelerate cannot be used with forcepathstyle: accelerated buckets are named in the host only",
+            "accelerate cannot be used with forcepathstyle: accelerated buckets are named in the \
+             host only",
         ),
         (
             vec![("accelerate", "true"), ("bucket", "my.registry")],
-            "invalid bucket name provided: my.registry; accelerate needs a bucket name that is a DNS name without dots",
+            "invalid bucket name provided: my.registry; accelerate needs a bucket name that is a \
+             DNS name without dots",
         ),
         (
             vec![("chunksize", "6000000"), ("maxmemory", "5242880")],
-            "the maxmemory 5242880 parameter should be a number between 6000000 and 18446744073709551615 (inclusive)",
+            "the maxmemory 5242880 parameter should be a number between 6000000 and \
+             18446744073709551615 (inclusive)",
         ),
     ] {
         assert_eq!(refusal(&more), expected);
@@ -570,7 +578,8 @@ fn malformed_texts_are_rejected() {
         (
             "rootdirectory",
             "a\nb",
-            "the rootdirectory parameter should have at most 512 bytes and no control characters: a\\nb",
+            "the rootdirectory parameter should have at most 512 bytes and no control characters: \
+             a\\nb",
         ),
     ] {
         let error = refusal(&[(name, text)]);
@@ -697,11 +706,13 @@ fn unsupported_names_of_other_registries_point_to_the_option() {
         ),
         (
             vec![("checksum_disabled", "true"), ("checksum", "crc32c")],
-            "the checksum parameter is given twice; checksum_disabled is GitLab's name for checksum",
+            "the checksum parameter is given twice; checksum_disabled is GitLab's name for \
+             checksum",
         ),
         (
             vec![("objectacl", "private"), ("objectownership", "true")],
-            "the objectacl parameter is given twice; objectownership is GitLab's name for objectacl",
+            "the objectacl parameter is given twice; objectownership is GitLab's name for \
+             objectacl",
         ),
         (
             vec![("pathstyle", "maybe")],

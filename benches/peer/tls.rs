@@ -1,4 +1,4 @@
-//! TLS for the discarding server: an authority of its own, and the two halves of a session.
+//! TLS for the discarding server: its own authority, and the two halves of a session.
 use super::route::Outcome;
 use rcgen::{CertificateParams, KeyPair};
 use rustls::pki_types::PrivateKeyDer;

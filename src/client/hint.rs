@@ -45,21 +45,25 @@ pub(super) fn of_refusal(situation: &Situation<'_>) -> Option<String> {
         }
         (ErrorKind::ClockSkew, _) => "set this machine's clock",
         (ErrorKind::NoSuchBucket, _) => {
-            "check the bucket's name and the endpoint; the bucket must exist before the driver starts"
+            "check the bucket's name and the endpoint; the bucket must exist before the driver \
+             starts"
         }
         (ErrorKind::NoSuchKey, "NoSuchKey") if call.key.is_empty() => {
-            "the server looked for an object where the bucket should be: check the path and the host of the endpoint"
+            "the server looked for an object where the bucket should be: check the path and the \
+             host of the endpoint"
         }
         // The codes of Alibaba Cloud and Tencent Cloud, where buckets are only named in the host.
         (_, "SecondLevelDomainForbidden" | "PathStyleDomainForbidden") => {
             "the server wants the bucket's name in the host: set forcepathstyle to false"
         }
         (_, "InvalidObjectState") => {
-            "the object is archived: restore it before it is read, or keep archiving rules away from these keys"
+            "the object is archived: restore it before it is read, or keep archiving rules away \
+             from these keys"
         }
         // AWS, s3s and rclone use these words, with a code that is also used for policies.
         (ErrorKind::AccessDenied, _) if error.message().contains("were not signed") => {
-            "something on the way added these headers after signing: let it leave x-amz- headers alone"
+            "something on the way added these headers after signing: let it leave x-amz- headers \
+             alone"
         }
         (ErrorKind::AccessDenied, _) if reads_object(call) => {
             "check the policies of these credentials and of the bucket; without the permission s3:ListBucket, S3 denies \
@@ -78,7 +82,8 @@ pub(super) fn of_refusal(situation: &Situation<'_>) -> Option<String> {
         }
         (ErrorKind::ExpiredCredentials, _) => "fetch new temporary credentials",
         (ErrorKind::Throttled, _) => {
-            "send fewer requests at once (maxrequests), or try again later: the server is at its limit"
+            "send fewer requests at once (maxrequests), or try again later: the server is at its \
+             limit"
         }
         _ => return None,
     };

@@ -102,32 +102,45 @@ fn of_connection(failure: &NoConnection, way: Way<'_>) -> Option<String> {
     let hint = match (failure.party, failure.obstacle) {
         (_, Obstacle::Local) => "raise this process's limits of threads and open files".to_owned(),
         (Party::Proxy, Obstacle::Name) => "check the host name in proxy".to_owned(),
-        (Party::Proxy, Obstacle::Tcp) => "check the host and the port in proxy, and that the proxy runs".to_owned(),
+        (Party::Proxy, Obstacle::Tcp) => "check the host and the port in proxy, and that the \
+            proxy runs"
+            .to_owned(),
         (_, Obstacle::Tunnel(407)) => proxy.map(of_proxy_login)?.to_owned(),
         (_, Obstacle::Tunnel(500..)) => {
-            "the proxy cannot reach the server: check the endpoint, and the proxy's own log".to_owned()
+            "the proxy cannot reach the server: check the endpoint, and the proxy's own log"
+                .to_owned()
         }
         (_, Obstacle::Tunnel(_)) => {
-            format!("check that proxy is a proxy which allows tunnels to {}", way.located.origin().authority())
+            format!(
+                "check that proxy is a proxy which allows tunnels to {}",
+                way.located.origin().authority()
+            )
         }
         (Party::Server, Obstacle::Name) if is_misspelt_region(failure, way) => {
-            format!("the host name is made from the region {region}, which is not a known region of AWS: check region")
+            format!(
+                "the host name is made from the region {region}, which is not a known region \
+                of AWS: check region"
+            )
         }
         (Party::Server, Obstacle::Name) if is_made_from_region(way) => format!(
-            "the host name is made from the region {region}: check that this machine can look up names on the Internet"
+            "the host name is made from the region {region}: check that this machine can look up \
+             names on the Internet"
         ),
         (Party::Server, Obstacle::Name) if amazons => {
             "check that this machine can look up names on the Internet".to_owned()
         }
         (Party::Server, Obstacle::Name) => of_bucket_in_host(way).unwrap_or_else(|| {
-            "the host name is that of the endpoint (regionendpoint): check its spelling, and this machine's name servers"
+            "the host name is that of the endpoint (regionendpoint): check its spelling, and this \
+             machine's name servers"
                 .to_owned()
         }),
         (Party::Server, Obstacle::Tcp) if amazons => {
             "check that this machine may open connections to the Internet, or set proxy".to_owned()
         }
         (Party::Server, Obstacle::Tcp) => {
-            "check the host and the port of the endpoint (regionendpoint), and that the server runs".to_owned()
+            "check the host and the port of the endpoint (regionendpoint), and that the server \
+             runs"
+                .to_owned()
         }
     };
     Some(hint)
@@ -138,14 +151,16 @@ fn of_tls(problem: TlsProblem, way: Way<'_>) -> Option<String> {
     let amazons = way.endpoint.host_is_amazons();
     Some(match problem {
         TlsProblem::PlainServer if amazons => {
-            "this is not the endpoint of AWS: something between this machine and AWS responds in its place".to_owned()
+            "this is not the endpoint of AWS: something between this machine and AWS responds in \
+             its place".to_owned()
         }
         TlsProblem::PlainServer => {
             "this server does not speak TLS: write http:// in the endpoint, or set secure: false".to_owned()
         }
         TlsProblem::TlsServer => WRITE_HTTPS.to_owned(),
         TlsProblem::Version => {
-            "the server needs TLS 1.2 or 1.3: update it, or let a proxy with TLS 1.2 stand before it".to_owned()
+            "the server needs TLS 1.2 or 1.3: update it, or let a proxy with TLS 1.2 stand before \
+             it".to_owned()
         }
         TlsProblem::Algorithms | TlsProblem::CertificateAlgorithm => ALGORITHMS.to_owned(),
         TlsProblem::ClientCertificate => {
@@ -154,10 +169,12 @@ fn of_tls(problem: TlsProblem, way: Way<'_>) -> Option<String> {
                 .to_owned()
         }
         TlsProblem::UnrecognisedName | TlsProblem::WrongName => of_bucket_in_host(way).unwrap_or_else(|| {
-            format!("check that {host} is the server's name, or give it a certificate for that name")
+            format!("check that {host} is the server's name, or give it a certificate for that \
+                name")
         }),
         TlsProblem::UnknownAuthority if amazons => {
-            "a proxy that inspects TLS may stand between: trust the certificate of its authority (cacert)".to_owned()
+            "a proxy that inspects TLS may stand between: trust the certificate of its authority \
+             (cacert)".to_owned()
         }
         TlsProblem::UnknownAuthority => "trust the certificate of the server's authority (cacert)".to_owned(),
         TlsProblem::Expired(now) => {
@@ -165,7 +182,8 @@ fn of_tls(problem: TlsProblem, way: Way<'_>) -> Option<String> {
         }
         TlsProblem::NotYetValid(now) => format!("set this machine's clock, which shows {}", now.iso8601()),
         TlsProblem::AuthorityAsServer => {
-            "give the server a certificate that an authority has signed, or trust exactly this certificate (cacert)"
+            "give the server a certificate that an authority has signed, or trust exactly this \
+             certificate (cacert)"
                 .to_owned()
         }
         TlsProblem::Alert | TlsProblem::Certificate | TlsProblem::HostName | TlsProblem::Broken => return None,
@@ -215,15 +233,18 @@ mod tests {
             (
                 TlsProblem::UnknownAuthority,
                 on_aws(
-                    "a proxy that inspects TLS may stand between: trust the certificate of its authority (cacert)",
+                    "a proxy that inspects TLS may stand between: trust the certificate of its \
+                     authority (cacert)",
                     "trust the certificate of the server's authority (cacert)",
                 ),
             ),
             (
                 TlsProblem::PlainServer,
                 on_aws(
-                    "this is not the endpoint of AWS: something between this machine and AWS responds in its place",
-                    "this server does not speak TLS: write http:// in the endpoint, or set secure: false",
+                    "this is not the endpoint of AWS: something between this machine and AWS \
+                     responds in its place",
+                    "this server does not speak TLS: write http:// in the endpoint, or set \
+                     secure: false",
                 ),
             ),
             (
@@ -233,13 +254,15 @@ mod tests {
             (
                 TlsProblem::Expired(now),
                 both(
-                    "renew the server's certificate, or set this machine's clock, which shows 2001-09-09T01:46:40Z",
+                    "renew the server's certificate, or set this machine's clock, which shows \
+                     2001-09-09T01:46:40Z",
                 ),
             ),
             (
                 TlsProblem::AuthorityAsServer,
                 both(
-                    "give the server a certificate that an authority has signed, or trust exactly this certificate (cacert)",
+                    "give the server a certificate that an authority has signed, or trust exactly \
+                     this certificate (cacert)",
                 ),
             ),
             (TlsProblem::Algorithms, both(ALGORITHMS)),

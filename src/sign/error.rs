@@ -187,7 +187,8 @@ impl fmt::Display for Error {
             }
             Self::Path { path, byte } => write!(
                 f,
-                "the path {path:?} cannot be sent as it is (byte {byte}): begin it with a slash and percent-encode the rest"
+                "the path {path:?} cannot be sent as it is (byte {byte}): begin it with a slash \
+                 and percent-encode the rest"
             ),
             Self::Url { part } => part.fmt(f),
             Self::UnnamedParameter => {
@@ -195,7 +196,8 @@ impl fmt::Display for Error {
             }
             Self::QueryEncoding { parameter } => write!(
                 f,
-                "the query parameter {parameter:?} is not spelled as it has to be sent: write a space as %20, a plus as %2B, and other reserved bytes as % and two hex digits"
+                "the query parameter {parameter:?} is not spelled as it has to be sent: write a \
+                 space as %20, a plus as %2B, and other reserved bytes as % and two hex digits"
             ),
             Self::ReservedParameter { name } => {
                 write!(f, "the query holds {name}, which belongs to a signature: leave it out")
@@ -212,13 +214,15 @@ impl fmt::Display for Error {
             Self::ContentLengthRange { least, most } => {
                 write!(
                     f,
-                    "the policy allows no length from {least} to {most} bytes: give the smaller one first"
+                    "the policy allows no length from {least} to {most} bytes: give the smaller \
+                     one first"
                 )
             }
             Self::Bucket { bucket } => {
                 write!(
                     f,
-                    "{bucket:?} is not a bucket that a host can name: use letters, digits, dots and hyphens"
+                    "{bucket:?} is not a bucket that a host can name: use letters, digits, dots \
+                     and hyphens"
                 )
             }
             _ if self.is_about_headers() => self.fmt_header(f),
@@ -246,18 +250,21 @@ impl Error {
         match self {
             Self::HeaderName { name } => write!(
                 f,
-                "{name:?} is not a valid header name: RFC 9110 section 5.1 allows letters, digits and a few symbols"
+                "{name:?} is not a valid header name: RFC 9110 section 5.1 allows letters, digits \
+                 and a few symbols"
             ),
             Self::HeaderValue { name } => write!(
                 f,
-                "the header {name} holds a line break or another control character: take it out, it cannot be sent"
+                "the header {name} holds a line break or another control character: take it out, \
+                 it cannot be sent"
             ),
             Self::RepeatedHeader { name } => {
                 write!(f, "the header {name} was given more than once: give its one value")
             }
             Self::ConflictingHeader { name } => write!(
                 f,
-                "the header {name} of the request differs from what is being signed: leave it out, or sign what it says"
+                "the header {name} of the request differs from what is being signed: leave it \
+                 out, or sign what it says"
             ),
             Self::ReservedHeader { name } => {
                 write!(
@@ -268,7 +275,8 @@ impl Error {
             Self::MissingHeader { name } => {
                 write!(
                     f,
-                    "the request has no header {name}, which the signature covers: add it with its value"
+                    "the request has no header {name}, which the signature covers: add it with \
+                     its value"
                 )
             }
             Self::RequiredHeader { name } => {
@@ -298,17 +306,24 @@ impl Error {
                 chunked::MAX_CHUNK_SIZE
             ),
             Self::Trailer { name } => {
-                write!(f, "{name:?} cannot be a trailer: use a header's name in lower case, and each name once")
+                write!(
+                    f,
+                    "{name:?} cannot be a trailer: use a header's name in lower case, and \
+                    each name once"
+                )
             }
-            Self::Seed => {
-                f.write_str("the seed of a chunked body is not 64 hex digits: take the request's signature")
-            }
+            Self::Seed => f.write_str(
+                "the seed of a chunked body is not 64 hex digits: take the request's \
+                    signature",
+            ),
             Self::Framing => f.write_str(
-                "the layout does not fit the body: frame a signed layout with signed_body and an unsigned one with unsigned_body",
+                "the layout does not fit the body: frame a signed layout with signed_body and an \
+                 unsigned one with unsigned_body",
             ),
             Self::Checksums { trailers, checksums } => write!(
                 f,
-                "the layout announces {trailers} trailers and {checksums} checksums were given: give one for each"
+                "the layout announces {trailers} trailers and {checksums} checksums were given: \
+                 give one for each"
             ),
             _ => Ok(()),
         }
@@ -318,38 +333,56 @@ impl Error {
         match self {
             Self::AccessKey { access_key_id } => write!(
                 f,
-                "the access key {access_key_id:?} cannot stand in a header: use letters, digits and symbols other than a comma and, in version 2, a colon"
+                "the access key {access_key_id:?} cannot stand in a header: use letters, digits \
+                 and symbols other than a comma and, in version 2, a colon"
             ),
             Self::EmptySecret => f.write_str("the secret access key is empty: set it"),
             Self::SessionToken => f.write_str(
-                "the session token is empty or holds a control character: leave it out, or set it as issued",
+                "the session token is empty or holds a control character: leave it out, or set it \
+                 as issued",
             ),
             Self::SessionTokenService { service } => write!(
                 f,
-                "a session token of S3 Express signs requests to s3express and not to {service}: use other credentials"
+                "a session token of S3 Express signs requests to s3express and not to {service}: \
+                 use other credentials"
             ),
             Self::Region { region } => write!(
                 f,
-                "the region {region:?} cannot stand in a credential scope: use letters, digits and symbols other than / and ,"
+                "the region {region:?} cannot stand in a credential scope: use letters, digits \
+                 and symbols other than / and ,"
             ),
             Self::Service { service } => write!(
                 f,
-                "the service {service:?} cannot stand in a credential scope: use letters, digits and symbols other than / and ,"
+                "the service {service:?} cannot stand in a credential scope: use letters, digits \
+                 and symbols other than / and ,"
             ),
             Self::Year { time } => {
-                write!(f, "the time {} does not have a year of four digits: set the clock", time.iso8601())
+                write!(
+                    f,
+                    "the time {} does not have a year of four digits: set the clock",
+                    time.iso8601()
+                )
             }
             Self::ExpiryOutOfRange(expires) => write!(
                 f,
-                "a presigned URL cannot live for {} s: choose whole seconds from 1 s to {} s (7 days)",
+                "a presigned URL cannot live for {} s: choose whole seconds from 1 s to {} s (7 \
+                 days)",
                 expires.as_secs_f64(),
                 v4::MAX_EXPIRY.as_secs()
             ),
             Self::ExpiresBeforeEpoch(time) => {
-                write!(f, "a presigned URL cannot end at {}: choose a time after 1970", time.iso8601())
+                write!(
+                    f,
+                    "a presigned URL cannot end at {}: choose a time after 1970",
+                    time.iso8601()
+                )
             }
             Self::SigningKeyDay { time } => {
-                write!(f, "the signing key is for another day than {}: derive it again", time.iso8601())
+                write!(
+                    f,
+                    "the signing key is for another day than {}: derive it again",
+                    time.iso8601()
+                )
             }
             _ => Ok(()),
         }
@@ -360,12 +393,22 @@ impl fmt::Display for UrlPart {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Scheme => "the URL does not begin with http:// or https://: write it in full",
-            Self::UserInformation => "the URL holds a user name or password, which no S3 request sends: leave it out",
-            Self::Host => {
-                "the URL's host is empty, or not spelled as clients send it: use lower-case letters, digits, dots and hyphens"
+            Self::UserInformation => {
+                "the URL holds a user name or password, which no S3 request \
+                sends: leave it out"
             }
-            Self::Port => "the URL's port is not a number from 1 to 65535: write it in digits, or leave it out",
-            Self::Fragment => "the URL holds a fragment, which is never sent: write # as %23, or leave it out",
+            Self::Host => {
+                "the URL's host is empty, or not spelled as clients send it: use lower-case \
+                 letters, digits, dots and hyphens"
+            }
+            Self::Port => {
+                "the URL's port is not a number from 1 to 65535: write it in digits, or \
+                leave it out"
+            }
+            Self::Fragment => {
+                "the URL holds a fragment, which is never sent: write # as %23, or \
+                leave it out"
+            }
         })
     }
 }

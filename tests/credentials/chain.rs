@@ -38,7 +38,8 @@ fn outside_aws_the_chain_fails_within_three_seconds_with_a_remedy() {
             "environment: AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY are not set",
             "web identity: AWS_WEB_IDENTITY_TOKEN_FILE is not set",
             "shared files: there is no profile `default` in ",
-            "container: AWS_CONTAINER_CREDENTIALS_RELATIVE_URI and AWS_CONTAINER_CREDENTIALS_FULL_URI are not set",
+            "container: AWS_CONTAINER_CREDENTIALS_RELATIVE_URI and \
+             AWS_CONTAINER_CREDENTIALS_FULL_URI are not set",
             "EC2 metadata: http://",
             "set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, choose a profile with AWS_PROFILE",
         ] {

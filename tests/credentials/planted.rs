@@ -151,7 +151,8 @@ fn p03_a_secret_in_any_setting_of_a_file_is_not_shown() {
         "aws_access_key_id = AKID\naws_secret_access_key = another\n",
         "role_arn = arn:aws:iam::1:role/r\nsource_profile = base\n",
         "role_arn = arn:aws:iam::1:role/r\ncredential_source = Ec2InstanceMetadata\n",
-        "sso_start_url = https://login\nsso_region = us-east-1\nsso_account_id = 1\nsso_role_name = r\n",
+        "sso_start_url = https://login\nsso_region = us-east-1\nsso_account_id = 1\nsso_role_name \
+         = r\n",
     ];
     let variables = [
         ("HOME", home.path().to_str().unwrap().to_owned()),
@@ -196,7 +197,8 @@ fn p03_a_secret_that_breaks_a_file_is_not_shown() {
             format!("[profile {name}]\n{secret}"),
             format!("[profile a]\ns3 =\n  {secret}"),
             format!(
-                "[default]\nrole_arn = a\nsource_profile = {name}\n[profile {name}]\nrole_arn = b\nsource_profile = {name}\n"
+                "[default]\nrole_arn = a\nsource_profile = {name}\n[profile {name}]\nrole_arn = \
+                 b\nsource_profile = {name}\n"
             ),
         ] {
             files(home.path(), &config, &config);

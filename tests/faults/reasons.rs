@@ -440,7 +440,8 @@ fn each_refusal_has_its_hint() {
                 "The operation is not valid for the object's storage class",
             ),
             Some(
-                "the object is archived: restore it before it is read, or keep archiving rules away from these keys",
+                "the object is archived: restore it before it is read, or keep archiving rules \
+                 away from these keys",
             ),
         ),
         (400, "Client sent an HTTP request to an HTTPS server.\n".to_owned(), Some(tls)),
@@ -470,7 +471,8 @@ fn each_refusal_has_its_hint() {
             404,
             document("NoSuchBucket", "The specified bucket does not exist"),
             Some(
-                "check the bucket's name and the endpoint; the bucket must exist before the driver starts",
+                "check the bucket's name and the endpoint; the bucket must exist before the \
+                 driver starts",
             ),
         ),
         (
@@ -496,7 +498,8 @@ fn each_refusal_has_its_hint() {
     let rig = Rig::new();
     rig.faulty.always("ListObjectsV2", Fault::error(404, "NoSuchKey"));
     let error = rig.client.list_objects(BUCKET, &ListObjects::default(), None).unwrap_err();
-    let hint = "the server looked for an object where the bucket should be: check the path and the host of the endpoint";
+    let hint = "the server looked for an object where the bucket should be: check the path and \
+        the host of the endpoint";
     assert_eq!(error.hint(), Some(hint));
     rig.finish();
 }
@@ -678,7 +681,8 @@ fn each_unresolved_name_is_reported_with_its_origin() {
         message.contains("registry.s3.us-esat-1.amazonaws.com, cannot be looked up"),
         "{message}"
     );
-    let region = "the host name is made from the region us-esat-1, which is not a known region of AWS: check region";
+    let region = "the host name is made from the region us-esat-1, which is not a known region of \
+        AWS: check region";
     assert_eq!(hint.as_deref(), Some(region));
 
     let (_, _, message, hint) = outcome(custom("http://no-such-host.invalid"));

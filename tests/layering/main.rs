@@ -85,7 +85,7 @@ fn name(path: &Path) -> String {
     inner.iter().map(|part| part.to_string_lossy()).collect::<Vec<_>>().join("/")
 }
 
-/// The folder of the command-line tool. It is a crate of its own, which the compiler restricts to the public interface.
+/// The folder of the command-line tool. It is a separate crate, which the compiler restricts to the public interface.
 const TOOL: &str = "src/bin/s3driver/";
 
 /// The names and texts of the sources below `src/`.

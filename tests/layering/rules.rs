@@ -371,7 +371,7 @@ pub(crate) fn missing_paths(
                 && word
                     .split_once('/')
                     .is_some_and(|(folder, _)| !exists(folder) && exists(&format!("src/{folder}")));
-            // Other packages of the repository have a `src` of their own: `fuzz/src/lib.rs`.
+            // Other packages of the repository have their own `src`: `fuzz/src/lib.rs`.
             if (word.contains("src/") && !exists(word))
                 || (is_short && !exists(&format!("src/{word}")))
             {

@@ -201,7 +201,8 @@ fn invalid_options_are_reported_with_their_place() {
         ),
         (
             json!({ "storage": { "filesystem": { "rootdirectory": "/x" } } }),
-            "storage.filesystem: s3driver does not have this storage driver; the storage drivers are s3 and inmemory",
+            "storage.filesystem: s3driver does not have this storage driver; the storage drivers \
+             are s3 and inmemory",
         ),
         (with("inmemory", json!({ "size": 1 })), "unknown option storage.inmemory.size"),
         (
@@ -228,7 +229,8 @@ fn invalid_options_are_reported_with_their_place() {
         ),
         (
             with("maintenance", json!({ "uploadpurging": { "age": "7d" } })),
-            "storage.maintenance.uploadpurging.age must be a duration such as 168h: \"7d\" has a unit other than ns, us, ms, s, m and h",
+            "storage.maintenance.uploadpurging.age must be a duration such as 168h: \"7d\" has a \
+             unit other than ns, us, ms, s, m and h",
         ),
         (
             with("maintenance", json!({ "uploadpurging": { "interval": 0 } })),
@@ -252,7 +254,8 @@ fn invalid_options_are_reported_with_their_place() {
         ),
         (
             with("deletes", json!({})),
-            "unknown option storage.deletes; the options of storage are delete, redirect, maintenance, cache, tag, inmemory",
+            "unknown option storage.deletes; the options of storage are delete, redirect, \
+             maintenance, cache, tag, inmemory",
         ),
         (
             json!({ "storage": "inmemory", "middleware": { "storage": {} } }),
@@ -260,7 +263,8 @@ fn invalid_options_are_reported_with_their_place() {
         ),
         (
             json!({ "storage": "inmemory", "middleware": { "storages": [] } }),
-            "unknown option middleware.storages; the options of middleware are registry, repository, storage",
+            "unknown option middleware.storages; the options of middleware are registry, \
+             repository, storage",
         ),
         (
             json!({ "storage": "inmemory", "middleware": { "storage": [{ "options": {} }] } }),

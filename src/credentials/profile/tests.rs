@@ -58,20 +58,25 @@ fn profiles_lead_to_keys() {
         (format!("[profile a]\ncredential_process = x\n{KEYS}"), "keys AK None"),
         (
             format!(
-                "[profile a]\nrole_arn=R\nsource_profile=b\nrole_session_name=n\nexternal_id=e\nduration_seconds=900\n[profile b]\n{KEYS}"
+                "[profile \
+                 a]\nrole_arn=R\nsource_profile=b\nrole_session_name=n\nexternal_id=e\nduration_seconds=900\n[profile \
+                 b]\n{KEYS}"
             ),
             "keys AK None > R,n,e,900",
         ),
         (
             format!(
-                "[profile a]\nrole_arn=R1\nsource_profile=b\n[profile b]\nrole_arn=R2\nsource_profile=c\n[profile c]\n{KEYS}"
+                "[profile a]\nrole_arn=R1\nsource_profile=b\n[profile \
+                 b]\nrole_arn=R2\nsource_profile=c\n[profile c]\n{KEYS}"
             ),
             "keys AK None > R2 > R1",
         ),
         // Keys next to a role are for other profiles that name this one.
         (
             format!(
-                "[profile a]\nrole_arn=R1\nsource_profile=b\naws_access_key_id=NO\naws_secret_access_key=NO\n[profile b]\nrole_arn=R2\nsource_profile=c\n{KEYS}[profile c]\n"
+                "[profile \
+                 a]\nrole_arn=R1\nsource_profile=b\naws_access_key_id=NO\naws_secret_access_key=NO\n[profile \
+                 b]\nrole_arn=R2\nsource_profile=c\n{KEYS}[profile c]\n"
             ),
             "keys AK None > R1",
         ),
@@ -81,13 +86,15 @@ fn profiles_lead_to_keys() {
         ("[profile a]\nrole_arn=R\ncredential_source=EcsContainer".to_owned(), "container > R"),
         ("[profile a]\nrole_arn=R\nweb_identity_token_file=/t\nrole_session_name=n".to_owned(), "web R,n /t"),
         (
-            "[profile a]\nrole_arn=R1\nsource_profile=b\n[profile b]\nrole_arn=R2\nweb_identity_token_file=/t"
+            "[profile a]\nrole_arn=R1\nsource_profile=b\n[profile \
+             b]\nrole_arn=R2\nweb_identity_token_file=/t"
                 .to_owned(),
             "web R2 /t > R1",
         ),
         ("[profile a]\nrole_arn=R\nsource_profile=b\n[profile b]\ncredential_process=x".to_owned(), "process x > R"),
         (
-            "[profile a]\nsso_session=s\nsso_account_id=1\nsso_role_name=r\n[sso-session s]\nsso_region=eu-west-1"
+            "[profile a]\nsso_session=s\nsso_account_id=1\nsso_role_name=r\n[sso-session \
+             s]\nsso_region=eu-west-1"
                 .to_owned(),
             "sso s eu-west-1 1 r",
         ),

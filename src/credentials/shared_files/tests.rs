@@ -64,7 +64,8 @@ fn the_config_file() {
         ("[profile default]\ny=2\n[default]\nx=1", &["default", "default.y=2"]),
         // Sections of other kinds and invalid names are skipped.
         (
-            "[a]\nx=1\n[profilea]\nx=1\n[profile a b]\nx=1\n c\n[services s]\ns3 =\n  e = 1\n[profile]\nx=1",
+            "[a]\nx=1\n[profilea]\nx=1\n[profile a b]\nx=1\n c\n[services s]\ns3 =\n  e = \
+             1\n[profile]\nx=1",
             &[],
         ),
         ("[profile a]\nin valid = 1\n  more\nx=2", &["a", "a.x=2"]),

@@ -50,7 +50,7 @@ const LIST_BYTES: usize = 512 << 20;
 
 /// The storage driver for Amazon S3 and compatible services.
 ///
-/// The driver is cheap to clone and safe to share. It keeps no state of its own, so any number of
+/// The driver is cheap to clone and safe to share. It keeps no state, so any number of
 /// processes can share a bucket.
 ///
 /// ```no_run

@@ -83,42 +83,72 @@ pub enum Cause {
 impl fmt::Display for Cause {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Self::WrongSecret => "all that was signed is equal, so the secret key differs: check it, and that it belongs to the access key",
-            Self::NotShown => "the server does not show what it signed: check the secret key, the region, and that no proxy changes the host or the path",
-            Self::MethodChanged => "the method was changed on the way: look for a proxy or a redirect",
-            Self::EncodedTwice => "one side encoded twice: give the key undecoded, and let no proxy encode again",
-            Self::EncodedOtherwise => "the same text is spelled with other escapes: let no proxy or library decode and encode it anew",
-            Self::PathNormalised => "the path was normalised on the way: switch that off in the proxy, for S3 stores // and .. as they are",
-            Self::PathPrefix => "the path begins otherwise: check path-style or virtual-host addressing, and prefixes that a proxy adds or strips",
+            Self::WrongSecret => "all that was signed is equal, so the secret key differs: check \
+                it, and that it belongs to the access key",
+            Self::NotShown => "the server does not show what it signed: check the secret key, the \
+                region, and that no proxy changes the host or the path",
+            Self::MethodChanged => "the method was changed on the way: look for a proxy or a \
+                redirect",
+            Self::EncodedTwice => "one side encoded twice: give the key undecoded, and let no \
+                proxy encode again",
+            Self::EncodedOtherwise => "the same text is spelled with other escapes: let no proxy \
+                or library decode and encode it anew",
+            Self::PathNormalised => "the path was normalised on the way: switch that off in the \
+                proxy, for S3 stores // and .. as they are",
+            Self::PathPrefix => "the path begins otherwise: check path-style or virtual-host \
+                addressing, and prefixes that a proxy adds or strips",
             Self::PathChanged => "the path was changed on the way: check the endpoint and the proxy",
-            Self::ParameterAdded => "a query parameter was added after signing: sign it, or let the proxy not add it",
+            Self::ParameterAdded => "a query parameter was added after signing: sign it, or let \
+                the proxy not add it",
             Self::ParameterRemoved => "a query parameter was lost after signing: check the proxy",
-            Self::ParametersReordered => "the query parameters are sorted differently: by encoded name, then by encoded value",
-            Self::ParameterChanged => "a query parameter was changed after signing: check the proxy",
-            Self::HostRewritten => "a proxy or load balancer rewrote the host header: let it pass the header on as it is, or set the endpoint to the name the server sees",
-            Self::HeaderAdded => "a header was added after signing: sign it, or let the proxy not add it",
-            Self::HeaderRemoved => "a signed header did not arrive: let the proxy pass it on, or do not sign it",
-            Self::HeaderSpaces => "a header's blanks were changed: trim values and write single spaces",
-            Self::HeaderChanged => "a signed header was changed on the way: let the proxy pass it on as it is",
-            Self::HeadersReordered => "the headers differ in order or number: sort them by lower-case name and list each once",
-            Self::TokenChanged => "the session token differs from the one signed: take key, secret and token from one set of credentials",
-            Self::PayloadChanged => "the body's hash differs: the body was changed after signing, or x-amz-content-sha256 names another mode",
-            Self::Clock => "the time differs from the one signed: check the clock, and that x-amz-date is sent as signed",
+            Self::ParametersReordered => "the query parameters are sorted differently: by encoded \
+                name, then by encoded value",
+            Self::ParameterChanged => "a query parameter was changed after signing: check the \
+                proxy",
+            Self::HostRewritten => "a proxy or load balancer rewrote the host header: let it pass \
+                the header on as it is, or set the endpoint to the name the server sees",
+            Self::HeaderAdded => "a header was added after signing: sign it, or let the proxy not \
+                add it",
+            Self::HeaderRemoved => "a signed header did not arrive: let the proxy pass it on, or \
+                do not sign it",
+            Self::HeaderSpaces => "a header's blanks were changed: trim values and write single \
+                spaces",
+            Self::HeaderChanged => "a signed header was changed on the way: let the proxy pass it \
+                on as it is",
+            Self::HeadersReordered => "the headers differ in order or number: sort them by \
+                lower-case name and list each once",
+            Self::TokenChanged => "the session token differs from the one signed: take key, \
+                secret and token from one set of credentials",
+            Self::PayloadChanged => "the body's hash differs: the body was changed after signing, \
+                or x-amz-content-sha256 names another mode",
+            Self::Clock => "the time differs from the one signed: check the clock, and that \
+                x-amz-date is sent as signed",
             Self::WrongRegion => "the server expects another region: set the one it names",
-            Self::WrongService => "the server expects another service: S3 is signed as s3, STS as sts",
-            Self::WrongCredential => "the algorithm or the access key differs: check the version of the signature and the access key",
-            Self::CanonicalRequestDiffers => "the canonical request differs and the server does not show its own: look for a proxy that changes host, path, query or headers",
+            Self::WrongService => "the server expects another service: S3 is signed as s3, STS as \
+                sts",
+            Self::WrongCredential => "the algorithm or the access key differs: check the version \
+                of the signature and the access key",
+            Self::CanonicalRequestDiffers => "the canonical request differs and the server does \
+                not show its own: look for a proxy that changes host, path, query or headers",
             Self::NotSigned => "the request is not signed: sign it, or allow anonymous access",
-            Self::SignedTwice => "the request has more than one signature: send one, in a header or in the query",
-            Self::Malformed => "the signature cannot be read: send every part of it once, as the page of its version spells it",
+            Self::SignedTwice => "the request has more than one signature: send one, in a header \
+                or in the query",
+            Self::Malformed => "the signature cannot be read: send every part of it once, as the \
+                page of its version spells it",
             Self::UnknownAccessKey => "the access key is not known: check it, and that it belongs to this server",
-            Self::Expired => "the presigned URL or the policy of the form has expired: sign a new one, and check the clock",
-            Self::PolicyCondition => "the form does not meet a condition of its policy: send the field as the policy allows it, or sign another policy",
-            Self::FieldNotInPolicy => "the policy has no condition for a field of the form: add a condition, or do not send the field",
-            Self::FileSize => "the file is smaller or larger than the policy allows: sign a policy with another content-length-range",
-            Self::SignatureDiffers => "the signature differs from the one computed: compare the canonical request and the string to sign, and check the secret key",
+            Self::Expired => "the presigned URL or the policy of the form has expired: sign a new \
+                one, and check the clock",
+            Self::PolicyCondition => "the form does not meet a condition of its policy: send the \
+                field as the policy allows it, or sign another policy",
+            Self::FieldNotInPolicy => "the policy has no condition for a field of the form: add a \
+                condition, or do not send the field",
+            Self::FileSize => "the file is smaller or larger than the policy allows: sign a \
+                policy with another content-length-range",
+            Self::SignatureDiffers => "the signature differs from the one computed: compare the \
+                canonical request and the string to sign, and check the secret key",
             Self::ChunkChanged => "a chunk of the body differs from the one signed: send the chunks as they were signed, in order",
-            Self::TrailerChanged => "the trailers differ from those announced and signed: send each once, as it was signed",
+            Self::TrailerChanged => "the trailers differ from those announced and signed: send \
+                each once, as it was signed",
         })
     }
 }
