@@ -371,7 +371,9 @@ fn next_upload(
             (Some(true), None, None) => match page.uploads.last() {
                 Some(last) => (last.key.clone(), Some(last.upload_id.clone())),
                 None => {
-                    return Err("the list of uploads goes on, but the server does not say where");
+                    return Err(
+                        "the list of uploads is truncated, but has no place to continue from",
+                    );
                 }
             },
         };

@@ -179,7 +179,7 @@ cases! {
             trial.not_found("appending", path, trial.driver.writer(path, WriteMode::Append))?;
         }
 
-        // The same applies to data that an earlier writer closed.
+        // Cancelling also removes data that an earlier writer closed.
         let mut writer = trial.driver.writer(path, WriteMode::Create)?;
         write(&mut *writer, 0, chunk + 1)?;
         writer.close()?;

@@ -6,12 +6,12 @@ use super::{
 };
 use std::sync::OnceLock;
 
-/// What to do if no source has keys.
+/// The advice in the error if no source has keys.
 const ADVICE: &str = "set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, choose a profile with AWS_PROFILE, give the \
                       machine or container a role, or set the parameters accesskey and secretkey";
 
 /// A source that tries other sources in order until one returns keys. From then on it uses only
-/// that source, so that a refresh never changes the identity behind the requests.
+/// that source, so that a refresh never changes the identity that signs the requests.
 #[derive(Debug)]
 pub struct Chain {
     sources: Vec<Box<dyn Source>>,

@@ -274,10 +274,10 @@ impl fmt::Display for Warning {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::RefreshFailed { reason, .. } => {
-                write!(f, "the credentials held are used on, a refresh failed: {reason}")
+                write!(f, "a refresh failed, the current credentials stay in use: {reason}")
             }
             Self::ExpiredOnArrival { .. } => f.write_str(
-                "the source gave credentials that have ended already, they are used all the same",
+                "the source returned credentials that have already expired; they are used nevertheless",
             ),
             Self::OpenPermissions { path, mode } => {
                 let path = path.to_string_lossy();

@@ -495,7 +495,7 @@ impl Located {
     /// with a signed request, because other services also have hosts in these domains.
     pub(super) fn redirected(&self, location: &str, bucket: &str) -> Option<Self> {
         let to = Url::parse(location).ok()?.origin();
-        // The same destination is addressed as before: the host alone does not show whether it
+        // This is the destination that was addressed before: the host alone does not show whether it
         // names the bucket, because any host can accept the bucket in the path.
         if to == self.origin {
             return Some(self.clone());
