@@ -9,6 +9,7 @@
 //! | `ListAllMyBucketsResult` | [`list_all_my_buckets_result`] |
 //! | `ListBucketResult` | [`list_bucket_result`] |
 //! | `LocationConstraint` | [`location_constraint`] |
+//! | `LifecycleConfiguration` | [`lifecycle_configuration`] |
 //! | `InitiateMultipartUploadResult` | [`initiate_multipart_upload_result`] |
 //! | `ListPartsResult` | [`list_parts_result`] |
 //! | `ListMultipartUploadsResult` | [`list_multipart_uploads_result`] |
@@ -17,6 +18,7 @@
 //! | `DeleteResult` | [`delete_result`] |
 //! | `Error`, `ErrorResponse` | [`error_document`] |
 //! | `AssumeRoleResponse`, `AssumeRoleWithWebIdentityResponse` | [`sts_credentials`] |
+//! | `GetCallerIdentityResponse` | [`caller_identity`] |
 //!
 //! Each reader documents which elements are required, optional and refused. A root may also end in
 //! `Response` or `Output` where AWS's name ends in `Result`, since some servers name it so. The
@@ -65,6 +67,7 @@ mod buckets;
 mod copy;
 mod delete;
 mod error;
+mod lifecycle;
 mod listing;
 mod location;
 mod multipart;
@@ -80,6 +83,7 @@ pub use buckets::{Bucket, ListAllMyBucketsResult, Owner, list_all_my_buckets_res
 pub use copy::{CopyResult, copy_object_result, copy_part_result};
 pub use delete::{DeleteError, DeleteResult, delete_result};
 pub use error::{ErrorDocument, ServerSteps};
+pub use lifecycle::{LifecycleRule, lifecycle_configuration};
 #[cfg(feature = "client")]
 pub(crate) use listing::page_of_objects;
 pub use listing::{ListBucketResult, Object, list_bucket_result};
@@ -92,7 +96,7 @@ pub use multipart::{
 #[cfg(feature = "client")]
 pub(crate) use multipart::{page_of_parts, page_of_uploads};
 pub use reply::{error_document, says_nothing};
-pub use sts::{StsCredentials, sts_credentials};
+pub use sts::{CallerIdentity, StsCredentials, caller_identity, sts_credentials};
 pub use write::{
     DeleteMode, MAX_DELETE_KEYS, can_carry, complete_multipart_upload, create_bucket_configuration,
     delete,
