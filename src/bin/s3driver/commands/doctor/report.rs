@@ -30,6 +30,7 @@ fn words(verdict: &Verdict) -> (&'static str, String) {
         Verdict::Notice(advice) => ("notice", advice.found.clone()),
         Verdict::Fault(advice) => ("FAULT", advice.found.clone()),
         Verdict::NotUsed(why) => ("not used", (*why).to_owned()),
+        Verdict::NotOffered(why) => ("not offered", (*why).to_owned()),
         Verdict::NotReached(needed) => ("not reached", format!("because of: {needed}")),
     }
 }
