@@ -1181,6 +1181,7 @@ mod bounded {
                     | "list_parts_result"
                     | "list_multipart_uploads_result"
                     | "delete_result"
+                    | "lifecycle_configuration"
             );
             let max = if listing { xml::MAX_LISTING_BYTES } else { xml::MAX_REPLY_BYTES };
             if !listing {
