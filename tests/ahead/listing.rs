@@ -1,9 +1,6 @@
 //! Listings and deletions with several concurrent requests over a long line.
-#![allow(clippy::unwrap_used, reason = "a test may panic")]
 
-mod line;
-
-use line::{BUCKET, Far, Fault, Line, threads_named, turn, wait_until};
+use crate::line::{BUCKET, Far, Fault, Line, threads_named, turn, wait_until};
 use s3driver::client::{Client, Config, Endpoint, GetObject, ObjectSettings, RetryPolicy, Scheme};
 use s3driver::driver::{Parameters, S3Driver, StorageDriver, WalkOptions, WalkStep};
 use s3driver::sign::Credentials;

@@ -1,10 +1,7 @@
 //! Readers over a long line: one connection at first, then several, and the handling of faults
 //! between them.
-#![allow(clippy::unwrap_used, reason = "a test may panic")]
 
-mod line;
-
-use line::{BUCKET, ETAG, Far, Fault, Line, is_content, threads_named, turn, wait_until};
+use crate::line::{BUCKET, ETAG, Far, Fault, Line, is_content, threads_named, turn, wait_until};
 use s3driver::client::{Checksum, Client, Config, Endpoint, RetryPolicy, Scheme, Timeouts};
 use s3driver::driver::{Parameters, S3Driver, StorageDriver};
 use s3driver::sign::Credentials;

@@ -1,21 +1,16 @@
 //! Checksums against the embedded server, which computes them independently and rejects differing
 //! ones.
-#![allow(clippy::unwrap_used, reason = "a test may panic")]
 
-#[path = "faults/server.rs"]
-mod server;
-mod support;
-
+use crate::server::{Answer, End, Fault, Faulty, Seen};
+use crate::support::ServerOptions;
+use crate::support::target::bytes_at;
 use s3driver::ErrorKind;
 use s3driver::client::{
     ByteRange, Checksum, Client, Condition, Config, Endpoint, GetObject, ObjectSettings,
     PayloadSigning, Scheme, SignatureVersion, UploadRef, Variant,
 };
 use s3driver::sign::Credentials;
-use server::{Answer, End, Fault, Faulty, Seen};
 use std::io::Read;
-use support::ServerOptions;
-use support::target::bytes_at;
 
 const BUCKET: &str = "registry";
 const CHECKSUMS: [(Checksum, &str); 2] = [

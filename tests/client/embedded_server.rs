@@ -2,10 +2,6 @@
 //! to the store, with requests that are signed by this file (the few necessary lines of version 2)
 //! and not by the crate under test.
 
-#![allow(clippy::unwrap_used, reason = "a test may panic")]
-
-mod support;
-
 use std::collections::BTreeSet;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
@@ -20,11 +16,11 @@ use s3s::S3Result;
 use s3s::crypto::{Checksum as _, Md5};
 use s3s::dto::{ETag, ETagCondition, Timestamp};
 
-use support::backend::{Attributes, Copy, Directive, Rules, Store, Wanted};
-use support::body::{Algorithm, Checksum, Content, Received, Retention, Scope};
-use support::listing::{self, Entry, Start};
-use support::multipart::{Completion, NamedPart, UploadName, UploadQuery};
-use support::{Server, ServerOptions, conditions, gate};
+use crate::support::backend::{Attributes, Copy, Directive, Rules, Store, Wanted};
+use crate::support::body::{Algorithm, Checksum, Content, Received, Retention, Scope};
+use crate::support::listing::{self, Entry, Start};
+use crate::support::multipart::{Completion, NamedPart, UploadName, UploadQuery};
+use crate::support::{Server, ServerOptions, conditions, gate};
 
 const BUCKET: &str = "bucket";
 const MIB: usize = 1 << 20;
@@ -768,9 +764,9 @@ fn a_dropped_server_closes_its_connections() {
 /// Compares the two verifiers of the server: if their results differ, the request fails.
 #[test]
 fn disagreeing_verifiers_are_noticed() {
+    use crate::support::second::Second;
     use s3driver::sign::{Credentials, Request, v4};
     use s3driver::time::Timestamp;
-    use support::second::Second;
     let second = Second {
         access_key: "id".to_owned(),
         secret_key: "secret".to_owned(),

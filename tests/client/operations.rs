@@ -1,9 +1,7 @@
 //! The client against real servers over real sockets: one list of checks for the embedded server,
 //! Ceph and SeaweedFS.
-#![allow(clippy::unwrap_used, reason = "a test may panic")]
 
-mod support;
-
+use crate::support::target::{Target, bytes_at};
 use s3driver::client::{
     ByteRange, Client, Condition, CopySource, GetObject, HELD_BODY, ListObjects, ObjectSettings,
     Part, Presign, PresignMethod, RetryPolicy, SignatureVersion, StorageClass, UploadRef,
@@ -13,7 +11,6 @@ use s3driver::{ErrorKind, Result};
 use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::time::Duration;
-use support::target::{Target, bytes_at};
 
 const PART: usize = 5 << 20;
 
@@ -76,7 +73,7 @@ fn fetch(target: &Target, method: &str, url: &str) -> (u16, Vec<u8>) {
     (status, output[..cut].to_vec())
 }
 
-checks! {
+crate::checks! {
     fn an_object_is_read_back_unchanged(target) {
         let client = target.client();
         let prefix = target.scratch("roundtrip");

@@ -1,10 +1,9 @@
 //! Deviations of particular servers, and that the client and the driver can handle them. A check
 //! runs on the server with the deviation (`S3_SERVER` names it) and, where S3 may behave the same
 //! way, on all servers.
-#![allow(clippy::unwrap_used, reason = "a test may panic")]
 
-mod support;
-
+use crate::support::fetch::fetch;
+use crate::support::target::{Target, bytes_at};
 use s3driver::ErrorKind;
 use s3driver::client::{
     Checksum, Client, Condition, CopySource, GetObject, HELD_BODY, ListObjects, ObjectSettings,
@@ -13,8 +12,6 @@ use s3driver::client::{
 use s3driver::driver::{Parameters, S3Driver, StorageDriver};
 use std::collections::BTreeSet;
 use std::time::Duration;
-use support::fetch::fetch;
-use support::target::{Target, bytes_at};
 
 const PART: usize = 5 << 20;
 
@@ -40,7 +37,7 @@ fn uploaded(client: &Client, target: &Target, key: &str, id: &str) -> Vec<Part> 
     ]
 }
 
-checks! {
+crate::checks! {
     // Ceph leaves the ETag out of its first response; rclone and Garage no longer know a completed
     // upload.
     fn a_repeated_completion_succeeds_once(target) {

@@ -1,10 +1,8 @@
 //! Temporary credentials: every request and URL contains the token, and no URL silently outlives
 //! them. A URL that claims an hour and expires after five minutes would fail in the middle of a
 //! pull.
-#![allow(clippy::unwrap_used, reason = "a test may panic")]
 
-mod support;
-
+use crate::support::{Server, ServerOptions};
 use s3driver::client::{
     Client, Config, Endpoint, GetObject, ObjectSettings, Presign, PresignMethod, Scheme,
     SignatureVersion,
@@ -18,7 +16,6 @@ use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
-use support::{Server, ServerOptions};
 
 const NOW: Duration = Duration::from_secs(1_800_000_000);
 const LEFT: u64 = 300;

@@ -1,7 +1,4 @@
 //! The fetcher of the feature `client`, over a real socket.
-#![cfg(all(feature = "cloudfront", feature = "client"))]
-#![allow(clippy::unwrap_used, reason = "a test may panic")]
-mod memory;
 
 use s3driver::ErrorKind;
 use s3driver::cloudfront::{PrivateKey, Signer};
@@ -72,10 +69,11 @@ fn fetches_a_document_up_to_the_limit() {
 }
 
 fn middleware(url: &str) -> CloudFront {
-    let key = PrivateKey::from_pem(include_str!("data/cloudfront/test_rsa2048_pkcs1.pem")).unwrap();
+    let key =
+        PrivateKey::from_pem(include_str!("../data/cloudfront/test_rsa2048_pkcs1.pem")).unwrap();
     let options = CloudFrontOptions::new("https://h", Signer::new(key, "K1").unwrap()).unwrap();
     let options = options.ip_filter(IpFilter::Aws).ip_ranges_url(url).unwrap();
-    CloudFront::new(memory::Memory::new(""), options).unwrap()
+    CloudFront::new(crate::memory::Memory::new(""), options).unwrap()
 }
 
 #[test]

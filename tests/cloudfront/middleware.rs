@@ -1,9 +1,6 @@
 //! The middleware: which URLs it returns to which clients, and that CloudFront would accept them.
-#![cfg(feature = "cloudfront")]
-#![allow(clippy::unwrap_used, reason = "a test may panic")]
-mod memory;
 
-use memory::Memory;
+use crate::memory::Memory;
 use proptest::prelude::*;
 use s3driver::clock::Clock;
 use s3driver::cloudfront::{HashAlgorithm, PrivateKey, PublicKey, Signer, decode_base64};
@@ -16,8 +13,8 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex};
 use std::time::{Duration, Instant, SystemTime};
 
-const RSA: &str = include_str!("data/cloudfront/test_rsa2048_pkcs1.pem");
-const RSA_PUBLIC: &str = include_str!("data/cloudfront/test_rsa2048_public.pem");
+const RSA: &str = include_str!("../data/cloudfront/test_rsa2048_pkcs1.pem");
+const RSA_PUBLIC: &str = include_str!("../data/cloudfront/test_rsa2048_public.pem");
 const ID: &str = "K2JCJMDEHXQW5F";
 const START: u64 = 1_767_286_800;
 const BASE: &str = "https://d111111abcdef8.cloudfront.net";

@@ -1,8 +1,6 @@
 //! The middlewares `redirect` and `rewrite`.
-#![allow(clippy::unwrap_used, reason = "a test may panic")]
-mod memory;
 
-use memory::Memory;
+use crate::memory::Memory;
 use s3driver::driver::{MemoryDriver, Method, StorageDriver, UrlOptions, WriteMode};
 use s3driver::middleware::{self, Redirect, Rewrite};
 use s3driver::{Error, ErrorKind, Result};

@@ -1,7 +1,5 @@
 //! Keys, policies, signed URLs and signed cookies, against CloudFront's documentation and against
 //! `openssl`.
-#![cfg(feature = "cloudfront")]
-#![allow(clippy::unwrap_used, reason = "a test may panic")]
 use proptest::prelude::*;
 use s3driver::cloudfront::{
     CookieScope, HashAlgorithm, Ipv4Range, LAST_END, Policy, PrivateKey, PublicKey, RsaMinimum,
@@ -11,10 +9,10 @@ use s3driver::time::Timestamp;
 use s3driver::{Error, ErrorKind};
 use std::process::Command;
 
-const RSA: &str = include_str!("data/cloudfront/test_rsa2048_pkcs1.pem");
-const RSA_PUBLIC: &str = include_str!("data/cloudfront/test_rsa2048_public.pem");
+const RSA: &str = include_str!("../data/cloudfront/test_rsa2048_pkcs1.pem");
+const RSA_PUBLIC: &str = include_str!("../data/cloudfront/test_rsa2048_public.pem");
 #[cfg(feature = "ecdsa")]
-const P256_PUBLIC: &str = include_str!("data/cloudfront/test_p256_public.pem");
+const P256_PUBLIC: &str = include_str!("../data/cloudfront/test_p256_public.pem");
 const ID: &str = "K2JCJMDEHXQW5F";
 const NOW: Timestamp = Timestamp::from_unix(1_357_000_000);
 const ENDS: Timestamp = Timestamp::from_unix(1_357_034_400);

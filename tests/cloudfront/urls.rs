@@ -1,18 +1,13 @@
 //! All functions of the public interface that read a URL accept it in the same forms.
-#![cfg(all(feature = "client", feature = "cloudfront"))]
-#![allow(clippy::unwrap_used, reason = "a test may panic")]
-#[path = "../src/net/forms.rs"]
-mod forms;
-mod memory;
 
-use forms::Place;
-use memory::Memory;
+use crate::forms::Place;
+use crate::memory::Memory;
 use s3driver::client::{Endpoint, Proxy, Scheme};
 use s3driver::cloudfront::{PrivateKey, Signer};
 use s3driver::driver::{Method, Parameters, S3Driver, StorageDriver, UrlOptions};
 use s3driver::middleware::{CloudFrontOptions, Redirect, RedirectKey, Rewrite};
 
-const RSA: &str = include_str!("data/cloudfront/test_rsa2048_pkcs8.pem");
+const RSA: &str = include_str!("../data/cloudfront/test_rsa2048_pkcs8.pem");
 
 fn cloudfront(base_url: &str) -> s3driver::Result<CloudFrontOptions> {
     CloudFrontOptions::new(
@@ -63,8 +58,8 @@ fn accepts(place: Place, text: &'static str) -> Option<bool> {
 
 #[test]
 fn each_place_accepts_the_forms_that_it_can_use() {
-    for (text, accepted, why) in forms::URLS {
-        for place in forms::ALL {
+    for (text, accepted, why) in crate::forms::URLS {
+        for place in crate::forms::ALL {
             if let Some(accepts) = accepts(*place, text) {
                 assert_eq!(accepts, accepted.contains(place), "{place:?} {text:?}: {why}");
             }
@@ -74,9 +69,9 @@ fn each_place_accepts_the_forms_that_it_can_use() {
 
 #[test]
 fn hosts_and_ports_have_one_rule() {
-    for (authority, kept, why) in forms::AUTHORITIES {
+    for (authority, kept, why) in crate::forms::AUTHORITIES {
         let url: &'static str = format!("http://{authority}/").leak();
-        for place in forms::ALL {
+        for place in crate::forms::ALL {
             if let Some(accepts) = accepts(*place, url) {
                 assert_eq!(accepts, kept.is_some(), "{place:?} {url:?}: {why}");
             }
@@ -101,7 +96,7 @@ fn hosts_and_ports_have_one_rule() {
 
 #[test]
 fn the_driver_accepts_what_the_parameters_accept() {
-    for (proxy, accepted, why) in forms::URLS {
+    for (proxy, accepted, why) in crate::forms::URLS {
         let keys = [("accesskey", "AKIDEXAMPLE"), ("secretkey", "secret")];
         let pairs = [("bucket", "registry"), ("region", "us-east-1"), ("proxy", *proxy)];
         let driver =

@@ -1,9 +1,8 @@
 //! The S3 driver against real servers: behaviour that the conformance suite for all drivers
-//! (`tests/conformance.rs`, feature `conformance`) does not cover.
-#![allow(clippy::unwrap_used, reason = "a test may panic")]
+//! (`tests/driver/conformance.rs`, feature `conformance`) does not cover.
 
-mod support;
-
+use crate::support::target::Target;
+use crate::support::{Server, ServerOptions};
 use s3driver::client::{ObjectSettings, RetryPolicy, Timeouts};
 use s3driver::driver::{
     Method, Parameters, S3Driver, StorageDriver, UrlOptions, WalkOptions, WalkStep, WriteMode,
@@ -11,8 +10,6 @@ use s3driver::driver::{
 use s3driver::{Error, ErrorKind};
 use std::io::Write;
 use std::time::{Duration, Instant};
-use support::target::Target;
-use support::{Server, ServerOptions};
 
 fn assert_kind<T: std::fmt::Debug>(result: Result<T, Error>, kind: ErrorKind) {
     let error = result.unwrap_err();
@@ -28,7 +25,7 @@ fn with(target: &Target, root: &str, name: &'static str, value: &str) -> S3Drive
     S3Driver::new(&Parameters::from_pairs(pairs).unwrap()).unwrap()
 }
 
-checks! {
+crate::checks! {
     fn invalid_paths_are_rejected_without_a_request(target) {
         let driver = target.driver(&target.scratch("illegal"));
         for path in ["", "/", "abc", "123.abc", "//bcd", "/abc_123/", "/a b", "/a//b", "/ä", "/a\n"]

@@ -1,14 +1,11 @@
 //! Runs the conformance suite on the driver in memory, and on the S3 driver with every target: the
 //! embedded server, or the one that the environment names. Each run prints one line for the table
 //! of `scripts/server-matrix`.
-#![allow(clippy::unwrap_used, reason = "a test may panic")]
-#![cfg(feature = "conformance")]
-#[allow(dead_code, reason = "the example's `main` is not run here")]
-#[path = "../examples/folder_driver.rs"]
-mod folder_driver;
-mod support;
 
-use folder_driver::FolderDriver;
+use crate::folder_driver::FolderDriver;
+use crate::support::fetch::fetch;
+use crate::support::relay::Relay;
+use crate::support::target::Target;
 use s3driver::client::ObjectSettings;
 use s3driver::conformance::{
     self, HttpResponse, Quirk, Report, RunUntil, Scale, SuiteOptions, Verdict,
@@ -17,9 +14,6 @@ use s3driver::driver::{MemoryDriver, Method, S3Driver};
 use std::net::{SocketAddr, ToSocketAddrs};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
-use support::fetch::fetch;
-use support::relay::Relay;
-use support::target::Target;
 
 /// The deviations of servers from S3.
 const QUIRKS: &[(&str, Quirk, &str)] = &[
@@ -96,7 +90,7 @@ fn open(target: &Target, root: &str, proxy: Option<&str>) -> s3driver::Result<S3
         pairs.push(("regionendpoint", format!("{scheme}://localhost:{port}")));
         pairs.push(("proxy", proxy.to_owned()));
     }
-    support::transport::driver(pairs)
+    crate::support::transport::driver(pairs)
 }
 
 fn conforms(target: &Target, proxy: Option<&str>) -> bool {

@@ -1,16 +1,13 @@
 //! Compatibility with the registry's Go driver in both directions: its files are read and its
 //! uploads resumed, and it finds what it needs to resume ours. Its requests are replayed exactly;
 //! no Go code runs here.
-#![allow(clippy::unwrap_used, reason = "a test may panic")]
 
-mod support;
-
+use crate::support::target::{Target, bytes_at};
 use s3driver::ErrorKind;
 use s3driver::client::{Client, Condition, CopySource, ObjectSettings, Part, UploadRef};
 use s3driver::driver::{S3Driver, StorageDriver, WriteMode};
 use std::io::Write;
 use std::time::Duration;
-use support::target::{Target, bytes_at};
 
 const MIB: usize = 1 << 20;
 /// The default chunk size of the Go driver.
@@ -123,7 +120,7 @@ fn append(driver: &S3Driver, path: &str) -> Box<dyn s3driver::driver::FileWriter
     driver.writer(path, WriteMode::Append).unwrap()
 }
 
-checks! {
+crate::checks! {
     fn files_are_exchanged_with_the_go_driver(target) {
         let root = target.scratch("go-layout");
         let driver = target.driver(&root);

@@ -1,6 +1,4 @@
 //! The driver's options: accepted values, rejected values, and error messages.
-#![cfg(feature = "client")]
-#![allow(clippy::unwrap_used, reason = "tests")]
 
 use proptest::prelude::*;
 use s3driver::client::endpoint::{Acceleration, Addressing, Fips, Scheme, Stack, Variant};

@@ -1,8 +1,4 @@
 //! The driver's options through serde, with JSON as the format.
-#![cfg(all(feature = "client", feature = "serde"))]
-#![allow(clippy::unwrap_used, reason = "tests")]
-
-mod registry_config;
 
 use proptest::prelude::*;
 use s3driver::client::Encryption;

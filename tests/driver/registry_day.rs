@@ -1,17 +1,14 @@
 //! A day in the life of a registry: layers are pushed in chunks by changing processes, committed by
 //! a move, linked, listed and collected as garbage, and abandoned uploads are purged. Every digest
 //! is checked at the end.
-#![allow(clippy::unwrap_used, reason = "a test may panic")]
 
-mod support;
-
+use crate::support::target::{Target, bytes_at};
 use s3driver::driver::{S3Driver, StorageDriver, WalkOptions, WalkStep, WriteMode};
 use s3driver::{ErrorKind, Result};
 use sha2::{Digest, Sha256};
 use std::collections::BTreeSet;
 use std::io::{Read, Write};
 use std::time::Duration;
-use support::target::{Target, bytes_at};
 
 const ROOT: &str = "/docker/registry/v2";
 
@@ -189,7 +186,7 @@ impl Write for HashWriter<'_> {
     }
 }
 
-checks! {
+crate::checks! {
     fn a_registrys_day(target) {
         let registry = Registry { target, root: target.scratch("day") };
         let driver = registry.process();

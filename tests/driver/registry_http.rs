@@ -1,24 +1,18 @@
 //! The registry of `examples/registry` over real sockets: every requirement of the OCI distribution
 //! specification 1.1 that its README lists, on every available server.
-#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test may panic")]
 
-mod support;
-
-#[path = "../examples/registry/service/mod.rs"]
-mod service;
-
+use crate::service::collect::{Collection, Mode, Untagged};
+use crate::service::http::{Request, Server};
+use crate::service::{Deletion, Downloads, Log, Options, Registry};
+use crate::support::target::{Target, bytes_at};
 use s3driver::driver::{S3Driver, StorageDriver, WriteMode};
 use s3driver::middleware;
 use serde_json::{Value, json};
-use service::collect::{Collection, Mode, Untagged};
-use service::http::{Request, Server};
-use service::{Deletion, Downloads, Log, Options, Registry};
 use sha2::{Digest, Sha256};
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::Arc;
 use std::time::Duration;
-use support::target::{Target, bytes_at};
 
 const OCI_MANIFEST: &str = "application/vnd.oci.image.manifest.v1+json";
 const OCI_INDEX: &str = "application/vnd.oci.image.index.v1+json";
@@ -96,7 +90,7 @@ impl Process {
             image(&self.store(name, b"{}"), &self.store(name, &bytes_at(seed, 0, 1_000)));
         self.put_manifest(name, tag, OCI_MANIFEST, &manifest).expect(201).digest()
     }
-    fn collect(&self, untagged: Untagged) -> service::collect::Collected {
+    fn collect(&self, untagged: Untagged) -> crate::service::collect::Collected {
         self.registry
             .collect(&Collection { untagged, grace: Duration::ZERO, mode: Mode::Remove })
             .unwrap()
@@ -218,7 +212,7 @@ fn read_response(socket: &mut impl Read, method: &str) -> Response {
     response
 }
 
-checks! {
+crate::checks! {
     fn the_api_is_announced_and_unknown_paths_are_not_found(target) {
         let registry = Process::start(target, &target.scratch("http"));
         let response = registry.get("/v2/").expect(200);
@@ -949,7 +943,7 @@ checks! {
         let planned = registry.registry.collect(&dry).unwrap();
         assert_eq!(
             registry.registry.collect(&young).unwrap(),
-            service::collect::Collected::default()
+            crate::service::collect::Collected::default()
         );
         assert_eq!(registry.left(target, &root), before);
         // The image without a tag is removed with its layer, and so are blobs without a manifest.
@@ -1228,7 +1222,7 @@ fn malformed_chunks_are_rejected() {
 
 #[test]
 fn a_configuration_is_read_and_unsupported_options_are_rejected() {
-    use service::config::{Config, duration};
+    use crate::service::config::{Config, duration};
     let whole = "
 version: 0.1
 log: { level: info, accesslog: { disabled: true } }
@@ -1318,10 +1312,10 @@ fn the_registry_serves_tls() {
     let (chain, secret) = (folder.path().join("chain.pem"), folder.path().join("key.pem"));
     std::fs::write(&chain, certificate.pem()).unwrap();
     std::fs::write(&secret, key.serialize_pem()).unwrap();
-    let configuration = service::tls::configuration(&chain, &secret).unwrap();
-    assert!(service::tls::configuration(&secret, &secret).is_err());
+    let configuration = crate::service::tls::configuration(&chain, &secret).unwrap();
+    assert!(crate::service::tls::configuration(&secret, &secret).is_err());
     assert!(
-        service::tls::configuration(&chain, &folder.path().join("none"))
+        crate::service::tls::configuration(&chain, &folder.path().join("none"))
             .unwrap_err()
             .contains("none")
     );

@@ -1,15 +1,11 @@
 //! `write_stream`, from the contract of Distribution 2.x: offsets, truncation, zeros, and a file
 //! that is replaced completely or not at all.
-#![allow(clippy::unwrap_used, reason = "a test may panic")]
 
-mod support;
-mod writing;
-
+use crate::support::{Server, ServerOptions};
+use crate::writing::{MIB, PART, Source, assert_nothing_pending, bytes, driver, parameters};
 use s3driver::ErrorKind;
 use s3driver::driver::{PartSizes, S3Driver, StorageDriver};
 use std::io::{self, Read};
-use support::{Server, ServerOptions};
-use writing::{MIB, PART, Source, assert_nothing_pending, bytes, driver, parameters};
 
 fn server() -> Server {
     Server::start(ServerOptions::default())

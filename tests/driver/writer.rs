@@ -1,10 +1,8 @@
 //! Writers on a server that enforces S3's rules: appended, resumed and committed, without
 //! leftovers.
-#![allow(clippy::unwrap_used, reason = "a test may panic")]
 
-mod support;
-mod writing;
-
+use crate::support::{Server, ServerOptions};
+use crate::writing::{MIB, PART, assert_nothing_pending, bytes, driver, parameters};
 use s3driver::driver::{
     FileWriter, PartSizes, S3Driver, StorageDriver, WalkOptions, WalkStep, WriteMode,
 };
@@ -14,8 +12,6 @@ use std::io::{Read, Write};
 use std::num::NonZeroUsize;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant, SystemTime};
-use support::{Server, ServerOptions};
-use writing::{MIB, PART, assert_nothing_pending, bytes, driver, parameters};
 
 fn server() -> Server {
     Server::start(ServerOptions::default())

@@ -1,19 +1,15 @@
 //! Writers, streams and transfers against every available server: the embedded one, or the one that
 //! the environment names (see `support/target.rs`).
-#![allow(clippy::unwrap_used, reason = "a test may panic")]
 
-mod support;
-mod writing;
-
+use crate::support::target::on_every_target;
+use crate::writing::{PART, bytes};
 use s3driver::ErrorKind;
 use s3driver::client::{CopySource, ObjectSettings, UploadRef};
 use s3driver::driver::{S3Driver, StorageDriver, WriteMode};
 use s3driver::transfer::Transfer;
 use std::io::{Read, Write};
 use std::time::Duration;
-use support::target::on_every_target;
 use tempfile::TempDir;
-use writing::{PART, bytes};
 
 /// Asserts that no unfinished file is left below the driver's root.
 #[track_caller]

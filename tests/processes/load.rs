@@ -2,18 +2,17 @@
 //! deletion of everything. The files read equal the files written, and memory and connections stay
 //! within the documented limits.
 //!
-//! `cargo test` runs it at a small scale on the embedded server, in a separate process, so that
-//! only the client is measured. If the environment names a server, it runs there. At full scale, it
-//! also measures `aws s3 cp` with equal files if that program is installed:
+//! It runs in a separate process, so that only the client is measured: at a small scale on the
+//! embedded server, or on the server that the environment names. At full scale, it also measures
+//! `aws s3 cp` with equal files if that program is installed:
 //!
 //! ```text
-//! S3DRIVER_LOAD=full cargo test --release --test load -- --nocapture
+//! S3DRIVER_LOAD=full cargo test --release --test processes load:: -- --nocapture
 //! ```
-#![allow(clippy::unwrap_used, reason = "a test may panic")]
-#![cfg(target_os = "linux")]
 
-mod support;
-
+use crate::support::process::{self, memory};
+use crate::support::target::{Target, bytes_at, on_every_target};
+use crate::support::{Server, ServerOptions};
 use s3driver::client::SignatureVersion;
 use s3driver::driver::{Parameters, S3Driver, StorageDriver, WalkOptions, WalkStep, WriteMode};
 use std::collections::BTreeMap;
@@ -21,13 +20,10 @@ use std::env;
 use std::fs;
 use std::io::{Read, Write};
 use std::path::Path;
-use std::process::{Child, Command};
+use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
-use support::process::memory;
-use support::target::{Target, bytes_at, on_every_target};
-use support::{Server, ServerOptions};
 
 const MIB: usize = 1 << 20;
 /// The number of bytes per write and per read.
@@ -327,20 +323,24 @@ fn load(target: &Target, scale: &Scale, compare: bool) {
 
 #[test]
 fn streams_and_small_objects_stay_within_the_limits() {
-    const TEST: &str = "streams_and_small_objects_stay_within_the_limits";
+    const NAME: &str = "streams_and_small_objects_stay_within_the_limits";
     let full = env::var("S3DRIVER_LOAD").as_deref() == Ok("full");
-    if env::var_os("S3_ENDPOINT").is_some() {
-        on_every_target(TEST, |target| match (full, target.signature, &target.ca_file) {
+    if process::order().is_some() {
+        return on_every_target(NAME, |target| match (full, target.signature, &target.ca_file) {
             (false, ..) => load(target, &QUICK, false),
             // One comparison is enough.
             (true, SignatureVersion::V4, None) => load(target, &FULL, true),
             (true, ..) => {}
         });
+    }
+    let mut measuring = process::command(&format!("load::{NAME}"), &["load"]);
+    measuring.stdout(Stdio::inherit());
+    if env::var_os("S3_ENDPOINT").is_some() {
+        assert!(measuring.status().unwrap().success(), "the measuring process failed");
         return;
     }
     let server = Server::start(ServerOptions::default());
-    let tested = Command::new(env::current_exe().unwrap())
-        .args(["--exact", TEST, "--nocapture"])
+    measuring
         .env("S3_ENDPOINT", server.endpoint())
         .env("S3_ACCESS_KEY", server.access_key())
         .env("S3_SECRET_KEY", server.secret_key())
@@ -348,10 +348,8 @@ fn streams_and_small_objects_stay_within_the_limits() {
         .env("S3_BUCKET", server.bucket())
         .env_remove("S3_SERVER")
         .env_remove("S3_SIGNATURES")
-        .env_remove("S3_TLS_ENDPOINT")
-        .status()
-        .unwrap();
-    assert!(tested.success(), "the measuring process failed");
+        .env_remove("S3_TLS_ENDPOINT");
+    assert!(measuring.status().unwrap().success(), "the measuring process failed");
     assert_eq!(
         (server.keys(server.bucket()), server.open_uploads(server.bucket())),
         (vec![], vec![])

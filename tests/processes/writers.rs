@@ -4,13 +4,11 @@
 //! process. To run the long tests:
 //!
 //! ```text
-//! cargo test --release --test writer_processes -- --ignored --nocapture
+//! cargo test --release --test processes writers:: -- --ignored --nocapture
 //! ```
-#![allow(clippy::unwrap_used, reason = "a test may panic")]
 
-mod support;
-mod writing;
-
+use crate::support::{Server, ServerOptions, process};
+use crate::writing::{MIB, PART, Source, assert_nothing_pending, bytes, driver, parameters_for};
 use s3driver::ErrorKind;
 use s3driver::clock::{Clock, SystemClock};
 use s3driver::driver::{S3Driver, StorageDriver, WriteMode};
@@ -18,8 +16,6 @@ use std::io::{self, Write};
 use std::process::Child;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
-use support::{Server, ServerOptions, process};
-use writing::{MIB, PART, Source, assert_nothing_pending, bytes, driver, parameters_for};
 
 fn below(limit: u64) -> u64 {
     SystemClock.random() % limit
@@ -160,13 +156,13 @@ fn kill_rounds(test: &str, rounds: u64) {
 
 #[test]
 fn a_killed_writer_is_resumed_by_the_next_process() {
-    kill_rounds("a_killed_writer_is_resumed_by_the_next_process", 6);
+    kill_rounds("writers::a_killed_writer_is_resumed_by_the_next_process", 6);
 }
 
 #[test]
 #[ignore = "fifty rounds take two minutes"]
 fn fifty_killed_writers_are_resumed() {
-    kill_rounds("fifty_killed_writers_are_resumed", 50);
+    kill_rounds("writers::fifty_killed_writers_are_resumed", 50);
 }
 
 /// Streams `size` bytes to a server that discards them, and checks memory, parts and retries.
@@ -213,7 +209,7 @@ fn stream(test: &str, size: u64) {
 #[cfg(target_os = "linux")]
 fn a_file_is_sent_without_buffering_a_part() {
     use std::io::Read as _;
-    const TEST: &str = "a_file_is_sent_without_buffering_a_part";
+    const TEST: &str = "writers::a_file_is_sent_without_buffering_a_part";
     const SIZE: u64 = 64 * MIB as u64;
     if let Some((driver, _)) = order() {
         let file = tempfile::NamedTempFile::new().unwrap();
@@ -241,12 +237,12 @@ fn a_file_is_sent_without_buffering_a_part() {
 #[test]
 #[cfg(target_os = "linux")]
 fn a_long_stream_uses_no_more_memory_than_its_buffers() {
-    stream("a_long_stream_uses_no_more_memory_than_its_buffers", 200 * MIB as u64 + 17);
+    stream("writers::a_long_stream_uses_no_more_memory_than_its_buffers", 200 * MIB as u64 + 17);
 }
 
 #[test]
 #[cfg(target_os = "linux")]
 #[ignore = "12 GiB take minutes"]
 fn twelve_gibibytes_use_no_more_memory_than_the_buffers() {
-    stream("twelve_gibibytes_use_no_more_memory_than_the_buffers", 12 << 30);
+    stream("writers::twelve_gibibytes_use_no_more_memory_than_the_buffers", 12 << 30);
 }

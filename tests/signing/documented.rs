@@ -5,7 +5,6 @@
 //! sigv4-streaming, sigv4-streaming-trailers, sigv4-post-example. Version 2 (S3 user guide, current
 //! text with the bucket awsexamplebucket1 and older one with johnsmith): RESTAuthentication,
 //! HTTPPOSTExamples.
-#![allow(clippy::unwrap_used)] // A failure in a helper fails the test.
 use base64::Engine as _;
 use s3driver::sign::chunked::{ChunkSigner, Layout, Trailer, TrailerChecksum};
 use s3driver::sign::{Credentials, PostForm, Request, Signed, v2, v4};

@@ -1,5 +1,4 @@
 //! Explanations of signatures, and of differences from a server's signature.
-#![allow(clippy::unwrap_used)] // A failure in a helper fails the test.
 use s3driver::sign::explain::{Cause, Comparison, Explanation, ServerSide, SignedText, compare};
 use s3driver::sign::{Credentials, Request, Signed, v2, v4};
 use s3driver::time::Timestamp;

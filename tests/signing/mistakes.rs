@@ -1,10 +1,7 @@
 //! Mistakes of signers: each is planted in the naive signer, and each is noticed by comparison with
 //! the real one.
-#![allow(clippy::unwrap_used, reason = "a test may panic")]
 
-mod naive;
-
-use naive::{Body, Case, Mistake, Naive, Time, real};
+use crate::naive::{Body, Case, Mistake, Naive, Time, real};
 
 /// The mode in which the mistake has an effect.
 #[derive(Clone, Copy, Debug)]

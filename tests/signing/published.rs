@@ -1,16 +1,12 @@
 //! The results of aws-c-auth's suite, for clones without its folder: every signature of version 4,
 //! and with the feature `sigv4a` every canonical request and a published signature of SigV4A.
 //! `signing_vectors.rs` compares each step text by text.
-#![allow(clippy::unwrap_used, reason = "a test may panic")]
-#[path = "suite/published.rs"]
-mod published;
-mod suite;
 
-use published::{ACCESS_KEY, PUBLISHED, Published, SECRET};
+use crate::suite::published::{ACCESS_KEY, PUBLISHED, Published, SECRET};
+use crate::suite::{Case, borrowed, sha256_hex};
 use s3driver::sign::{Credentials, v4};
 use s3driver::time::Timestamp;
 use std::time::Duration;
-use suite::{Case, borrowed, sha256_hex};
 
 const TIME: Timestamp = Timestamp::from_unix(1_440_938_160);
 const HOUR: Duration = Duration::from_secs(3600);

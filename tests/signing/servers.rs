@@ -2,19 +2,16 @@
 //! header, on servers that verify signatures. Unlike AWS (see `signing_refused`), none of these
 //! servers shows what it signed. The error therefore names the cause that follows from the server's
 //! message and `Date` (the clocks, added headers), and otherwise the likely ones.
-#![cfg(feature = "client")]
-#![allow(clippy::unwrap_used, reason = "a test may panic")]
-mod support;
 
+use crate::support::clock::Slow;
+use crate::support::relay::{Meddling, Relay};
+use crate::support::target::Target;
 use s3driver::client::{Client, Config, Endpoint, GetObject, Scheme, SignatureVersion};
 use s3driver::sign::Credentials;
 use s3driver::{Error, ErrorKind};
 use std::net::ToSocketAddrs as _;
 use std::sync::Arc;
 use std::time::Duration;
-use support::clock::Slow;
-use support::relay::{Meddling, Relay};
-use support::target::Target;
 
 const HOUR: Duration = Duration::from_secs(3600);
 
@@ -60,7 +57,7 @@ fn accepted(error: &Error, attempts: u32) {
     assert_eq!((error.kind(), error.attempts()), (ErrorKind::NoSuchKey, attempts), "{error}");
 }
 
-checks! {
+crate::checks! {
     fn a_wrong_secret_is_named(target) {
         rejected(&get(
             target,

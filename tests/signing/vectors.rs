@@ -3,9 +3,8 @@
 //! `sigv4/aws-c-auth` is the suite of aws-c-auth (one folder per case); `sigv4/s3-doc.json` and
 //! `sigv2/s3-doc.json` contain the examples on AWS's S3 pages and similar ones. The examples on
 //! AWS's pages are also in `signing_documented.rs`, for clones without this folder.
-#![allow(clippy::unwrap_used)] // A failure in a helper fails the test.
-mod suite;
 
+use crate::suite::{Case, borrowed, query_pairs, sha256_hex};
 use s3driver::sign::chunked::{ChunkSigner, Layout, Trailer, TrailerChecksum};
 use s3driver::sign::verify::{Content, Form, Verifier};
 use s3driver::sign::{Credentials, Request, Signed, v2, v4};
@@ -15,7 +14,6 @@ use std::collections::BTreeSet;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
-use suite::{Case, borrowed, query_pairs, sha256_hex};
 
 fn folder(below: &str) -> Option<PathBuf> {
     let Some(folder) = std::env::var_os("S3DRIVER_VECTORS") else {

@@ -1,6 +1,5 @@
 //! Verification: signed requests verify, and requests altered in one place are rejected with an
 //! error that names the place.
-#![allow(clippy::unwrap_used, reason = "a test may panic")]
 
 use s3driver::sign::chunked::{ChunkSigner, Layout, Trailer, TrailerChecksum};
 use s3driver::sign::explain::Cause;

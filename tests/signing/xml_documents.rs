@@ -2,11 +2,8 @@
 //!
 //! The documents are modelled on responses of the named servers; comments mention the relevant
 //! difference.
-#![allow(clippy::unwrap_used, reason = "a test may panic")]
 
-mod parsers;
-
-use parsers::PARSERS;
+use crate::parsers::PARSERS;
 use proptest::prelude::*;
 use s3driver::time::Timestamp;
 use s3driver::xml::{self, DeleteMode, Error};

@@ -1,7 +1,5 @@
 //! Credentials over real sockets and files: every source with a local server that behaves, or
 //! misbehaves, like the real one.
-#![cfg(feature = "client")]
-#![allow(clippy::unwrap_used, reason = "a test may panic")]
 
 mod cache;
 mod chain;
@@ -10,8 +8,6 @@ mod files;
 mod metadata;
 mod outage;
 mod planted;
-#[path = "../support/planted.rs"]
-mod planting;
 mod server;
 mod sts;
 

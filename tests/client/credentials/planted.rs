@@ -1,9 +1,9 @@
 //! Plants a secret in every variable, setting, file and argument of the credential sources: no
 //! error shows any part of it.
 
-use super::planting::{assert_hidden, secrets};
 use super::server::{Server, reply};
 use super::{context, listener};
+use crate::planting::{assert_hidden, secrets};
 use s3driver::credentials::{
     AssumeRole, Chain, Credentials, Environment, Process, Role, SharedFiles, Source, Static,
     WebIdentity,

@@ -1,12 +1,12 @@
 //! The backup tool of the examples, from its first push to its last prune.
+use super::{client, server};
 use crate::writing::{assert_nothing_pending, bytes};
-use crate::{client, server};
 use std::fs;
 use std::time::{Duration, SystemTime};
 use tempfile::TempDir;
 
 #[allow(dead_code, reason = "`main` is the program's")]
-#[path = "../../examples/backup.rs"]
+#[path = "../../../examples/backup.rs"]
 mod tool;
 
 #[test]

@@ -1,5 +1,5 @@
 //! Many objects at once: listed one by one, deleted, copied and compared with a folder.
-use crate::{client, server, transfer};
+use super::{client, server, transfer};
 use s3driver::ErrorKind;
 use s3driver::client::{ListObjects, ObjectSettings};
 use s3driver::transfer::Compare;

@@ -1,17 +1,12 @@
 //! Files to objects and back, in parts on many threads.
-#![allow(clippy::unwrap_used, reason = "a test may panic")]
 
-#[path = "transfer/backup.rs"]
 mod backup;
-#[path = "transfer/listings.rs"]
 mod listings;
-#[path = "transfer/reading.rs"]
 mod reading;
-#[path = "transfer/streams.rs"]
 mod streams;
-mod support;
-mod writing;
 
+use crate::support::{Server, ServerOptions};
+use crate::writing::{MIB, PART, assert_nothing_pending, bytes, driver};
 use s3driver::client::{CannedAcl, Client, Condition, CopySource, ObjectSettings};
 use s3driver::time::Timestamp;
 use s3driver::transfer::{DownloadVerification, Progress, Transfer, Verified};
@@ -21,9 +16,7 @@ use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
-use support::{Server, ServerOptions};
 use tempfile::TempDir;
-use writing::{MIB, PART, assert_nothing_pending, bytes, driver};
 
 const THREADS: NonZeroUsize = NonZeroUsize::new(4).unwrap();
 

@@ -1,6 +1,6 @@
 //! Objects read at any position, into any writer, and under conditions.
+use super::{client, server, transfer};
 use crate::writing::{PART, bytes};
-use crate::{client, server, transfer};
 use s3driver::client::{ByteRange, Condition, GetObject, ObjectSettings};
 use s3driver::time::Timestamp;
 use s3driver::transfer::{DownloadVerification, Verified};

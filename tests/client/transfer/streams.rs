@@ -1,7 +1,7 @@
 //! Streams of any length to any key.
+use super::{client, server, transfer};
 use crate::support::{Server, ServerOptions};
 use crate::writing::{PART, assert_nothing_pending, bytes};
-use crate::{client, server, transfer};
 use s3driver::client::{Condition, ObjectSettings};
 use s3driver::transfer::{Progress, UploadToken};
 use s3driver::{Cancel, Error, ErrorKind};

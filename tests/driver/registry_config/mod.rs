@@ -34,7 +34,7 @@ fn with(name: &str, value: impl Into<Value>) -> Value {
 
 #[test]
 fn the_configuration_of_distribution_2_is_read() {
-    let config = load(include_str!("../data/registries/distribution-2.yml"));
+    let config = load(include_str!("../../data/registries/distribution-2.yml"));
     let storage = &config.storage;
     let p = parameters(&storage.backend);
     assert_eq!(
@@ -68,7 +68,7 @@ fn the_configuration_of_distribution_2_is_read() {
 
 #[test]
 fn the_configuration_of_distribution_3_is_read() {
-    let config = load(include_str!("../data/registries/distribution-3.yml"));
+    let config = load(include_str!("../../data/registries/distribution-3.yml"));
     let storage = &config.storage;
     let p = parameters(&storage.backend);
     assert_eq!((p.part_sizes, &*p.log_levels), (PartSizes::Uniform, &[LogLevel::Debug][..]));
@@ -94,7 +94,7 @@ fn the_configuration_of_distribution_3_is_read() {
 
 #[test]
 fn the_configuration_of_gitlab_is_read() {
-    let config = load(include_str!("../data/registries/gitlab.yml"));
+    let config = load(include_str!("../../data/registries/gitlab.yml"));
     let storage = &config.storage;
     let p = parameters(&storage.backend);
     let located = p.endpoint.locate(&p.bucket).unwrap();
@@ -112,7 +112,7 @@ fn the_configuration_of_gitlab_is_read() {
 
 #[test]
 fn the_configuration_of_zot_is_read() {
-    let text = include_str!("../data/registries/zot.json");
+    let text = include_str!("../../data/registries/zot.json");
     let config: RegistryConfig = serde_json::from_str(text).unwrap();
     let storage = &config.storage;
     let p = parameters(&storage.backend);
@@ -328,7 +328,7 @@ fn secrets_of_a_file_are_never_shown() {
 /// The page on migrating has a row for every option and for each of its other names.
 #[test]
 fn the_page_on_migrating_has_every_option() {
-    let page = include_str!("../../docs/migrating.md");
+    let page = include_str!("../../../docs/migrating.md");
     let rows: BTreeSet<&str> = page
         .lines()
         .filter_map(|line| line.strip_prefix("| `")?.split_once('`').map(|(name, _)| name))

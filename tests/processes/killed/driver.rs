@@ -1,6 +1,6 @@
 //! The operations of the storage driver.
 
-use crate::trial::{Trial, or_gone};
+use super::trial::{Trial, or_gone};
 use crate::writing::{PART, bytes};
 use s3driver::driver::{
     Method, S3Driver, StorageDriver, UrlOptions, WalkOptions, WalkStep, WriteMode,
@@ -15,7 +15,7 @@ const LARGE: usize = 2 * PART + 9;
 #[test]
 fn put_content() {
     let (old, new) = (bytes(1, 0, 3000), bytes(2, 0, 2000));
-    Trial::new("driver::put_content")
+    Trial::new("killed::driver::put_content")
         .before([("/a/file", &old)])
         .after([("/a/file", &new)])
         .kept([("/a/file2", &old)])
@@ -47,14 +47,14 @@ fn write_to_the_end(driver: &S3Driver, path: &str, content: &[u8], closes: &[usi
 #[test]
 fn writer_commit_of_less_than_a_part() {
     let content = bytes(3, 0, 3000);
-    Trial::new("driver::writer_commit_of_less_than_a_part")
+    Trial::new("killed::driver::writer_commit_of_less_than_a_part")
         .after([("/a/file", &content)])
         .run(|driver, _| write_to_the_end(driver, "/a/file", &content, &[]));
 }
 
 #[test]
 fn writer_commit_of_an_empty_file() {
-    Trial::new("driver::writer_commit_of_an_empty_file")
+    Trial::new("killed::driver::writer_commit_of_an_empty_file")
         .after([("/a/file", &[])])
         .run(|driver, _| driver.writer("/a/file", WriteMode::Create)?.commit());
 }
@@ -63,7 +63,7 @@ fn writer_commit_of_an_empty_file() {
 #[test]
 fn writer_commit_of_many_parts() {
     let (old, new) = (bytes(4, 0, 3000), bytes(5, 0, LARGE));
-    Trial::new("driver::writer_commit_of_many_parts")
+    Trial::new("killed::driver::writer_commit_of_many_parts")
         .before([("/a/file", &old)])
         .after([("/a/file", &new)])
         .run(|driver, _| {
@@ -77,7 +77,7 @@ fn writer_commit_of_many_parts() {
 #[test]
 fn writer_append_and_commit() {
     let content = bytes(6, 0, LARGE);
-    Trial::new("driver::writer_append_and_commit")
+    Trial::new("killed::driver::writer_append_and_commit")
         .after([("/a/file", &content)])
         .run(|driver, _| write_to_the_end(driver, "/a/file", &content, &[100, PART + 100]));
 }
@@ -91,7 +91,7 @@ fn close(driver: &S3Driver, path: &str, content: &[u8]) -> Result<()> {
 #[test]
 fn writer_close() {
     let content = bytes(7, 0, PART + 100);
-    Trial::new("driver::writer_close")
+    Trial::new("killed::driver::writer_close")
         .leaves(1)
         .run(|driver, _| close(driver, "/a/file", &content));
 }
@@ -100,7 +100,7 @@ fn writer_close() {
 #[test]
 fn writer_cancel() {
     let content = bytes(8, 0, PART + 100);
-    Trial::new("driver::writer_cancel")
+    Trial::new("killed::driver::writer_cancel")
         .prepared(|driver| close(driver, "/a/file", &content).unwrap())
         .run(|driver, _| match driver.writer("/a/file", WriteMode::Append) {
             Err(error) => or_gone(Err(error)),
@@ -115,7 +115,7 @@ fn writer_cancel() {
 #[test]
 fn writer_dropped() {
     let (old, new) = (bytes(9, 0, 100), bytes(10, 0, PART + 1));
-    Trial::new("driver::writer_dropped").kept([("/a/file", &old)]).run(|driver, _| {
+    Trial::new("killed::driver::writer_dropped").kept([("/a/file", &old)]).run(|driver, _| {
         driver.writer("/a/file", WriteMode::Create)?.write_all(&new).unwrap();
         Ok(())
     });
@@ -124,7 +124,7 @@ fn writer_dropped() {
 #[test]
 fn write_stream_that_replaces() {
     let (old, new) = (bytes(11, 0, 100), bytes(12, 0, 3000));
-    Trial::new("driver::write_stream_that_replaces")
+    Trial::new("killed::driver::write_stream_that_replaces")
         .before([("/file", &old)])
         .after([("/file", &new)])
         .run(|driver, _| {
@@ -137,7 +137,7 @@ fn write_stream_that_replaces() {
 #[test]
 fn write_stream_after_a_small_beginning() {
     let new = bytes(13, 0, 3000);
-    Trial::new("driver::write_stream_after_a_small_beginning")
+    Trial::new("killed::driver::write_stream_after_a_small_beginning")
         .before([("/file", &new[..1000])])
         .after([("/file", &new)])
         .run(|driver, _| driver.write_stream("/file", 1000, &mut &new[1000..]).map(drop));
@@ -148,7 +148,7 @@ fn write_stream_after_a_small_beginning() {
 fn write_stream_after_a_large_beginning() {
     let (old, kept) = (bytes(14, 0, PART + 1000), PART + 500);
     let new = [&old[..kept], &bytes(15, 0, 2000)].concat();
-    Trial::new("driver::write_stream_after_a_large_beginning")
+    Trial::new("killed::driver::write_stream_after_a_large_beginning")
         .before([("/file", &old)])
         .after([("/file", &new)])
         .run(|driver, _| driver.write_stream("/file", kept as i64, &mut &new[kept..]).map(drop));
@@ -157,7 +157,7 @@ fn write_stream_after_a_large_beginning() {
 #[test]
 fn rename() {
     let (content, other) = (bytes(16, 0, 3000), bytes(17, 0, 2000));
-    Trial::new("driver::rename")
+    Trial::new("killed::driver::rename")
         .before([("/a/file", &content), ("/b/file", &other)])
         .after([("/b/file", &content)])
         .kept([("/a/file2", &other)])
@@ -167,7 +167,7 @@ fn rename() {
 #[test]
 fn rename_in_parts() {
     let (content, other) = (bytes(18, 0, LARGE), bytes(19, 0, 2000));
-    Trial::new("driver::rename_in_parts")
+    Trial::new("killed::driver::rename_in_parts")
         .before([("/a/file", &content), ("/b/file", &other)])
         .after([("/b/file", &content)])
         .run(|driver, _| or_gone(driver.rename("/a/file", "/b/file")));
@@ -176,7 +176,7 @@ fn rename_in_parts() {
 #[test]
 fn rename_of_a_folder_is_refused() {
     let content = bytes(20, 0, 1000);
-    Trial::new("driver::rename_of_a_folder_is_refused")
+    Trial::new("killed::driver::rename_of_a_folder_is_refused")
         .reads()
         .kept([("/a/x", &content), ("/a/b/y", &content)])
         .run(|driver, _| match driver.rename("/a", "/c") {
@@ -201,7 +201,7 @@ fn files_below(driver: &S3Driver, path: &str) -> Result<Vec<String>> {
 #[test]
 fn rename_of_every_file_of_a_folder() {
     let [x, y, z] = [21, 22, 23].map(|seed| bytes(seed, 0, 1000));
-    Trial::new("driver::rename_of_every_file_of_a_folder")
+    Trial::new("killed::driver::rename_of_every_file_of_a_folder")
         .before([("/a/x", &x), ("/a/b/y", &y), ("/a/b/z", &z)])
         .after([("/c/x", &x), ("/c/b/y", &y), ("/c/b/z", &z)])
         .run(|driver, _| {
@@ -214,7 +214,7 @@ fn rename_of_every_file_of_a_folder() {
 #[test]
 fn delete_of_a_file() {
     let content = bytes(24, 0, 1000);
-    Trial::new("driver::delete_of_a_file")
+    Trial::new("killed::driver::delete_of_a_file")
         .before([("/a/x", &content)])
         .kept([("/a/x2", &content), ("/a/xx/y", &content)])
         .run(|driver, _| or_gone(driver.delete("/a/x")));
@@ -225,7 +225,7 @@ fn delete_of_a_file() {
 fn delete_of_a_folder() {
     let content = bytes(25, 0, 10);
     let many: Vec<String> = (0..1100).map(|number| format!("/a/{}/{number}", number % 3)).collect();
-    let mut trial = Trial::new("driver::delete_of_a_folder")
+    let mut trial = Trial::new("killed::driver::delete_of_a_folder")
         .before([("/a", &content)])
         .kept([("/ab", &content), ("/a.b/0", &content)]);
     for path in &many {
@@ -238,7 +238,7 @@ fn delete_of_a_folder() {
 #[test]
 fn delete_of_an_unfinished_file() {
     let (content, other) = (bytes(31, 0, PART + 100), bytes(32, 0, 100));
-    Trial::new("driver::delete_of_an_unfinished_file")
+    Trial::new("killed::driver::delete_of_an_unfinished_file")
         .kept([("/a/y", &other), ("/ab/z", &other)])
         .prepared(|driver| close(driver, "/a/x", &content).unwrap())
         .run(|driver, _| or_gone(driver.delete("/a/x")));
@@ -247,7 +247,7 @@ fn delete_of_an_unfinished_file() {
 #[test]
 fn delete_of_a_folder_with_unfinished_files() {
     let (content, other) = (bytes(33, 0, PART + 100), bytes(34, 0, 100));
-    Trial::new("driver::delete_of_a_folder_with_unfinished_files")
+    Trial::new("killed::driver::delete_of_a_folder_with_unfinished_files")
         .before([("/a/y", &other)])
         .kept([("/ab/z", &other)])
         .prepared(|driver| {
@@ -260,7 +260,7 @@ fn delete_of_a_folder_with_unfinished_files() {
 #[test]
 fn rename_of_a_file_with_an_unfinished_one() {
     let (content, other) = (bytes(35, 0, PART + 100), bytes(36, 0, 100));
-    Trial::new("driver::rename_of_a_file_with_an_unfinished_one")
+    Trial::new("killed::driver::rename_of_a_file_with_an_unfinished_one")
         .before([("/a/x", &other)])
         .after([("/b/x", &other)])
         .prepared(|driver| close(driver, "/a/x", &content).unwrap())
@@ -271,7 +271,7 @@ fn rename_of_a_file_with_an_unfinished_one() {
 #[test]
 fn writer_closed_again_and_again() {
     let content = bytes(37, 0, LARGE);
-    Trial::new("driver::writer_closed_again_and_again").after([("/a/file", &content)]).run(
+    Trial::new("killed::driver::writer_closed_again_and_again").after([("/a/file", &content)]).run(
         |driver, _| write_to_the_end(driver, "/a/file", &content, &[PART, 2 * PART, 2 * PART + 4]),
     );
 }
@@ -280,7 +280,7 @@ fn writer_closed_again_and_again() {
 #[test]
 fn writer_dropped_after_it_resumed() {
     let content = bytes(38, 0, PART + 100);
-    Trial::new("driver::writer_dropped_after_it_resumed")
+    Trial::new("killed::driver::writer_dropped_after_it_resumed")
         .leaves(1)
         .prepared(|driver| close(driver, "/a/file", b"").unwrap())
         .run(|driver, _| match driver.writer("/a/file", WriteMode::Append) {
@@ -354,7 +354,7 @@ fn unfinished(driver: &S3Driver) {
 #[test]
 fn pending_uploads() {
     let content = bytes(29, 0, 100);
-    Trial::new("driver::pending_uploads")
+    Trial::new("killed::driver::pending_uploads")
         .reads()
         .leaves(3)
         .kept([("/a/x", &content)])
@@ -370,7 +370,7 @@ fn pending_uploads() {
 #[test]
 fn purge_uploads() {
     let content = bytes(30, 0, 100);
-    Trial::new("driver::purge_uploads")
+    Trial::new("killed::driver::purge_uploads")
         .kept([("/a/x", &content)])
         .prepared(unfinished)
         .run(|driver, _| driver.purge_uploads("/", Duration::ZERO).map(drop));

@@ -30,16 +30,9 @@
 //! | operations that only read | nothing has changed |
 //! | a download to a file | the file is missing or is the old one; an unfinished one next to it (`.s3driver-*.part`) can be removed |
 //!
-//! `cargo test --test killed -- --nocapture` prints for every operation how many requests it sends
-//! and how many processes were killed.
-#![allow(clippy::unwrap_used, reason = "a test may panic")]
+//! `cargo test --test processes killed:: -- --nocapture` prints for every operation how many requests
+//! it sends and how many processes were killed.
 
 mod client;
 mod driver;
-#[path = "../faults/server.rs"]
-mod server;
-#[path = "../support/mod.rs"]
-mod support;
 mod trial;
-#[path = "../writing/mod.rs"]
-mod writing;

@@ -1,6 +1,6 @@
 //! The work of the threads through the client.
 
-use crate::worker::{BUCKET, Worker};
+use super::worker::{BUCKET, Worker};
 use s3driver::client::{
     ByteRange, Condition, CopySource, GetObject, ListObjects, ObjectSettings, Part, UploadRef,
 };

@@ -1,7 +1,7 @@
 //! The work of the threads through the storage driver. The file at `/t0/1` is the object `t0/1`.
 
+use super::worker::Worker;
 use crate::support::target::bytes_at;
-use crate::worker::Worker;
 use s3driver::driver::{
     FileWriter, Method, StorageDriver, UrlOptions, WalkOptions, WalkStep, WriteMode,
 };

@@ -12,30 +12,24 @@
 //! compared with the mean of the second third. The test runs in a separate process whose allocator
 //! returns free memory, so that resident memory is memory in use.
 //!
-//! It takes 15 seconds, or `S3DRIVER_SOAK_SECONDS`. `cargo test --test soak -- --nocapture` prints
-//! the figures.
-
-#![allow(clippy::unwrap_used, reason = "a test may panic")]
+//! It takes 15 seconds, or `S3DRIVER_SOAK_SECONDS`. `cargo test --test processes soak:: --
+//! --nocapture` prints the figures.
 
 mod client;
 mod driver;
-#[path = "../faults/server.rs"]
-mod server;
-#[path = "../support/mod.rs"]
-mod support;
 mod worker;
 
+use crate::server::{End, Fault, Faulty, Seen, error_document};
+use crate::support::{ServerOptions, process};
 use s3driver::Result;
 use s3driver::client::{Addressing, Client, Config, Endpoint, RetryPolicy, Scheme, Timeouts};
 use s3driver::driver::{Parameters, S3Driver, StorageDriver};
 use s3driver::sign::Credentials;
-use server::{End, Fault, Faulty, Seen, error_document};
 use std::collections::BTreeMap;
 use std::fs;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
-use support::{ServerOptions, process};
 use worker::{BUCKET, Figures, Worker, mix};
 
 const THREADS: u64 = 16;
@@ -148,7 +142,7 @@ fn nothing_is_lost_duplicated_or_left() {
     if process::order().is_some() {
         return soak();
     }
-    let ran = process::command("nothing_is_lost_duplicated_or_left", &["soak"])
+    let ran = process::command("soak::nothing_is_lost_duplicated_or_left", &["soak"])
         .envs(ALLOCATOR)
         .output()
         .unwrap();

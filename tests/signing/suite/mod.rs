@@ -1,5 +1,8 @@
 //! The cases of aws-c-auth's suite: how a request is parsed, and by which rule its path is signed.
 #![allow(dead_code, unreachable_pub, reason = "each test uses only a part of this module")]
+
+pub mod published;
+
 use s3driver::sign::{PathRule, Request, encode_path};
 use sha2::{Digest as _, Sha256};
 
