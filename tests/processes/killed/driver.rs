@@ -302,12 +302,12 @@ fn reading(test: &'static str, act: impl Fn(&S3Driver) -> Result<()>) {
 
 #[test]
 fn get_content() {
-    reading("driver::get_content", |driver| driver.get_content("/a/large").map(drop));
+    reading("killed::driver::get_content", |driver| driver.get_content("/a/large").map(drop));
 }
 
 #[test]
 fn reader() {
-    reading("driver::reader", |driver| {
+    reading("killed::driver::reader", |driver| {
         let mut rest = Vec::new();
         driver.reader("/a/large", 1000)?.read_to_end(&mut rest).unwrap();
         assert_eq!(rest.len(), 299_000);
@@ -317,7 +317,7 @@ fn reader() {
 
 #[test]
 fn stat() {
-    reading("driver::stat", |driver| {
+    reading("killed::driver::stat", |driver| {
         assert!(driver.stat("/a/b")?.is_directory());
         driver.stat("/a/large").map(drop)
     });
@@ -325,18 +325,18 @@ fn stat() {
 
 #[test]
 fn list() {
-    reading("driver::list", |driver| driver.list("/a").map(drop));
+    reading("killed::driver::list", |driver| driver.list("/a").map(drop));
 }
 
 #[test]
 fn walk() {
-    reading("driver::walk", |driver| files_below(driver, "/").map(drop));
+    reading("killed::driver::walk", |driver| files_below(driver, "/").map(drop));
 }
 
 /// Sends no request to the server; the resulting URL can be fetched without credentials.
 #[test]
 fn url_for_and_probe() {
-    reading("driver::url_for_and_probe", |driver| {
+    reading("killed::driver::url_for_and_probe", |driver| {
         driver.url_for("/a/large", &UrlOptions::new(Method::Get))?;
         driver.probe()
     });
