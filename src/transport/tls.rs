@@ -131,7 +131,7 @@ impl Tls {
 
     /// Returns the server's own certificate, in DER.
     pub(super) fn peer_certificate(&self) -> Option<&[u8]> {
-        self.session.peer_certificates()?.first().map(|certificate| certificate.as_ref())
+        self.session.peer_certificates()?.first().map(AsRef::as_ref)
     }
 
     /// Reads plain text with at most one read of the socket. `Moved(0)` is an end that the peer

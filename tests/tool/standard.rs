@@ -3,7 +3,6 @@
 use crate::checks;
 use crate::ending::{signal, wait_until};
 use crate::rig::{Rig, Run};
-use crate::support;
 use crate::support::target::{Target, bytes_at};
 use std::io::Write;
 use std::process::{Command, Stdio};

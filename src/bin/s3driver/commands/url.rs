@@ -90,6 +90,7 @@ impl Url {
     /// Prints the URL to which the registry would redirect a client.
     fn print_registry_url(&self, tool: &Tool) -> Outcome {
         let options = self.distribution.options(tool)?;
+        find(&options, "baseurl")?;
         let pairs = options.iter().map(|(name, value)| (name.as_str(), value.as_str()));
         let options = CloudFrontOptions::from_pairs(pairs)?;
         let bucket = tool.bucket(None)?;

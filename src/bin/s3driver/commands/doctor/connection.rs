@@ -241,7 +241,7 @@ pub(super) fn identity(patient: &Patient) -> Verdict {
     let has_service = patient.bucket.parameters.endpoint.is_aws()
         || std::env::var_os("AWS_ENDPOINT_URL_STS").is_some();
     if !has_service {
-        return Verdict::NotUsed("skipped: the endpoint is not AWS, which has the service STS");
+        return Verdict::NotUsed("skipped: the endpoint is not AWS, so there is no STS to ask");
     }
     let keys = patient.keys.borrow();
     let Some(keys) = keys.as_ref() else {

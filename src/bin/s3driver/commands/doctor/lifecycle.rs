@@ -43,13 +43,20 @@ pub(super) fn rule(patient: &Patient) -> Verdict {
         Some((rule, days)) => {
             Verdict::passed(format!("{} aborts unfinished uploads after {days} days", named(rule)))
         }
-        None => Verdict::notice(
-            "no rule of the bucket aborts unfinished uploads, whose parts are charged for",
-            format!(
-                "add a rule with the prefix \"{root}\" and AbortIncompleteMultipartUpload after \
-                 {SUGGESTED_DAYS} days, or abort them regularly (s3driver uploads abort)"
-            ),
-        ),
+        None => {
+            let keys = if root.is_empty() {
+                "for all keys".to_owned()
+            } else {
+                format!("with the prefix \"{root}\"")
+            };
+            Verdict::notice(
+                "no rule of the bucket aborts unfinished uploads, whose parts are charged for",
+                format!(
+                    "add a rule {keys} and AbortIncompleteMultipartUpload after {SUGGESTED_DAYS} \
+                     days, or abort them regularly (s3driver uploads abort)"
+                ),
+            )
+        }
     }
 }
 
