@@ -254,13 +254,14 @@ fn the_identity_of_a_caller_is_that_of_the_keys_it_signs_with() {
 
 #[test]
 fn an_identity_that_is_refused_or_unreadable_is_a_reason() {
-    let cases: [(fn() -> Answer, &str); 3] = [
-        (|| refusal(403, "InvalidClientTokenId"), "InvalidClientTokenId"),
-        (|| refusal(403, "ExpiredTokenException"), "ExpiredTokenException"),
-        (|| reply(200, "<html></html>"), "the response of STS cannot be read"),
-    ];
-    for (response, expected) in cases {
-        let server = Server::start(move |_| response());
+    let refused =
+        |code: &str| format!("<ErrorResponse><Error><Code>{code}</Code></Error></ErrorResponse>");
+    for (status, body, expected) in [
+        (403, refused("InvalidClientTokenId"), "InvalidClientTokenId"),
+        (403, refused("ExpiredTokenException"), "ExpiredTokenException"),
+        (200, "<html></html>".to_owned(), "the response of STS cannot be read"),
+    ] {
+        let server = Server::start(move |_| reply(status, body.clone()));
         let context = context(&[("AWS_ENDPOINT_URL_STS", &server.url())]);
         let keys = Credentials::new("AKIDCALLER", "secret-of-the-caller");
         let reason = caller_identity(&context, &keys).unwrap_err().to_string();
