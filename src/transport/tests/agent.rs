@@ -2,6 +2,7 @@
 
 use super::tls::{Authority, good, ok, serve};
 use super::*;
+use crate::net::proxy_choice::ProxyChoice;
 use ureq::tls::{PemItem, RootCerts, TlsConfig, parse_pem};
 
 /// Returns an agent that trusts only `authority` and takes no settings from the environment.
@@ -201,8 +202,11 @@ fn certificates_are_those_of_the_agent() {
 #[test]
 fn options_of_the_agent_are_refused_next_to_it() {
     let proxy = crate::net::proxy::Proxy::parse("http://127.0.0.1:1").unwrap();
+    let variables = ProxyChoice::from_variables(|_| None).unwrap();
     for (options, name) in [
-        (TransportOptions { proxy: Some(proxy), ..options() }, "a proxy"),
+        (TransportOptions { proxy: ProxyChoice::Always(proxy), ..options() }, "a proxy"),
+        (TransportOptions { proxy: variables, ..options() }, "a proxy"),
+        (TransportOptions { trust_store: TrustStore::Named, ..options() }, "a trust store"),
         (
             TransportOptions { extra_roots_pem: b"-----".to_vec(), ..options() },
             "extra root certificates",
