@@ -72,5 +72,5 @@ fn summary(failed: &[(SocketAddr, io::Error)]) -> Option<io::Error> {
     let kind = kinds.into_iter().find(|kind| *kind != io::ErrorKind::TimedOut);
     let texts: Vec<_> =
         failed.iter().map(|(address, error)| format!("{address}: {error}")).collect();
-    Some(io::Error::new(kind.unwrap_or(first.kind()), texts.join("; ")))
+    Some(io::Error::new(kind.unwrap_or_else(|| first.kind()), texts.join("; ")))
 }

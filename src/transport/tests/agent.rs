@@ -199,6 +199,22 @@ fn certificates_are_those_of_the_agent() {
     );
 }
 
+/// Errors hide what the agent sends to its proxy, as they hide it for a proxy of the client.
+#[test]
+fn the_credentials_of_the_agents_proxy_are_known() {
+    let with_proxy = |url: &str| {
+        let proxy = ureq::Proxy::new(url).unwrap();
+        let agent = ureq::Agent::config_builder().proxy(Some(proxy)).build().new_agent();
+        Agent(agent).secrets().map(|secret| secret.to_string()).collect::<Vec<_>>()
+    };
+    // base64("user:p@ss:")
+    let secrets = ["dXNlcjpwQHNzOg==", "p@ss:"];
+    assert_eq!(with_proxy("http://user:p%40ss%3a@127.0.0.1:1"), secrets);
+    assert_eq!(with_proxy("http://127.0.0.1:1"), [""; 0]);
+    let own = crate::net::proxy::Proxy::parse("http://user:p%40ss%3a@127.0.0.1:1").unwrap();
+    assert_eq!(own.secrets().map(|secret| secret.to_string()).collect::<Vec<_>>(), secrets);
+}
+
 #[test]
 fn options_of_the_agent_are_refused_next_to_it() {
     let proxy = crate::net::proxy::Proxy::parse("http://127.0.0.1:1").unwrap();

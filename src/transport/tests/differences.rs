@@ -77,7 +77,7 @@ fn ureq_takes_a_success_from_a_server_that_has_not_read_the_body() {
     });
     const READY: usize = 256 << 10;
     const LENGTH: u64 = 300 << 10;
-    /// A body whose rest is ready only after so many responses have been sent.
+    /// A body whose rest is ready only after this many responses were sent.
     struct Waiting<'a>(&'a Server, usize, usize);
     impl Read for Waiting<'_> {
         fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
