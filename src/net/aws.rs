@@ -147,7 +147,7 @@ pub(crate) struct S3Host<'a> {
     pub(crate) before: Option<&'a str>,
     pub(crate) service: S3Service,
     /// `None` for names without a region, such as `s3.amazonaws.com`.
-    region: Option<&'a str>,
+    pub(crate) region: Option<&'a str>,
     partition: Partition,
 }
 
