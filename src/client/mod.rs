@@ -62,6 +62,7 @@ mod retry;
 mod roots;
 mod send;
 mod session;
+mod sessions;
 mod settings;
 mod signing;
 mod step;
@@ -133,7 +134,7 @@ struct Inner {
     listing_versions: learnt::LearntBuckets,
     signing_keys: kept_key::KeptKeys,
     /// The sessions with directory buckets.
-    sessions: session::Sessions,
+    sessions: sessions::Sessions,
     /// The buckets whose server does not store anything without `Content-MD5`.
     wants_digest: learnt::LearntBuckets,
     /// The buckets whose ETags are not MD5s because of an encryption.
@@ -197,7 +198,7 @@ impl Client {
             places: places::Places::default(),
             listing_versions: learnt::LearntBuckets::default(),
             signing_keys: kept_key::KeptKeys::default(),
-            sessions: session::Sessions::default(),
+            sessions: sessions::Sessions::default(),
             wants_digest: learnt::LearntBuckets::default(),
             has_opaque_etags: learnt::LearntBuckets::default(),
             counters: Counters::default(),

@@ -1,51 +1,28 @@
-//! Sessions with directory buckets (S3 Express One Zone). A session's credentials, which
-//! CreateSession returns for one bucket and five minutes, sign the requests to the bucket. Each
-//! session has a [`Cache`], which renews it before it ends and with one request at a time.
+//! The credentials of a request: the client's own, or those of a session with a directory bucket
+//! (S3 Express One Zone), which CreateSession returns for one bucket and five minutes.
 use super::body::Payload;
 use super::endpoint::{BucketKind, Located};
+use super::reply::Reader;
 use super::request::{CREATE_SESSION, Call};
+use super::sessions::{LastFailure, Session};
 use super::values::SessionAuth;
-use super::{Client, Inner, REMEMBERED_BUCKETS};
+use super::{Client, Inner};
 use crate::credentials::{Cache, Lease, Provider, Source, Unavailable};
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::Result;
 use crate::sign::Credentials;
-use crate::sync;
 use crate::time::Timestamp;
-use crate::xml;
-use std::collections::HashMap;
+use crate::xml::{self, TemporaryCredentials};
 use std::fmt;
 use std::sync::atomic::Ordering;
-use std::sync::{Arc, Mutex, Weak};
+use std::sync::{Arc, Weak};
 use std::time::SystemTime;
-
-/// The sessions of a client, by bucket.
-#[derive(Default)]
-pub(super) struct Sessions(Mutex<HashMap<String, Session>>);
-
-/// The session with one directory bucket.
-#[derive(Clone)]
-struct Session {
-    cache: Cache,
-    failure: Arc<Mutex<Option<Failure>>>,
-}
-
-/// The reason why the latest CreateSession failed. An [`Error`] is returned once, but a failure is
-/// reported to every thread that waits for the session, and to those that ask again too soon.
-struct Failure {
-    kind: ErrorKind,
-    message: String,
-    status: Option<u16>,
-    code: Option<String>,
-    request_id: Option<String>,
-    hint: Option<String>,
-}
 
 /// The source of a session's credentials.
 struct CreateSession {
     /// The client that owns the session.
     client: Weak<Inner>,
     bucket: String,
-    failure: Arc<Mutex<Option<Failure>>>,
+    failure: LastFailure,
 }
 
 impl Client {
@@ -82,23 +59,16 @@ impl Client {
         {
             return None;
         }
-        let mut sessions = sync::lock(&self.inner.sessions.0);
-        if let Some(session) = sessions.get(call.bucket) {
-            return Some(session.clone());
-        }
-        if sessions.len() >= REMEMBERED_BUCKETS {
-            let first = sessions.keys().next().cloned();
-            first.and_then(|other| sessions.remove(&other));
-        }
-        let failure = Arc::<Mutex<Option<Failure>>>::default();
-        let source = CreateSession {
-            client: Arc::downgrade(&self.inner),
-            bucket: call.bucket.to_owned(),
-            failure: Arc::clone(&failure),
+        let begin = || {
+            let failure = LastFailure::default();
+            let source = CreateSession {
+                client: Arc::downgrade(&self.inner),
+                bucket: call.bucket.to_owned(),
+                failure: failure.clone(),
+            };
+            Session::new(Cache::new(source, &config.credential_context()), failure)
         };
-        let session = Session { cache: Cache::new(source, &config.credential_context()), failure };
-        sessions.insert(call.bucket.to_owned(), session.clone());
-        Some(session)
+        Some(self.inner.sessions.of(call.bucket, begin))
     }
 
     /// [CreateSession]: returns credentials for one directory bucket. Without credentials of the
@@ -110,7 +80,8 @@ impl Client {
             return Ok(Lease { credentials: None, expires: None });
         }
         let call = Call::new(CREATE_SESSION, "GET", bucket, "").query("session", "");
-        let reader: (fn(&[u8]) -> _, _) = (xml::create_session_result, xml::MAX_REPLY_BYTES);
+        let reader: Reader<TemporaryCredentials> =
+            (xml::create_session_result, xml::MAX_REPLY_BYTES);
         let keys = self.run_for_document(&call, Payload::Empty, reader)?;
         let credentials = Credentials::new(keys.access_key_id, &**keys.secret_access_key)
             .with_s3_session_token(&**keys.session_token);
@@ -118,59 +89,6 @@ impl Client {
         let ahead = self.inner.clock_offset.load(Ordering::Relaxed);
         let expires = Timestamp::from_unix(keys.expiration.unix().saturating_sub(ahead));
         Ok(Lease { credentials: Some(credentials), expires: Some(SystemTime::from(expires)) })
-    }
-}
-
-impl Session {
-    /// Uses the cache. If it has no credentials, the error is that of CreateSession.
-    fn use_cache<T>(&self, use_it: impl FnOnce(&Cache) -> Result<T>) -> Result<T> {
-        use_it(&self.cache).map_err(|error| match &*sync::lock(&self.failure) {
-            Some(failure) if error.kind() == ErrorKind::Credentials => failure.to_error(),
-            _ => error,
-        })
-    }
-}
-
-impl Failure {
-    fn new(error: &Error, bucket: &str) -> Self {
-        let hint = match error.kind() {
-            ErrorKind::AccessDenied => Some(format!(
-                "allow these credentials the action s3express:CreateSession on the bucket {bucket}"
-            )),
-            ErrorKind::Protocol => Some(
-                "for a server without sessions, disable them (Config::session_auth)".to_owned(),
-            ),
-            _ => error.hint().map(str::to_owned),
-        };
-        Self {
-            kind: error.kind(),
-            message: format!(
-                "no session could be created with the directory bucket {bucket}, which needs the \
-                 permission s3express:CreateSession: {}",
-                error.message()
-            ),
-            status: error.status(),
-            code: error.code().map(str::to_owned),
-            request_id: error.request_id().map(str::to_owned),
-            hint,
-        }
-    }
-
-    fn to_error(&self) -> Error {
-        let mut error = Error::new(self.kind, self.message.clone());
-        if let Some(status) = self.status {
-            error = error.with_status(status);
-        }
-        if let Some(code) = &self.code {
-            error = error.with_code(code.clone());
-        }
-        if let Some(id) = &self.request_id {
-            error = error.with_request_id(id.clone());
-        }
-        match &self.hint {
-            Some(hint) => error.with_hint(hint.clone()),
-            None => error,
-        }
     }
 }
 
@@ -184,8 +102,7 @@ impl Source for CreateSession {
             return Err(Unavailable::Failed("the client no longer exists".to_owned()));
         };
         let created = Client { inner, cancel: None }.create_session(&self.bucket);
-        let mut failure = sync::lock(&self.failure);
-        *failure = created.as_ref().err().map(|error| Failure::new(error, &self.bucket));
+        self.failure.record(created.as_ref().err(), &self.bucket);
         created.map_err(|error| Unavailable::Failed(error.message().to_owned()))
     }
 }

@@ -128,6 +128,162 @@ mod tests {
     const RACK: &str = "test-accessp-o0b1d075431d83bebde8xz5w8ijx1qzlbp3i3kuse10--op-s3";
     const EC2: &str = "test-accessp-e0000075431d83bebde8xz5w8ijx1qzlbp3i3kuse10--op-s3";
 
+    const POINT_WITH_COLONS: &str = "arn:aws:s3:us-west-2:123456789012:accesspoint:reports";
+    const POINT_IN_CHINA: &str = "arn:aws-cn:s3:cn-north-1:123456789012:accesspoint/reports";
+    const LAMBDA_IN_GOVCLOUD: &str =
+        "arn:aws-us-gov:s3-object-lambda:us-gov-east-1:123456789012:accesspoint/reports";
+    const OUTPOST_WITH_COLONS: &str = "arn:aws:s3-outposts:us-west-2:123456789012:outpost:op-01234567890123456:accesspoint:reports";
+    const VPCE: &str = "https://accesspoint.vpce-1a2b.s3.us-west-2.vpce.amazonaws.com";
+    const VPCE_ELSEWHERE: &str = "https://accesspoint.vpce-1a2b.s3.us-east-1.vpce.amazonaws.com";
+    const VPCE_OF_BUCKETS: &str = "https://bucket.vpce-1a2b.s3.us-west-2.vpce.amazonaws.com";
+    const AWS_URL: &str = "https://s3.us-west-2.amazonaws.com";
+    const HOSTS_OF_AWS: &str = "have hosts of AWS that contain their names";
+
+    /// The endpoint, the bucket argument, and the URL, region and service that AWS's endpoint rules
+    /// give. `{}` stands for the URL's beginning with the access point, and `[]` for the bucket.
+    const FOUND: &[(&str, &str, &str)] = &[
+        ("us-west-2", POINT, "{}.s3-accesspoint.us-west-2.amazonaws.com/ us-west-2 s3"),
+        ("us-east-1", POINT, "{}.s3-accesspoint.us-west-2.amazonaws.com/ us-west-2 s3"),
+        ("us-west-2", POINT_WITH_COLONS, "{}.s3-accesspoint.us-west-2.amazonaws.com/ us-west-2 s3"),
+        ("us-east-1 fips", POINT, "{}.s3-accesspoint-fips.us-west-2.amazonaws.com/ us-west-2 s3"),
+        (
+            "us-east-1 dual",
+            POINT,
+            "{}.s3-accesspoint.dualstack.us-west-2.amazonaws.com/ us-west-2 s3",
+        ),
+        (
+            "us-east-1 fips dual",
+            POINT,
+            "{}.s3-accesspoint-fips.dualstack.us-west-2.amazonaws.com/ us-west-2 s3",
+        ),
+        (
+            "cn-northwest-1",
+            POINT_IN_CHINA,
+            "{}.s3-accesspoint.cn-north-1.amazonaws.com.cn/ cn-north-1 s3",
+        ),
+        (VPCE, POINT, "{}.accesspoint.vpce-1a2b.s3.us-west-2.vpce.amazonaws.com/ us-west-2 s3"),
+        (
+            "us-west-2",
+            LAMBDA,
+            "{}.s3-object-lambda.us-west-2.amazonaws.com/ us-west-2 s3-object-lambda",
+        ),
+        (
+            "us-gov-west-1 fips",
+            LAMBDA_IN_GOVCLOUD,
+            "{}.s3-object-lambda-fips.us-gov-east-1.amazonaws.com/ us-gov-east-1 s3-object-lambda",
+        ),
+        (
+            "us-east-1",
+            OUTPOST,
+            "{}.op-01234567890123456.s3-outposts.us-west-2.amazonaws.com/ us-west-2 s3-outposts",
+        ),
+        (
+            "us-west-2",
+            OUTPOST_WITH_COLONS,
+            "{}.op-01234567890123456.s3-outposts.us-west-2.amazonaws.com/ us-west-2 s3-outposts",
+        ),
+        (
+            "us-west-1",
+            RACK,
+            "https://test-accessp-o0b1d075431d83bebde8xz5w8ijx1qzlbp3i3kuse10--op-s3\
+                 .op-0b1d075431d83bebd.s3-outposts.us-west-1.amazonaws.com/ us-west-1 s3-outposts",
+        ),
+        (
+            "me-south-1",
+            EC2,
+            "https://test-accessp-e0000075431d83bebde8xz5w8ijx1qzlbp3i3kuse10--op-s3\
+                 .ec2.s3-outposts.me-south-1.amazonaws.com/ me-south-1 s3-outposts",
+        ),
+        ("https://s3.example", RACK, "https://s3.example/[] us-east-1 s3"),
+        (
+            "us-west-2",
+            ZONAL,
+            "https://reports--usw2-az1--x-s3.s3express-usw2-az1.us-west-2.amazonaws.com/ \
+                 us-west-2 s3express",
+        ),
+        (
+            "us-west-2 fips dual",
+            ZONAL,
+            "https://reports--usw2-az1--x-s3.s3express-fips-usw2-az1.dualstack.us-west-2\
+                 .amazonaws.com/ us-west-2 s3express",
+        ),
+        (
+            "us-east-1",
+            "my--s3--bucket--abcd-ab1--x-s3",
+            "https://my--s3--bucket--abcd-ab1--x-s3.s3express-abcd-ab1.us-east-1.amazonaws.com/ \
+                 us-east-1 s3express",
+        ),
+        (
+            "us-west-2",
+            "point--usw2-lax1-az1--xa-s3",
+            "https://point--usw2-lax1-az1--xa-s3.s3express-usw2-lax1-az1.us-west-2.amazonaws.com/ \
+                 us-west-2 s3express",
+        ),
+        (
+            "cn-north-1",
+            "a--cnn1-az1--x-s3",
+            "https://a--cnn1-az1--x-s3.s3express-cnn1-az1.cn-north-1.amazonaws.com.cn/ \
+                 cn-north-1 s3express",
+        ),
+        ("http://127.0.0.1:9000", ZONAL, "http://127.0.0.1:9000/[] us-east-1 s3express"),
+        ("https://zone.example virtual", ZONAL, "https://[].zone.example/ us-east-1 s3express"),
+        (
+            "us-west-2",
+            "reports-abcdefgh-s3alias",
+            "https://reports-abcdefgh-s3alias.s3.us-west-2.amazonaws.com/ us-west-2 s3",
+        ),
+        (
+            "us-west-2",
+            "reports-abcdefgh--ol-s3",
+            "https://reports-abcdefgh--ol-s3.s3.us-west-2.amazonaws.com/ us-west-2 s3",
+        ),
+        ("https://s3.example", "name.mrap", "https://s3.example/name.mrap us-east-1 s3"),
+    ];
+
+    /// The endpoint, the bucket argument that contradicts it, and the reason.
+    const REFUSED: &[(&str, &str, &str)] = &[
+        ("us-west-2 path", POINT, "forcepathstyle cannot be used with access points"),
+        ("us-west-2 path", LAMBDA, "forcepathstyle cannot be used with Object Lambda"),
+        ("us-west-2 path", OUTPOST, "forcepathstyle cannot be used with access points of Outposts"),
+        ("us-west-2 path", ZONAL, "forcepathstyle cannot be used with directory buckets"),
+        ("us-west-2 http", POINT, "secure false cannot be used with access points"),
+        ("us-west-2 http", ZONAL, "secure false cannot be used with directory buckets"),
+        ("us-west-2 accelerate", POINT, "accelerate cannot be used with access points"),
+        ("us-west-2 accelerate", LAMBDA, "accelerate cannot be used with Object Lambda"),
+        ("us-west-2 accelerate", OUTPOST, "accelerate cannot be used with access points of"),
+        ("us-west-2 accelerate", ZONAL, "accelerate cannot be used with directory buckets"),
+        ("us-west-2 dual", LAMBDA, "usedualstack cannot be used with Object Lambda"),
+        ("us-west-2 dual", OUTPOST, "usedualstack cannot be used with access points of Outposts"),
+        ("us-west-2 dual", RACK, "usedualstack cannot be used with access points of Outposts"),
+        ("us-west-2 fips", OUTPOST, "usefipsendpoint cannot be used with access points of"),
+        ("us-east-1", POINT_IN_CHINA, "the ARN is of the partition aws-cn"),
+        ("cn-north-1", POINT, "the ARN is of the partition aws, but the region cn-north-1"),
+        ("us-gov-west-1", POINT, "the region us-gov-west-1 is of aws-us-gov"),
+        ("https://s3.example", POINT, HOSTS_OF_AWS),
+        ("https://s3.example virtual", LAMBDA, HOSTS_OF_AWS),
+        ("http://127.0.0.1:9000", OUTPOST, HOSTS_OF_AWS),
+        (AWS_URL, POINT, HOSTS_OF_AWS),
+        (AWS_URL, ZONAL, HOSTS_OF_AWS),
+        (AWS_URL, RACK, HOSTS_OF_AWS),
+        (VPCE_OF_BUCKETS, POINT, "accesspoint.vpce-ID"),
+        (VPCE_OF_BUCKETS, OUTPOST, HOSTS_OF_AWS),
+        (VPCE_ELSEWHERE, POINT, "is not in the region of the ARN"),
+        (VPCE_ELSEWHERE, ZONAL, HOSTS_OF_AWS),
+        ("us-west-2", "name.mrap", "has no host without its account"),
+        (AWS_URL, "name.mrap", "has no host without its account"),
+        (
+            "us-west-2",
+            "test-accessp-h0000075431d83bebde8xz5w8ijx1qzlbp3i3kuse10--op-s3",
+            "this alias of an access point of an Outpost is not known",
+        ),
+        (
+            "us-west-2",
+            "test-accessp-o0b1d075431d83bebde8xz5w8ijx1qzlbp3i3kbeta0--op-s3",
+            "this alias of an access point of an Outpost is not known",
+        ),
+        ("us-west-2", "short--op-s3", "this alias of an access point of an Outpost is not known"),
+    ];
+
     /// Returns the endpoint that a line of words describes: a region or a URL, and options.
     fn endpoint(words: &str) -> Result<Endpoint> {
         let has = |word: &str| words.split(' ').any(|own| own == word);
@@ -161,126 +317,11 @@ mod tests {
         Ok(format!("{}{} {region} {service}", located.root_url(), located.bucket_path()))
     }
 
-    /// The hosts and signatures that AWS's endpoint rules give.
     #[test]
     fn each_kind_has_its_host_and_its_signature() {
-        let colons = POINT.replace('/', ":");
-        let outpost_colons = OUTPOST.replace('/', ":");
-        let china = "arn:aws-cn:s3:cn-north-1:123456789012:accesspoint/reports";
-        let gov = "arn:aws-us-gov:s3-object-lambda:us-gov-east-1:123456789012:accesspoint/reports";
-        let vpce = "https://accesspoint.vpce-1a2b.s3.us-west-2.vpce.amazonaws.com";
-        let lower = "https://reports-123456789012";
-        for (words, bucket, expected) in [
-            ("us-west-2", POINT, "{}.s3-accesspoint.us-west-2.amazonaws.com/ us-west-2 s3"),
-            ("us-east-1", POINT, "{}.s3-accesspoint.us-west-2.amazonaws.com/ us-west-2 s3"),
-            ("us-west-2", &colons, "{}.s3-accesspoint.us-west-2.amazonaws.com/ us-west-2 s3"),
-            (
-                "us-east-1 fips",
-                POINT,
-                "{}.s3-accesspoint-fips.us-west-2.amazonaws.com/ us-west-2 s3",
-            ),
-            (
-                "us-east-1 dual",
-                POINT,
-                "{}.s3-accesspoint.dualstack.us-west-2.amazonaws.com/ us-west-2 s3",
-            ),
-            (
-                "us-east-1 fips dual",
-                POINT,
-                "{}.s3-accesspoint-fips.dualstack.us-west-2.amazonaws.com/ us-west-2 s3",
-            ),
-            (
-                "cn-northwest-1",
-                china,
-                "{}.s3-accesspoint.cn-north-1.amazonaws.com.cn/ cn-north-1 s3",
-            ),
-            (vpce, POINT, "{}.accesspoint.vpce-1a2b.s3.us-west-2.vpce.amazonaws.com/ us-west-2 s3"),
-            (
-                "us-west-2",
-                LAMBDA,
-                "{}.s3-object-lambda.us-west-2.amazonaws.com/ us-west-2 s3-object-lambda",
-            ),
-            (
-                "us-gov-west-1 fips",
-                gov,
-                "{}.s3-object-lambda-fips.us-gov-east-1.amazonaws.com/ us-gov-east-1 s3-object-lambda",
-            ),
-            (
-                "us-east-1",
-                OUTPOST,
-                "{}.op-01234567890123456.s3-outposts.us-west-2.amazonaws.com/ us-west-2 s3-outposts",
-            ),
-            (
-                "us-west-2",
-                &outpost_colons,
-                "{}.op-01234567890123456.s3-outposts.us-west-2.amazonaws.com/ us-west-2 s3-outposts",
-            ),
-            (
-                "us-west-1",
-                RACK,
-                "https://test-accessp-o0b1d075431d83bebde8xz5w8ijx1qzlbp3i3kuse10--op-s3\
-                 .op-0b1d075431d83bebd.s3-outposts.us-west-1.amazonaws.com/ us-west-1 s3-outposts",
-            ),
-            (
-                "me-south-1",
-                EC2,
-                "https://test-accessp-e0000075431d83bebde8xz5w8ijx1qzlbp3i3kuse10--op-s3\
-                 .ec2.s3-outposts.me-south-1.amazonaws.com/ me-south-1 s3-outposts",
-            ),
-            ("https://s3.example", RACK, &format!("https://s3.example/{RACK} us-east-1 s3")),
-            (
-                "us-west-2",
-                ZONAL,
-                "https://reports--usw2-az1--x-s3.s3express-usw2-az1.us-west-2.amazonaws.com/ \
-                 us-west-2 s3express",
-            ),
-            (
-                "us-west-2 fips dual",
-                ZONAL,
-                "https://reports--usw2-az1--x-s3.s3express-fips-usw2-az1.dualstack.us-west-2\
-                 .amazonaws.com/ us-west-2 s3express",
-            ),
-            (
-                "us-east-1",
-                "my--s3--bucket--abcd-ab1--x-s3",
-                "https://my--s3--bucket--abcd-ab1--x-s3.s3express-abcd-ab1.us-east-1.amazonaws.com/ \
-                 us-east-1 s3express",
-            ),
-            (
-                "us-west-2",
-                "point--usw2-lax1-az1--xa-s3",
-                "https://point--usw2-lax1-az1--xa-s3.s3express-usw2-lax1-az1.us-west-2.amazonaws.com/ \
-                 us-west-2 s3express",
-            ),
-            (
-                "cn-north-1",
-                "a--cnn1-az1--x-s3",
-                "https://a--cnn1-az1--x-s3.s3express-cnn1-az1.cn-north-1.amazonaws.com.cn/ \
-                 cn-north-1 s3express",
-            ),
-            (
-                "http://127.0.0.1:9000",
-                ZONAL,
-                &format!("http://127.0.0.1:9000/{ZONAL} us-east-1 s3express"),
-            ),
-            (
-                "https://zone.example virtual",
-                ZONAL,
-                &format!("https://{ZONAL}.zone.example/ us-east-1 s3express"),
-            ),
-            (
-                "us-west-2",
-                "reports-abcdefgh-s3alias",
-                "https://reports-abcdefgh-s3alias.s3.us-west-2.amazonaws.com/ us-west-2 s3",
-            ),
-            (
-                "us-west-2",
-                "reports-abcdefgh--ol-s3",
-                "https://reports-abcdefgh--ol-s3.s3.us-west-2.amazonaws.com/ us-west-2 s3",
-            ),
-            ("https://s3.example", "name.mrap", "https://s3.example/name.mrap us-east-1 s3"),
-        ] {
-            let expected = expected.replace("{}", lower);
+        for (words, bucket, expected) in FOUND {
+            let expected =
+                expected.replace("{}", "https://reports-123456789012").replace("[]", bucket);
             assert_eq!(found(words, bucket).unwrap(), expected, "{words} {bucket}");
         }
         let multi = found("eu-west-1", MULTI);
@@ -294,66 +335,7 @@ mod tests {
 
     #[test]
     fn what_contradicts_the_endpoint_is_refused_by_name() {
-        let china = "arn:aws-cn:s3:cn-north-1:123456789012:accesspoint/reports";
-        let multi_in_china = MULTI.replace("aws", "aws-cn");
-        let vpce = "https://accesspoint.vpce-1a2b.s3.us-east-1.vpce.amazonaws.com";
-        let bucket_vpce = "https://bucket.vpce-1a2b.s3.us-west-2.vpce.amazonaws.com";
-        let aws_url = "https://s3.us-west-2.amazonaws.com";
-        let hosts = "have hosts of AWS that contain their names";
-        for (words, bucket, why) in [
-            ("us-west-2 path", POINT, "forcepathstyle cannot be used with access points"),
-            ("us-west-2 path", LAMBDA, "forcepathstyle cannot be used with Object Lambda"),
-            (
-                "us-west-2 path",
-                OUTPOST,
-                "forcepathstyle cannot be used with access points of Outposts",
-            ),
-            ("us-west-2 path", ZONAL, "forcepathstyle cannot be used with directory buckets"),
-            ("us-west-2 http", POINT, "secure false cannot be used with access points"),
-            ("us-west-2 http", ZONAL, "secure false cannot be used with directory buckets"),
-            ("us-west-2 accelerate", POINT, "accelerate cannot be used with access points"),
-            ("us-west-2 accelerate", LAMBDA, "accelerate cannot be used with Object Lambda"),
-            ("us-west-2 accelerate", OUTPOST, "accelerate cannot be used with access points of"),
-            ("us-west-2 accelerate", ZONAL, "accelerate cannot be used with directory buckets"),
-            ("us-west-2 dual", LAMBDA, "usedualstack cannot be used with Object Lambda"),
-            (
-                "us-west-2 dual",
-                OUTPOST,
-                "usedualstack cannot be used with access points of Outposts",
-            ),
-            ("us-west-2 dual", RACK, "usedualstack cannot be used with access points of Outposts"),
-            ("us-west-2 fips", OUTPOST, "usefipsendpoint cannot be used with access points of"),
-            ("us-east-1", china, "the ARN is of the partition aws-cn"),
-            ("cn-north-1", POINT, "the ARN is of the partition aws, but the region cn-north-1"),
-            ("us-gov-west-1", POINT, "the region us-gov-west-1 is of aws-us-gov"),
-            ("https://s3.example", POINT, hosts),
-            ("https://s3.example virtual", LAMBDA, hosts),
-            ("http://127.0.0.1:9000", OUTPOST, hosts),
-            (aws_url, POINT, hosts),
-            (aws_url, ZONAL, hosts),
-            (aws_url, RACK, hosts),
-            (bucket_vpce, POINT, "accesspoint.vpce-ID"),
-            (bucket_vpce, OUTPOST, hosts),
-            (vpce, POINT, "is not in the region of the ARN"),
-            (vpce, ZONAL, hosts),
-            ("us-west-2", "name.mrap", "has no host without its account"),
-            (aws_url, "name.mrap", "has no host without its account"),
-            (
-                "us-west-2",
-                "test-accessp-h0000075431d83bebde8xz5w8ijx1qzlbp3i3kuse10--op-s3",
-                "this alias of an access point of an Outpost is not known",
-            ),
-            (
-                "us-west-2",
-                "test-accessp-o0b1d075431d83bebde8xz5w8ijx1qzlbp3i3kbeta0--op-s3",
-                "this alias of an access point of an Outpost is not known",
-            ),
-            (
-                "us-west-2",
-                "short--op-s3",
-                "this alias of an access point of an Outpost is not known",
-            ),
-        ] {
+        for (words, bucket, why) in REFUSED {
             let error = found(words, bucket).unwrap_err();
             assert_eq!(error.kind(), ErrorKind::InvalidArgument, "{words} {bucket}");
             assert!(error.message().contains(why), "{words} {bucket}: {error}");
@@ -366,93 +348,103 @@ mod tests {
                 ("us-west-2 accelerate", "accelerate cannot be used with multi-region"),
                 ("us-west-2 dual", "usedualstack cannot be used with multi-region"),
                 ("us-west-2 fips", "usefipsendpoint cannot be used with multi-region"),
-                ("https://s3.example", hosts),
-                (vpce, hosts),
+                ("https://s3.example", HOSTS_OF_AWS),
+                (VPCE, HOSTS_OF_AWS),
             ] {
                 let error = found(words, MULTI).unwrap_err();
                 assert!(error.message().contains(why), "{words}: {error}");
             }
-            assert!(found("us-west-1", &multi_in_china).is_err());
+            assert!(found("us-west-1", &MULTI.replace("aws", "aws-cn")).is_err());
         }
     }
 
+    /// Names that an access point does not have.
+    const NOT_NAMES: &[&str] = &[
+        "",
+        "ab",
+        ".",
+        "..",
+        "a.b",
+        "A",
+        "Reports",
+        "re_ports",
+        "-reports",
+        "reports-",
+        "a b c",
+        "rep%2forts",
+        "rep%00orts",
+        "r\u{e9}ports",
+        "rep\0rts",
+        "rep\r\nhost: x",
+        "*",
+        "reports#",
+        "reports?x",
+        "reports@x",
+        "reports:more",
+        "reports/object/key",
+        "../reports",
+        "x.mrap",
+    ];
+    /// ARNs that are not those of access points, and names that directory buckets do not have.
+    const NOT_BUCKETS: &[&str] = &[
+        "arn:",
+        "arn:aws",
+        "arn:aws:s3",
+        "arn:aws:s3:us-west-2:123456789012",
+        "arn:aws:s3:us-west-2:123456789012:",
+        "arn:aws:s3:::reports",
+        "arn:aws:s3:::a/b",
+        "arn:aws:sqs:us-west-2:123456789012:accesspoint/reports",
+        "arn:aws:not-s3:us-west-2:123456789012:accesspoint/reports",
+        "arn:aws:s3express:us-west-2:123456789012:bucket/a--usw2-az1--x-s3",
+        "arn::s3:us-west-2:123456789012:accesspoint/reports",
+        "arn:evil:s3:us-west-2:123456789012:accesspoint/reports",
+        "arn:AWS:s3:us-west-2:123456789012:accesspoint/reports",
+        "arn:aws:S3:us-west-2:123456789012:accesspoint/reports",
+        "arn:aws:s3:us-west-2::accesspoint/reports",
+        "arn:aws:s3:us-west-2:12345678901:accesspoint/reports",
+        "arn:aws:s3:us-west-2:1234567890123:accesspoint/reports",
+        "arn:aws:s3:us-west-2:12345678901a:accesspoint/reports",
+        "arn:aws:s3:us-west-2:123456_89012:accesspoint/reports",
+        "arn:aws:s3:us-west -2:123456789012:accesspoint/reports",
+        "arn:aws:s3:us-west-2.evil.example/:123456789012:accesspoint/reports",
+        "arn:aws:s3:us_west_2:123456789012:accesspoint/reports",
+        "arn:aws:s3:US-WEST-2:123456789012:accesspoint/reports",
+        "arn:aws:s3:cn-north-1:123456789012:accesspoint/reports",
+        "arn:aws-cn:s3:us-west-2:123456789012:accesspoint/reports",
+        "arn:aws:s3:us-west-2:123456789012:bucket/reports",
+        "arn:aws:s3:us-west-2:123456789012:accesspoint",
+        "arn:aws:s3-object-lambda::123456789012:accesspoint/reports",
+        "arn:aws:s3-outposts:us-west-2:123456789012:outpost",
+        "arn:aws:s3-outposts:us-west-2:123456789012:outpost/op-1",
+        "arn:aws:s3-outposts:us-west-2:123456789012:outpost/op-1/bucket/reports",
+        "arn:aws:s3-outposts:us-west-2:123456789012:outpost/op-1/accesspoint/reports/object/a",
+        "ARN:aws:s3:us-west-2:123456789012:accesspoint/reports",
+        "base--x-s3",
+        "--usw2-az1--x-s3",
+        "base--usaz1--x-s3",
+        "base---az1--x-s3",
+        "my.base--usw2-az1--x-s3",
+        "Base--usw2-az1--x-s3",
+        "base--usw2_az1--x-s3",
+        "base--usw2-az1.evil--x-s3",
+        "base--USW2-AZ1--xa-s3",
+        "base--usw2-az1---x-s3",
+    ];
+
     #[test]
     fn no_bucket_argument_changes_the_host() {
-        let name = |name: &str| format!("arn:aws:s3:us-west-2:123456789012:accesspoint/{name}");
-        let long = "a".repeat(51);
+        let point = |name: &str| format!("arn:aws:s3:us-west-2:123456789012:accesspoint/{name}");
         let outpost = |id: &str| {
             format!("arn:aws:s3-outposts:us-west-2:123456789012:outpost/{id}/accesspoint/reports")
         };
         let multi = |alias: &str| format!("arn:aws:s3::123456789012:accesspoint/{alias}");
-        let mut refused: Vec<String> = [
-            "",
-            "ab",
-            ".",
-            "..",
-            "a.b",
-            "A",
-            "Reports",
-            "re_ports",
-            "-reports",
-            "reports-",
-            "a b c",
-            "rep%2forts",
-            "rep%00orts",
-            "r\u{e9}ports",
-            "rep\0rts",
-            "rep\r\nhost: x",
-            "*",
-            "reports#",
-            "reports?x",
-            "reports@x",
-            "reports:more",
-            "reports/object/key",
-            "../reports",
-            "x.mrap",
-            &long,
-        ]
-        .map(name)
-        .into();
+        let mut refused: Vec<String> = NOT_NAMES.iter().map(|name| point(name)).collect();
         refused.extend(["", "op", "op_1", "OP-1", "op-1.evil", "op-1-", "x/y", ".."].map(outpost));
         refused.extend(["", ".mrap", "a.b.mrap", "A.mrap", "-a.mrap", "a", "a.mrap/x"].map(multi));
-        refused.extend(
-            [
-                "arn:", "arn:aws", "arn:aws:s3", "arn:aws:s3:us-west-2:123456789012",
-                "arn:aws:s3:us-west-2:123456789012:", "arn:aws:s3:::reports", "arn:aws:s3:::a/b",
-                "arn:aws:sqs:us-west-2:123456789012:accesspoint/reports",
-                "arn:aws:not-s3:us-west-2:123456789012:accesspoint/reports",
-                "arn:aws:s3express:us-west-2:123456789012:bucket/a--usw2-az1--x-s3",
-                "arn::s3:us-west-2:123456789012:accesspoint/reports",
-                "arn:evil:s3:us-west-2:123456789012:accesspoint/reports",
-                "arn:AWS:s3:us-west-2:123456789012:accesspoint/reports",
-                "arn:aws:S3:us-west-2:123456789012:accesspoint/reports",
-                "arn:aws:s3:us-west-2::accesspoint/reports",
-                "arn:aws:s3:us-west-2:12345678901:accesspoint/reports",
-                "arn:aws:s3:us-west-2:1234567890123:accesspoint/reports",
-                "arn:aws:s3:us-west-2:12345678901a:accesspoint/reports",
-                "arn:aws:s3:us-west-2:123456_89012:accesspoint/reports",
-                "arn:aws:s3:us-west -2:123456789012:accesspoint/reports",
-                "arn:aws:s3:us-west-2.evil.example/:123456789012:accesspoint/reports",
-                "arn:aws:s3:us_west_2:123456789012:accesspoint/reports",
-                "arn:aws:s3:US-WEST-2:123456789012:accesspoint/reports",
-                "arn:aws:s3:cn-north-1:123456789012:accesspoint/reports",
-                "arn:aws-cn:s3:us-west-2:123456789012:accesspoint/reports",
-                "arn:aws:s3:us-west-2:123456789012:bucket/reports",
-                "arn:aws:s3:us-west-2:123456789012:accesspoint",
-                "arn:aws:s3-object-lambda::123456789012:accesspoint/reports",
-                "arn:aws:s3-outposts:us-west-2:123456789012:outpost",
-                "arn:aws:s3-outposts:us-west-2:123456789012:outpost/op-1",
-                "arn:aws:s3-outposts:us-west-2:123456789012:outpost/op-1/bucket/reports",
-                "arn:aws:s3-outposts:us-west-2:123456789012:outpost/op-1/accesspoint/reports/object/a",
-                "ARN:aws:s3:us-west-2:123456789012:accesspoint/reports",
-                "base--x-s3", "--usw2-az1--x-s3", "base--usaz1--x-s3", "base---az1--x-s3",
-                "my.base--usw2-az1--x-s3", "Base--usw2-az1--x-s3", "base--usw2_az1--x-s3",
-                "base--usw2-az1.evil--x-s3", "base--USW2-AZ1--xa-s3", "base--usw2-az1---x-s3",
-            ]
-            .map(str::to_owned),
-        );
+        refused.extend(NOT_BUCKETS.iter().map(|&bucket| bucket.to_owned()));
+        refused.extend([point(&"a".repeat(51)), point(&"a/".repeat(500))]);
         refused.push(format!("{}--usw2-az1--x-s3", "b".repeat(60)));
-        refused.push(format!("arn:aws:s3:us-west-2:123456789012:accesspoint/{}", "a/".repeat(500)));
         for bucket in &refused {
             for words in
                 ["us-west-2", "http://127.0.0.1:9000", "https://s3.us-west-2.amazonaws.com"]
