@@ -1,7 +1,7 @@
 //! Operations on a bucket itself.
 use super::Client;
 use super::body::Payload;
-use super::endpoint::{BucketKind, check_bucket};
+use super::endpoint::{BucketKind, normalized};
 use super::request::Call;
 use crate::error::{Error, ErrorKind, Result};
 use crate::xml;
@@ -16,11 +16,20 @@ pub struct BucketName(String);
 impl FromStr for BucketName {
     type Err = Error;
 
+    /// Parses a bucket's name, or an ARN, which is written with slashes as IAM policies need it.
+    ///
     /// # Errors
-    /// [`ErrorKind::InvalidArgument`], see [`check_bucket`].
+    /// [`ErrorKind::InvalidArgument`], see
+    /// [`check_bucket`](super::endpoint::check_bucket).
     fn from_str(name: &str) -> Result<Self> {
-        check_bucket(name)?;
-        Ok(Self(name.to_owned()))
+        normalized(name).map(Self)
+    }
+}
+
+impl BucketName {
+    /// Returns what the name stands for on AWS.
+    pub fn kind(&self) -> BucketKind {
+        BucketKind::of(&self.0).unwrap_or(BucketKind::GeneralPurpose)
     }
 }
 

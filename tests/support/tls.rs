@@ -8,11 +8,16 @@ use tokio_rustls::rustls::ServerConfig;
 use tokio_rustls::rustls::crypto::ring;
 use tokio_rustls::rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
 
-/// Returns an acceptor for `127.0.0.1`, `localhost` and `BUCKET.localhost`, and the authority's
-/// certificate as PEM. The bucket is named because rustls does not accept a wildcard directly below
-/// a top-level name.
-pub fn acceptor(bucket: &str) -> Result<(TlsAcceptor, String), Box<dyn std::error::Error>> {
-    let names = ["127.0.0.1", "localhost", &format!("{bucket}.localhost")];
+/// Returns an acceptor for `127.0.0.1`, `localhost`, `BUCKET.localhost` and the bucket's access point
+/// in `region`, and the authority's certificate as PEM. The bucket is named because rustls does not
+/// accept a wildcard directly below a top-level name.
+pub fn acceptor(
+    bucket: &str,
+    region: &str,
+) -> Result<(TlsAcceptor, String), Box<dyn std::error::Error>> {
+    let in_host = format!("{bucket}.localhost");
+    let access_point = format!("{bucket}-123456789012.s3-accesspoint.{region}.amazonaws.com");
+    let names = ["127.0.0.1", "localhost", &in_host, &access_point];
     let (config, ca_pem) = config(names.map(str::to_owned).into())?;
     Ok((TlsAcceptor::from(config), ca_pem))
 }

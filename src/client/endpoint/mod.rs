@@ -23,8 +23,8 @@ pub use crate::net::aws::Partition;
 pub use crate::net::host::Scheme;
 pub use located::Located;
 pub(super) use located::Redirect;
-pub(super) use name::copy_source;
 pub use name::{BucketKind, check_bucket};
+pub(super) use name::{copy_source, normalized};
 pub use variant::{Acceleration, Fips, Stack, Variant};
 
 use crate::error::{Error, ErrorKind, Result};

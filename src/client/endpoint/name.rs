@@ -215,7 +215,7 @@ impl<'a> Arn<'a> {
         Ok(Self { partition, region, account, resource })
     }
 
-    /// Returns the ARN in the form with slashes, which `x-amz-copy-source` needs.
+    /// Returns the ARN in the form with slashes.
     fn normalized(&self) -> String {
         let Self { partition, region, account, resource } = self;
         let (service, path) = match resource {
@@ -338,6 +338,17 @@ fn check_plain(bucket: &str) -> Result<()> {
     } else {
         Ok(())
     }
+}
+
+/// Returns a bucket argument in the form with slashes, if it is an ARN.
+///
+/// # Errors
+/// [`ErrorKind::InvalidArgument`], see [`check_bucket`].
+pub(crate) fn normalized(bucket: &str) -> Result<String> {
+    Ok(match Special::parse(bucket)? {
+        Some(Special::Arn(arn)) => arn.normalized(),
+        _ => bucket.to_owned(),
+    })
 }
 
 /// Returns what precedes the key in `x-amz-copy-source`.
