@@ -27,7 +27,7 @@ impl FromStr for BucketName {
 }
 
 impl BucketName {
-    /// Returns what the name stands for on AWS.
+    /// Returns the kind of bucket that the name stands for on AWS.
     pub fn kind(&self) -> BucketKind {
         BucketKind::of(&self.0).unwrap_or(BucketKind::GeneralPurpose)
     }

@@ -113,4 +113,27 @@ mod tests {
             of(&first, 0, "eu-west-1");
         }
     }
+
+    #[test]
+    fn the_latest_keys_are_kept_for_each_lease_and_region() {
+        let leases: Vec<_> = (0..KEPT)
+            .map(|number| {
+                let credentials = Credentials::new(format!("AKID{number}"), "secret");
+                Arc::new(Lease { credentials: Some(credentials), expires: None })
+            })
+            .collect();
+        let kept = KeptKeys::default();
+        let of = |lease: &Arc<Lease>, region| {
+            let (time, scope) = (Timestamp::from_unix(0), Scope { region, service: "s3express" });
+            kept.of(lease, lease.credentials.as_ref().unwrap(), time, scope).unwrap()
+        };
+        let keys: Vec<_> = leases.iter().map(|lease| of(lease, "eu-west-1")).collect();
+        for (lease, key) in leases.iter().zip(&keys) {
+            assert!(Arc::ptr_eq(key, &of(lease, "eu-west-1")));
+        }
+        of(&leases[KEPT - 1], "eu-west-2");
+        assert!(!Arc::ptr_eq(&keys[0], &of(&leases[0], "eu-west-1")), "the oldest is dropped");
+        assert!(Arc::ptr_eq(&keys[KEPT - 1], &of(&leases[KEPT - 1], "eu-west-1")));
+        assert_eq!(sync::read(&kept.keys).len(), KEPT);
+    }
 }

@@ -107,7 +107,7 @@ impl Hosts {
         format!("http://{}", self.address)
     }
 
-    /// Returns the URL of a proxy that leads to the server, whatever the host is.
+    /// Returns the URL of a proxy that leads to the server, for every host.
     pub(crate) fn proxy(&self) -> String {
         self.relay.url()
     }

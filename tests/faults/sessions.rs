@@ -242,7 +242,7 @@ fn the_bucket_is_in_the_host_of_its_zone() {
 
 #[test]
 fn eight_threads_create_one_session() {
-    // A single place for requests shows that a session does not need one of its own.
+    // With a single place for requests, CreateSession has to be sent without one.
     for places in [256, 1] {
         let rig = Rig::with(|config| config.max_requests(NonZeroUsize::new(places).unwrap()));
         let start = Barrier::new(8);

@@ -63,6 +63,19 @@ pub enum Addressing {
 }
 
 /// A server that speaks S3, and the region its requests are signed for.
+///
+/// Access points and directory buckets of AWS have hosts that contain their names, which
+/// [`Endpoint::locate`] derives from the endpoint and the bucket argument:
+///
+/// ```
+/// use s3driver::client::Endpoint;
+///
+/// let located = Endpoint::region("us-east-1")?
+///     .locate("arn:aws:s3:us-west-2:123456789012:accesspoint/reports")?;
+/// assert_eq!(located.host(), "reports-123456789012.s3-accesspoint.us-west-2.amazonaws.com");
+/// assert_eq!((located.signing_service(), located.signing_region()), ("s3", "us-west-2"));
+/// # Ok::<(), s3driver::Error>(())
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Endpoint {
     scheme: Scheme,

@@ -1,5 +1,5 @@
-//! What the bucket argument of an operation can name: a bucket, or something that is used in place
-//! of one. The forms follow AWS's pages on
+//! The names that an operation accepts as its bucket: those of buckets, and those of access points and
+//! directory buckets, which are used in place of one. The forms follow AWS's pages on
 //! [access points](https://docs.aws.amazon.com/AmazonS3/latest/userguide/access-points-naming.html),
 //! [Outposts](https://docs.aws.amazon.com/AmazonS3/latest/userguide/S3onOutposts.html),
 //! [multi-region access points](https://docs.aws.amazon.com/AmazonS3/latest/userguide/MultiRegionAccessPointRequests.html)
@@ -19,8 +19,8 @@ const DIRECTORY_ENDINGS: [&str; 2] = ["--x-s3", "--xa-s3"];
 /// The ending of the alias of an access point of an Outpost.
 const OUTPOST_ENDING: &str = "--op-s3";
 
-/// The kind of what a bucket argument names. It decides the host, the signature and which features
-/// there are.
+/// The kind of bucket that a bucket argument names. It decides the host, the signature and the
+/// available features.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum BucketKind {
