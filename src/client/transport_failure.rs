@@ -1,6 +1,6 @@
 //! Turns failures below HTTP into errors that name the party, the origin of its name, and the
 //! remedy.
-use super::endpoint::{Endpoint, Located};
+use super::endpoint::{BucketKind, Endpoint, Located};
 use super::hint::WRITE_HTTPS;
 use crate::error::{Error, ErrorKind};
 use crate::net::aws::is_known_area;
@@ -119,6 +119,12 @@ fn of_connection(failure: &NoConnection, way: Way<'_>) -> Option<String> {
             format!(
                 "the host name is made from the region {region}, which is not a known region \
                 of AWS: check region"
+            )
+        }
+        (Party::Server, Obstacle::Name) if amazons && located.kind() == BucketKind::Directory => {
+            format!(
+                "the host name is made from the zone in the bucket's name and the region {region}: \
+                 check both, and that this machine can look up names on the Internet"
             )
         }
         (Party::Server, Obstacle::Name) if is_made_from_region(way) => format!(

@@ -436,3 +436,18 @@ fn listings_without_order_are_complete() {
     let keys: Vec<_> = rig.client.objects(ZONAL, after).map(|object| object.unwrap().key).collect();
     assert_eq!(keys, ["d/1", "d/0", "c", "b/1"]);
 }
+
+#[test]
+fn an_unknown_zone_is_named() {
+    let endpoint = Endpoint::region("us-west-2").unwrap();
+    let config = Config::new(endpoint).static_credentials(own_keys());
+    let client = Client::new(config.retry(retry().max_attempts(1)).timeouts(timeouts())).unwrap();
+    let bucket = "reports--no-such-az--x-s3";
+    let error = client.head_object(bucket, "key", &GetObject::default()).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Connect, "{error}");
+    assert!(error.to_string().contains(".s3express-no-such-az.us-west-2.amazonaws.com"), "{error}");
+    assert!(
+        error.hint().is_some_and(|hint| hint.contains("the zone in the bucket's name")),
+        "{error}"
+    );
+}
