@@ -4,8 +4,8 @@ use crate::hosts::{Hosts, Received};
 use crate::server::{Answer, error_document};
 use crate::{retry, timeouts};
 use s3driver::client::{
-    Client, Config, CopySource, DeleteObject, Endpoint, GetObject, HELD_BODY, ListObjects,
-    ObjectSettings, Presign, PresignMethod, Proxy, SignatureVersion,
+    Client, Config, CopySource, DeleteObject, Endpoint, GetObject, ListObjects, ObjectSettings,
+    Presign, PresignMethod, Proxy, SignatureVersion,
 };
 use s3driver::sign::Credentials;
 use s3driver::sign::verify::{Content, Verifier};
@@ -136,7 +136,7 @@ fn a_multi_region_access_point_gets_signatures_for_every_region() {
     work(&client, MULTI).unwrap();
     // A body that is read only once is not signed, because version 4A has no chunks.
     let settings = ObjectSettings::default();
-    let content = vec![7; usize::try_from(HELD_BODY).unwrap() + 1];
+    let content = vec![7; usize::try_from(s3driver::client::HELD_BODY).unwrap() + 1];
     let length = content.len() as u64;
     client.put_object_from(MULTI, "big", &mut &content[..], length, &settings).unwrap();
     for request in server.seen() {
