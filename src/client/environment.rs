@@ -1,7 +1,7 @@
 //! Creates a client from AWS's environment variables and shared configuration files.
 use super::Client;
 use super::config::Config;
-use super::endpoint::{Endpoint, Fips, Scheme, Stack, Variant};
+use super::endpoint::{ArnRegions, Endpoint, Fips, Scheme, Stack, Variant};
 use super::roots::read_roots;
 use super::values::SessionAuth;
 use crate::credentials::{Cache, Chain, Context, Environment};
@@ -41,6 +41,7 @@ impl Config {
     /// | `AWS_USE_FIPS_ENDPOINT` | `use_fips_endpoint` | `true` selects this endpoint |
     /// | `AWS_USE_DUALSTACK_ENDPOINT` | `use_dualstack_endpoint` | `true` selects this endpoint |
     /// | `AWS_S3_DISABLE_EXPRESS_SESSION_AUTH` | `s3_disable_express_session_auth` | `true`: [`SessionAuth::Disabled`] |
+    /// | `AWS_S3_USE_ARN_REGION` | `s3_use_arn_region` | `false`: [`ArnRegions::Own`] |
     /// | `AWS_CA_BUNDLE` | `ca_bundle` | a PEM file of certificates to trust |
     ///
     /// Of several endpoints, the first one in this order is used: `AWS_ENDPOINT_URL_S3`,
@@ -60,7 +61,8 @@ impl Config {
     /// a file of certificates cannot be read.
     pub fn from_env(environment: &Environment) -> Result<Self> {
         let context = Context::default().with_environment(environment.clone());
-        let is_on = |variable: &str, key: &str| is_on(&context, variable, key);
+        let is_on =
+            |variable: &str, key: &str| switch(&context, variable, key).map(|on| on == Some(true));
         let ignored =
             is_on("AWS_IGNORE_CONFIGURED_ENDPOINT_URLS", "ignore_configured_endpoint_urls")?;
         let url = if ignored { None } else { endpoint_url(environment, &context)? };
@@ -74,7 +76,11 @@ impl Config {
         let sessions =
             is_on("AWS_S3_DISABLE_EXPRESS_SESSION_AUTH", "s3_disable_express_session_auth")?;
 
-        let mut config = Self::new(endpoint(url.as_deref(), context.region().as_deref(), variant)?);
+        let mut endpoint = endpoint(url.as_deref(), context.region().as_deref(), variant)?;
+        if switch(&context, "AWS_S3_USE_ARN_REGION", "s3_use_arn_region")? == Some(false) {
+            endpoint = endpoint.with_arn_regions(ArnRegions::Own);
+        }
+        let mut config = Self::new(endpoint);
         if sessions {
             config = config.session_auth(SessionAuth::Disabled);
         }
@@ -93,11 +99,11 @@ const DUAL_STACK: &str = "AWS_USE_DUALSTACK_ENDPOINT";
 
 /// Reads a switch. A word other than `true` and `false` is an error: a switch that was meant to be
 /// on would be off.
-fn is_on(context: &Context, variable: &str, key: &str) -> Result<bool> {
+fn switch(context: &Context, variable: &str, key: &str) -> Result<Option<bool>> {
     match context.setting(variable, key) {
-        None => Ok(false),
-        Some(word) if word.eq_ignore_ascii_case("false") => Ok(false),
-        Some(word) if word.eq_ignore_ascii_case("true") => Ok(true),
+        None => Ok(None),
+        Some(word) if word.eq_ignore_ascii_case("false") => Ok(Some(false)),
+        Some(word) if word.eq_ignore_ascii_case("true") => Ok(Some(true)),
         Some(word) => Err(Error::new(
             ErrorKind::Configuration,
             format!(
@@ -276,6 +282,12 @@ mod tests {
         assert_eq!(sessions(&[region]), SessionAuth::Enabled);
         let disabled = ("AWS_S3_DISABLE_EXPRESS_SESSION_AUTH", "true");
         assert_eq!(sessions(&[region, disabled]), SessionAuth::Disabled);
+        let point = "arn:aws:s3:us-west-2:123456789012:accesspoint/reports";
+        let allows = |pairs: &[(&str, &str)]| {
+            config(pairs).expect("a configuration").endpoint.locate(point).is_ok()
+        };
+        assert!(allows(&[region]) && allows(&[region, ("AWS_S3_USE_ARN_REGION", "true")]));
+        assert!(!allows(&[region, ("AWS_S3_USE_ARN_REGION", "false")]));
         let text = "[default]\nregion = eu-west-1\nca_bundle = /nowhere.pem\n";
         let error = in_file(text, &[]).expect_err("refused");
         assert!(error.to_string().contains("AWS_CA_BUNDLE"), "{error}");

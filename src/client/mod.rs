@@ -80,7 +80,7 @@ pub use condition::Condition;
 pub(crate) use config::MAX_REQUESTS;
 pub use config::{Config, Timeouts};
 pub use delete::{DELETE_OBJECTS_KEYS, DeleteObject};
-pub use endpoint::{Addressing, BucketKind, Endpoint, Scheme, Variant};
+pub use endpoint::{Addressing, ArnRegions, BucketKind, Endpoint, Scheme, Variant};
 pub use entries::Entries;
 pub(crate) use fallback::lacks_operation;
 pub use listing::ListObjects;

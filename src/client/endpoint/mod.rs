@@ -85,7 +85,20 @@ pub struct Endpoint {
     base_path: String,
     region: String,
     addressing: Addressing,
+    arn_regions: ArnRegions,
     source: HostSource,
+}
+
+/// The regions that the ARN of an access point may name. AWS's SDKs call this `use_arn_region`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum ArnRegions {
+    /// Every region of the endpoint's partition: requests go to the ARN's region, and are signed for
+    /// it.
+    #[default]
+    Any,
+    /// The endpoint's region. Other ARNs are refused.
+    Own,
 }
 
 /// The origin of the host.
@@ -172,6 +185,7 @@ impl Endpoint {
             base_path: String::new(),
             region: region.to_owned(),
             addressing: Addressing::Auto,
+            arn_regions: ArnRegions::Any,
             source: HostSource::Region(variant),
         })
     }
@@ -246,6 +260,7 @@ impl Endpoint {
             base_path: String::new(),
             region,
             addressing: Addressing::Auto,
+            arn_regions: ArnRegions::Any,
             source: HostSource::Url(source),
         }
     }
@@ -264,6 +279,13 @@ impl Endpoint {
         Ok(self)
     }
 
+    /// Returns the endpoint with another choice of regions that an ARN may name.
+    #[must_use]
+    pub const fn with_arn_regions(mut self, regions: ArnRegions) -> Self {
+        self.arn_regions = regions;
+        self
+    }
+
     /// Returns the endpoint for a bucket that is in another region: with another host if the host
     /// depends on the region, and with only another signature if a URL determines the host.
     ///
@@ -272,7 +294,8 @@ impl Endpoint {
     pub fn for_region(&self, region: &str) -> Result<Self> {
         match self.source {
             HostSource::Region(variant) => {
-                Self::aws(region, self.scheme, variant)?.with_addressing(self.addressing)
+                let moved = Self::aws(region, self.scheme, variant)?;
+                moved.with_arn_regions(self.arn_regions).with_addressing(self.addressing)
             }
             HostSource::Url(_) => {
                 Ok(Self { region: checked_custom_region(region)?, ..self.clone() })
@@ -377,6 +400,12 @@ impl Endpoint {
     /// region of the ARN.
     fn locate_arn(&self, bucket: &str, arn: &Arn<'_>) -> Result<Located> {
         let kind = Special::Arn(*arn).kind();
+        let is_elsewhere = !arn.region.is_empty() && arn.region != self.region;
+        if is_elsewhere && self.arn_regions == ArnRegions::Own {
+            let why = format!("the ARN's region is not {}, the only one allowed", self.region);
+            return Err(bucket_error(bucket, &why)
+                .with_hint("set the region of the ARN, or allow other regions (use_arn_region)"));
+        }
         if kind == BucketKind::MultiRegion && !cfg!(feature = "sigv4a") {
             let why = "multi-region access points need signatures of version 4A, and s3driver was \
                        built without the feature sigv4a";

@@ -116,7 +116,7 @@ impl Site<'_> {
 #[allow(clippy::unwrap_used, reason = "tests")]
 mod tests {
     use crate::client::endpoint::{
-        Acceleration, Addressing, Endpoint, Fips, Scheme, Stack, Variant,
+        Acceleration, Addressing, ArnRegions, Endpoint, Fips, Scheme, Stack, Variant,
     };
     use crate::error::{ErrorKind, Result};
 
@@ -331,6 +331,19 @@ mod tests {
         } else {
             assert!(multi.unwrap_err().message().contains("without the feature sigv4a"));
         }
+    }
+
+    #[test]
+    fn the_region_of_an_arn_can_be_required_to_be_the_endpoints() {
+        let own = |words: &str| endpoint(words).unwrap().with_arn_regions(ArnRegions::Own);
+        assert!(own("us-west-2").locate(POINT).is_ok());
+        for bucket in [POINT, LAMBDA, OUTPOST] {
+            for endpoint in [own("us-east-1"), own("us-west-2").for_region("us-east-1").unwrap()] {
+                let error = endpoint.locate(bucket).unwrap_err();
+                assert!(error.message().contains("the ARN's region is not us-east-1"), "{error}");
+            }
+        }
+        assert_eq!(own("us-east-1").locate(MULTI).is_ok(), cfg!(feature = "sigv4a"));
     }
 
     #[test]
