@@ -1,20 +1,21 @@
-//! AWS's UriEncode: the one encoder of what is signed and of what is sent.
+//! AWS's UriEncode: the only encoder, used for what is signed and for what is sent.
 
-/// Percent-encodes a key for the path: everything but `A-Za-z0-9-._~` and `/`.
+/// Percent-encodes a key for use in the path: everything except `A-Za-z0-9-._~` and `/`.
 pub fn encode_path(key: &str) -> String {
     let mut out = String::with_capacity(key.len());
     push_path(&mut out, key);
     out
 }
 
-/// Percent-encodes a query name or value: everything but `A-Za-z0-9-._~`.
+/// Percent-encodes a query parameter's name or value: everything except `A-Za-z0-9-._~`.
 pub fn encode_component(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     push_component(&mut out, text);
     out
 }
 
-/// Returns the query as it is sent, without `?`; an empty value leaves a bare name.
+/// Returns the query as it is sent, without `?`. A parameter with an empty value becomes a bare
+/// name.
 pub fn query_string(pairs: &[(&str, &str)]) -> String {
     let mut out =
         String::with_capacity(pairs.iter().map(|(name, value)| name.len() + value.len() + 2).sum());
@@ -63,8 +64,8 @@ fn uri_encode(out: &mut String, bytes: &[u8], kept: &[bool; 256]) {
     }
 }
 
-/// The fast path of [`uri_encode`]: runs of kept bytes are copied at once. Kept bytes are ASCII, so
-/// each run ends at a character's boundary.
+/// Does the same as [`uri_encode`], but copies whole runs of kept bytes at once. Kept bytes are
+/// ASCII, so each run ends at a character boundary.
 fn push_encoded(out: &mut String, text: &str, kept: &[bool; 256]) {
     let mut rest = text;
     while let Some(start) = rest.bytes().position(|byte| !kept[usize::from(byte)]) {
@@ -84,7 +85,7 @@ const COMPONENT: [bool; 256] = table(UNRESERVED, None);
 const PATH: [bool; 256] = table(UNRESERVED, Some(b'/'));
 const UPPER_HEX: [u8; 16] = *b"0123456789ABCDEF";
 
-/// Marks the bytes of `kept`, and `also`.
+/// Returns a table in which the bytes of `kept` and the byte `also` are set.
 pub(super) const fn table(kept: &[u8], also: Option<u8>) -> [bool; 256] {
     let mut table = [false; 256];
     let mut i = 0;
@@ -141,7 +142,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn what_is_encoded_comes_back(text in any::<String>()) {
+        fn encoding_can_be_reversed(text in any::<String>()) {
             let (path, component) = (encode_path(&text), encode_component(&text));
             prop_assert_eq!(decode(&path), text.as_bytes());
             prop_assert_eq!(decode(&component), text.as_bytes());
@@ -149,7 +150,7 @@ mod tests {
             prop_assert_eq!(component.replace("%2F", "/"), &*path);
             let mut plain = String::new();
             uri_encode(&mut plain, text.as_bytes(), &PATH);
-            prop_assert_eq!(plain, path, "the fast path agrees");
+            prop_assert_eq!(plain, path, "both encoders return the same text");
         }
     }
 }
