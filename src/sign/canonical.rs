@@ -116,8 +116,8 @@ impl<'a> Headers<'a> {
         self.all.iter().filter_map(|header| Some((header.added?, header.value)))
     }
 
-    /// Sorts the headers by name. Returns an error if a header occurs twice of which servers read
-    /// only one value.
+    /// Sorts the headers by name. Returns an error if a header is repeated although servers read
+    /// only one of its values.
     pub(super) fn sort(&mut self) -> Result<(), Error> {
         self.all.sort_by(|a, b| a.name.cmp(&b.name));
         match self

@@ -64,8 +64,8 @@ fn uri_encode(out: &mut String, bytes: &[u8], kept: &[bool; 256]) {
     }
 }
 
-/// Does the same as [`uri_encode`], but copies whole runs of kept bytes at once. Kept bytes are
-/// ASCII, so each run ends at a character boundary.
+/// Like [`uri_encode`], but copies whole runs of kept bytes at once. Kept bytes are ASCII, so each
+/// run ends at a character boundary.
 fn push_encoded(out: &mut String, text: &str, kept: &[bool; 256]) {
     let mut rest = text;
     while let Some(start) = rest.bytes().position(|byte| !kept[usize::from(byte)]) {

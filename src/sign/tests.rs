@@ -1,5 +1,5 @@
-//! Every list and limit of the signer next to one that was written from its source, and what each
-//! refusal says.
+//! Compares every list and limit of the signer with one that was written independently from its
+//! source, and checks that each error message says what to do.
 use super::check::{SIGNERS_PARAMETERS, SINGLE_HEADERS};
 use super::syntax::is_token;
 use super::*;
@@ -18,8 +18,8 @@ fn set<'a>(names: impl IntoIterator<Item = &'a str>) -> BTreeSet<&'a str> {
     names.into_iter().collect()
 }
 
-/// Each name once, and none but these.
-fn same(ours: &[&str], source: &str) {
+/// Checks that `ours` contains exactly the names in `source`, each of them once.
+fn assert_same_names(ours: &[&str], source: &str) {
     assert_eq!(set(ours.iter().copied()), set(source.split_ascii_whitespace()));
     assert_eq!(ours.len(), set(ours.iter().copied()).len());
 }
@@ -28,8 +28,8 @@ fn same(ours: &[&str], source: &str) {
 /// older editions); `QSAOfInterest` of botocore/auth.py; `signed_subresources` of Ceph's
 /// rgw_auth_s3.cc.
 #[test]
-fn sub_resources() {
-    same(
+fn sub_resources_are_those_of_aws_boto_and_ceph() {
+    assert_same_names(
         &v2::SUB_RESOURCES,
         "acl lifecycle location logging notification partNumber policy requestPayment uploadId uploads versionId \
          versioning versions website torrent delete \
@@ -50,8 +50,8 @@ fn sub_resources() {
 /// sigv4-query-string-auth.html; `X-Amz-S3session-Token` of CreateSession; `X-Amz-Region-Set` of
 /// SigV4A; RESTAuthentication.html, "Query String Request Authentication Alternative".
 #[test]
-fn parameters_of_the_signature() {
-    same(
+fn parameters_of_a_signature_are_refused() {
+    assert_same_names(
         &SIGNERS_PARAMETERS,
         "X-Amz-Algorithm X-Amz-Credential X-Amz-Date X-Amz-Expires X-Amz-SignedHeaders X-Amz-Signature \
          X-Amz-Security-Token X-Amz-S3session-Token X-Amz-Region-Set AWSAccessKeyId Signature Expires",
@@ -84,8 +84,8 @@ fn parameters_of_the_signature() {
 }
 
 #[test]
-fn headers_with_one_value() {
-    same(
+fn headers_with_one_value_cannot_be_repeated() {
+    assert_same_names(
         &SINGLE_HEADERS,
         "host date expires range content-type content-length content-md5 x-amz-date x-amz-content-sha256 \
          x-amz-security-token x-amz-s3session-token x-amz-region-set x-amz-decoded-content-length",
@@ -108,8 +108,8 @@ fn headers_with_one_value() {
 }
 
 #[test]
-fn values_that_are_hidden() {
-    same(
+fn secret_headers_are_redacted() {
+    assert_same_names(
         &redact::SECRETS,
         "authorization proxy-authorization cookie set-cookie x-amz-mfa \
          x-amz-security-token x-amz-s3session-token x-amz-signature signature \
@@ -128,7 +128,7 @@ fn values_that_are_hidden() {
 
 /// `tchar` of RFC 9110 section 5.6.2; `unreserved` of RFC 3986 section 2.3; `pchar` of section 3.3.
 #[test]
-fn characters() {
+fn allowed_characters_are_those_of_the_rfcs() {
     for byte in 0..=u8::MAX {
         let text = String::from(char::from(byte));
         let alphanumeric = byte.is_ascii_alphanumeric();
@@ -142,7 +142,7 @@ fn characters() {
         let target = format!("/?a={text}");
         let in_query = (in_path || byte == b'?') && byte != b'+' && byte != b'&';
         assert_eq!(Request::from_target("GET", &target).is_ok(), in_query, "{text:?}");
-        // RFC 9110 section 5.5: no control character but the tab.
+        // RFC 9110 section 5.5 allows no control character except the tab.
         let value = format!("a{text}b");
         let headers = [("host", "h"), ("x-other", &*value)];
         let request = Request::new("GET", "/").headers(&headers);
@@ -154,7 +154,7 @@ fn characters() {
 /// sig-v4-header-based-auth.html, sigv4-streaming.html and sigv4-streaming-trailers.html:
 /// "x-amz-content-sha256".
 #[test]
-fn names_of_payloads() {
+fn payloads_have_the_names_that_aws_defines() {
     for (payload, name) in [
         (v4::Payload::Unsigned, "UNSIGNED-PAYLOAD"),
         (v4::Payload::StreamingSigned, "STREAMING-AWS4-HMAC-SHA256-PAYLOAD"),
@@ -176,14 +176,14 @@ fn names_of_payloads() {
 /// sigv4-query-string-auth.html: "minimum 1, maximum 604800 (seven days)"; sigv4-streaming.html:
 /// "at least 8 KB" and "we recommend a chunk size of at least 64 KB".
 #[test]
-fn limits() {
+fn limits_are_those_of_aws() {
     assert_eq!((v4::MIN_EXPIRY.as_secs(), v4::MAX_EXPIRY.as_secs()), (1, 604_800));
     assert_eq!((chunked::MIN_CHUNK_SIZE, chunked::DEFAULT_CHUNK_SIZE), (8_192, 65_536));
     assert_eq!(chunked::MAX_CHUNK_SIZE, 16_777_216);
 }
 
 #[test]
-fn every_refusal_says_what_to_do() {
+fn every_error_says_what_to_do() {
     let refusals = [
         Error::Method { method: "G T".into() },
         Error::Path { path: "/ ".into(), byte: 1 },
@@ -230,11 +230,12 @@ fn every_refusal_says_what_to_do() {
             text.contains([':']) && text.len() > 30 && !text.contains('\n'),
             "{refusal:?}: {text}"
         );
-        assert!(texts.insert(text), "{refusal:?} says the same as another");
+        assert!(texts.insert(text), "{refusal:?} has the same message as another error");
     }
     assert_eq!(
         Error::ExpiryOutOfRange(Duration::from_millis(500)).to_string(),
-        "a presigned URL cannot live for 0.5 s: choose whole seconds from 1 s to 604800 s (7 days)"
+        "a presigned URL cannot be valid for 0.5 s: choose a whole number of seconds from 1 to \
+         604800 (7 days)"
     );
 }
 
