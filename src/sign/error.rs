@@ -28,7 +28,7 @@ pub enum Error {
         /// The part of the URL that cannot be signed.
         part: UrlPart,
     },
-    /// A query parameter has no name. It would be signed as `=` and sent as nothing.
+    /// A query parameter has no name. It would be signed as `=`, but not sent at all.
     UnnamedParameter,
     /// A query given as text is not encoded as it has to be sent: it contains a byte that RFC 3986
     /// does not allow, a `%` that is not followed by two hex digits, a `+` (which some servers read

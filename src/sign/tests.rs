@@ -24,9 +24,9 @@ fn assert_same_names(ours: &[&str], source: &str) {
     assert_eq!(ours.len(), set(ours.iter().copied()).len());
 }
 
-/// RESTAuthentication.html, "Constructing the CanonicalizedResource Element" (with `torrent` of its
-/// older editions); `QSAOfInterest` of botocore/auth.py; `signed_subresources` of Ceph's
-/// rgw_auth_s3.cc.
+/// The sources are RESTAuthentication.html, "Constructing the CanonicalizedResource Element" (with
+/// `torrent` from older editions), `QSAOfInterest` in botocore/auth.py, and `signed_subresources`
+/// in Ceph's rgw_auth_s3.cc.
 #[test]
 fn sub_resources_are_those_of_aws_boto_and_ceph() {
     assert_same_names(
@@ -47,8 +47,9 @@ fn sub_resources_are_those_of_aws_boto_and_ceph() {
     }
 }
 
-/// sigv4-query-string-auth.html; `X-Amz-S3session-Token` of CreateSession; `X-Amz-Region-Set` of
-/// SigV4A; RESTAuthentication.html, "Query String Request Authentication Alternative".
+/// The sources are sigv4-query-string-auth.html, CreateSession (`X-Amz-S3session-Token`), SigV4A
+/// (`X-Amz-Region-Set`), and RESTAuthentication.html, "Query String Request Authentication
+/// Alternative".
 #[test]
 fn parameters_of_a_signature_are_refused() {
     assert_same_names(
@@ -96,7 +97,8 @@ fn headers_with_one_value_cannot_be_repeated() {
         let request = Request::new("GET", "/").headers(headers);
         let refused = Error::RepeatedHeader { name: name.to_owned() };
         assert_eq!(v2::sign(&request, None, &credentials(), TIME).unwrap_err(), refused);
-        // The signer's own headers are compared before they are sorted.
+        // The headers that the signer adds are compared with its values before duplicates are
+        // looked for.
         if !["x-amz-date", "x-amz-content-sha256"].contains(&name) {
             let payload = v4::Payload::Unsigned;
             assert_eq!(
@@ -126,7 +128,8 @@ fn secret_headers_are_redacted() {
     }
 }
 
-/// `tchar` of RFC 9110 section 5.6.2; `unreserved` of RFC 3986 section 2.3; `pchar` of section 3.3.
+/// The sources are RFC 9110 section 5.6.2 (`tchar`) and RFC 3986 sections 2.3 (`unreserved`) and
+/// 3.3 (`pchar`).
 #[test]
 fn allowed_characters_are_those_of_the_rfcs() {
     for byte in 0..=u8::MAX {
@@ -151,8 +154,8 @@ fn allowed_characters_are_those_of_the_rfcs() {
     }
 }
 
-/// sig-v4-header-based-auth.html, sigv4-streaming.html and sigv4-streaming-trailers.html:
-/// "x-amz-content-sha256".
+/// The sources are the descriptions of `x-amz-content-sha256` in sig-v4-header-based-auth.html,
+/// sigv4-streaming.html and sigv4-streaming-trailers.html.
 #[test]
 fn payloads_have_the_names_that_aws_defines() {
     for (payload, name) in [
@@ -173,8 +176,8 @@ fn payloads_have_the_names_that_aws_defines() {
     }
 }
 
-/// sigv4-query-string-auth.html: "minimum 1, maximum 604800 (seven days)"; sigv4-streaming.html:
-/// "at least 8 KB" and "we recommend a chunk size of at least 64 KB".
+/// The sources are sigv4-query-string-auth.html ("minimum 1, maximum 604800 (seven days)") and
+/// sigv4-streaming.html ("at least 8 KB" and "we recommend a chunk size of at least 64 KB").
 #[test]
 fn limits_are_those_of_aws() {
     assert_eq!((v4::MIN_EXPIRY.as_secs(), v4::MAX_EXPIRY.as_secs()), (1, 604_800));
@@ -239,7 +242,7 @@ fn every_error_says_what_to_do() {
     );
 }
 
-/// A parameter without a name would be signed as `=` and sent as nothing.
+/// A parameter without a name would be signed as `=`, but not sent at all.
 #[test]
 fn a_query_parameter_needs_a_name() {
     let credentials = Credentials::new("id", "secret");

@@ -1,4 +1,5 @@
-//! Presigned URLs (<https://docs.aws.amazon.com/AmazonS3/latest/API/sigv4-query-string-auth.html>).
+//! Signing of presigned URLs
+//! (<https://docs.aws.amazon.com/AmazonS3/latest/API/sigv4-query-string-auth.html>).
 use super::header::REQUIRED;
 use super::{ALGORITHM, MAX_EXPIRY, MIN_EXPIRY, Payload, SigningKey, is_s3, path_rule};
 use crate::sign::canonical::{Headers, canonical_query, canonical_request};
@@ -8,11 +9,11 @@ use crate::time::Timestamp;
 use std::time::Duration;
 
 impl SigningKey {
-    /// Signs in the query, as [`presign`](super::presign) does.
+    /// Signs a URL, as [`presign`](super::presign) does.
     ///
     /// # Errors
-    /// As for [`presign`](super::presign), and [`Error::SigningKeyDay`] when the key is for another
-    /// day.
+    /// The errors of [`presign`](super::presign), and [`Error::SigningKeyDay`] if the key belongs
+    /// to a different day.
     pub fn presign(
         &self,
         request: &Request<'_>,
@@ -59,8 +60,8 @@ impl SigningKey {
     }
 }
 
-/// Returns the headers that a presigned URL covers. The time and the session token are in the
-/// query; in a header too they would be signed twice, and read once.
+/// Returns the headers that a presigned URL covers. Time and session token are in the query. If a
+/// header repeated them, they would be signed twice, but servers would read only one of them.
 pub(in crate::sign) fn presigned_headers<'a>(
     request: &Request<'a>,
     amz_date: &str,

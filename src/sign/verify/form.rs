@@ -1,7 +1,7 @@
-//! Forms of browser uploads, of both versions.
+//! Verification of forms for browser uploads, in both signature versions.
 use super::outcome::{Carrier, SignedBody, SignedBy};
 use super::policy::Policy;
-use super::received::{Form, Once, Verifier};
+use super::received::{Form, UniqueFields, Verifier};
 use super::refusal::Refusal;
 use crate::sign::check::check_policy;
 use crate::sign::explain::Cause;
@@ -12,14 +12,14 @@ use crate::time::Timestamp;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
-/// The fields that need no condition in the policy: in version 4 "x-amz-signature, file, policy",
-/// in version 2 "AWSAccessKeyId, signature, file, policy", and in both those whose names begin with
-/// `x-ignore-`.
+/// The fields that do not need a condition in the policy. In version 4, AWS's page exempts
+/// "x-amz-signature, file, policy", in version 2 "AWSAccessKeyId, signature, file, policy", and in
+/// both versions fields whose names begin with `x-ignore-`.
 const EXEMPT_V4: [&str; 3] = ["x-amz-signature", "file", "policy"];
 const EXEMPT_V2: [&str; 4] = ["AWSAccessKeyId", "signature", "file", "policy"];
 
 pub(super) fn verify(verifier: &Verifier<'_>, form: &Form<'_>) -> Result<SignedBy, Refusal> {
-    let fields = Once::of_fields(form.fields);
+    let fields = UniqueFields::of_fields(form.fields);
     let encoded = fields.require("policy")?;
     check_policy(encoded)?;
     let document = STANDARD.decode(encoded).map_err(|_| Refusal::at(Cause::Malformed, "policy"))?;
@@ -38,7 +38,7 @@ pub(super) fn verify(verifier: &Verifier<'_>, form: &Form<'_>) -> Result<SignedB
 
 fn verify_v4(
     verifier: &Verifier<'_>,
-    fields: &Once<'_>,
+    fields: &UniqueFields<'_>,
     policy: &str,
 ) -> Result<SignedBy, Refusal> {
     if fields.get("AWSAccessKeyId")?.is_some() {
@@ -52,7 +52,7 @@ fn verify_v4(
 
 fn verify_v2(
     verifier: &Verifier<'_>,
-    fields: &Once<'_>,
+    fields: &UniqueFields<'_>,
     policy: &str,
 ) -> Result<SignedBy, Refusal> {
     let id = fields.require("AWSAccessKeyId")?;
@@ -61,14 +61,14 @@ fn verify_v2(
     compare(Version::V2, id, scope, &form, fields.require("signature")?)
 }
 
-fn token<'a>(fields: &'a Once<'_>) -> Result<Option<&'a str>, Refusal> {
+fn token<'a>(fields: &'a UniqueFields<'_>) -> Result<Option<&'a str>, Refusal> {
     match fields.get("x-amz-security-token")? {
         Some(token) => Ok(Some(token)),
         None => fields.get("x-amz-s3session-token"),
     }
 }
 
-/// Compares the signature that was computed for the form with the one that it has.
+/// Compares the signature that the form contains with the one that was computed for it.
 fn compare(
     version: Version,
     access_key_id: &str,
@@ -102,10 +102,10 @@ fn steps(version: Version, form: &PostForm) -> Steps {
     }
 }
 
-/// Returns the access key, the scope and the time that a form of version 4 names.
+/// Returns the access key, the scope and the time that a version 4 form states.
 fn claim<'a>(
     verifier: &Verifier<'_>,
-    fields: &'a Once<'_>,
+    fields: &'a UniqueFields<'_>,
 ) -> Result<(&'a str, Scope<'a>, Timestamp), Refusal> {
     let malformed = |place: &str| Refusal::at(Cause::Malformed, place);
     let algorithm = fields.require("x-amz-algorithm")?;
