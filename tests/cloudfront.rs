@@ -431,7 +431,7 @@ mod keys {
             (key_file("test_openssh.pem"), "convert a copy with `ssh-keygen -p -m PEM"),
             (
                 RSA.replace("RSA PRIVATE", "DSA PRIVATE"),
-                "of the kind `DSA PRIVATE KEY` cannot sign",
+                "does not accept a key of the type `DSA PRIVATE KEY`",
             ),
             (format!("{RSA}{RSA}"), "more than one private key"),
             (damaged, "damaged"),

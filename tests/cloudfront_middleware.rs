@@ -704,7 +704,7 @@ mod configuration {
             (vec![("privatekey", "/does/not/exist.pem")], "failed to read privatekey file"),
             (
                 vec![("privatekey", RSA_PUBLIC)],
-                "this is a public key, which cannot sign: use the private key that belongs to it",
+                "this is a public key, which cannot sign: use the matching private key",
             ),
             (
                 vec![("keypairid", "K 1")],

@@ -1,6 +1,6 @@
-//! PEM blocks in the shapes in which they arrive: surrounded by text, with CRLF line ends, indented
-//! by YAML, joined into one line by a shell, with escaped line ends, several in a file, or entirely
-//! in base64.
+//! Parsing of PEM blocks in the forms that occur in practice: surrounded by text, with CRLF line
+//! endings, indented by YAML, joined into one line by a shell, with escaped line endings, several
+//! in a file, or entirely in base64.
 use crate::error::{Error, ErrorKind, Result};
 use zeroize::Zeroizing;
 
@@ -11,22 +11,22 @@ pub(super) struct Block<'a> {
 }
 
 impl Block<'_> {
-    /// Reports whether the block uses legacy encryption, which headers inside the block announce
-    /// (RFC 1421 section 4.6.1.1).
+    /// Reports whether the block uses legacy encryption, which is announced by headers inside the
+    /// block (RFC 1421 section 4.6.1.1).
     pub(super) fn is_legacy_encrypted(&self) -> bool {
         self.body.contains("Proc-Type:") && self.body.contains("ENCRYPTED")
     }
 
-    /// Returns the block in the form that strict decoders require: nothing around it, 64 characters
-    /// per line.
+    /// Returns the block in the form that strict decoders require: without surrounding text, and
+    /// with 64 characters per line.
     ///
-    /// Variables, parameter stores and JSON documents often hold escaped line ends (a backslash and
-    /// a letter), sometimes escaped twice. A slash may be escaped as well, and lines may be quoted.
-    /// Neither backslashes nor quotes belong to the base64 alphabet.
+    /// Environment variables, parameter stores and JSON documents often contain escaped line
+    /// endings (a backslash and a letter), sometimes escaped twice. A slash may be escaped as well,
+    /// and lines may be quoted. Backslashes and quotes are not part of the base64 alphabet.
     pub(super) fn normalised(&self) -> Zeroizing<String> {
         const WIDTH: usize = 64;
-        // Reserves all the memory at once: a buffer that grows leaves copies of the key in freed
-        // memory.
+        // All the memory is reserved at once because a growing buffer would leave copies of the key
+        // in freed memory.
         let size = self.body.len() + self.body.len() / WIDTH + 2 * self.label.len() + WIDTH;
         let mut text = Zeroizing::new(String::with_capacity(size));
         text.push_str("-----BEGIN ");
@@ -37,7 +37,7 @@ impl Block<'_> {
         for c in self.body.chars() {
             match c {
                 '\\' => escaped = true,
-                // An escaped line end, not a letter of base64.
+                // This letter belongs to an escaped line ending, not to the base64 text.
                 'n' | 'r' | 't' if escaped => escaped = false,
                 c if c.is_ascii_whitespace() || matches!(c, '"' | '\'' | ',') => escaped = false,
                 c => {

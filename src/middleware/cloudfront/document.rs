@@ -1,10 +1,11 @@
-//! A streaming parser for `ip-ranges.json`: each range is passed on as soon as its entry has been
-//! read, and nothing is stored.
+//! A streaming parser for `ip-ranges.json`, which passes on each range as soon as its entry has
+//! been parsed and does not store anything.
 use serde::de::{DeserializeSeed, Deserializer, Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use std::fmt;
 use std::net::{Ipv4Addr, Ipv6Addr};
 
-/// The limit for ranges that are used from one document: ten times as many as there are today.
+/// The maximum number of ranges that are used from one document, which is ten times the number in
+/// today's document.
 const MAX_RANGES: usize = 100_000;
 
 /// The two lists of the document, and the member that contains the range in their entries.
@@ -18,7 +19,8 @@ pub(super) enum Range {
 }
 
 impl Range {
-    /// Parses `192.0.2.0/24`. Any address of a network stands for the whole network.
+    /// Parses a range such as `192.0.2.0/24`. Any address in a network stands for the whole
+    /// network.
     fn parse(cidr: &str) -> Option<Self> {
         let (address, bits) = cidr.split_once('/')?;
         let bits =
@@ -39,7 +41,7 @@ impl Range {
 /// or with `None` if the range is invalid.
 ///
 /// # Errors
-/// The document has a different form, or more than [`MAX_RANGES`] such ranges.
+/// Fails if the document has a different structure, or more than [`MAX_RANGES`] of these ranges.
 pub(super) fn read(
     document: &[u8],
     includes: &dyn Fn(&str) -> bool,
@@ -53,7 +55,7 @@ pub(super) fn read(
 struct Reader<'a> {
     includes: &'a dyn Fn(&str) -> bool,
     add: &'a mut dyn FnMut(Option<Range>),
-    /// How many more ranges may be added.
+    /// The number of ranges that may still be added.
     left: usize,
 }
 
@@ -144,7 +146,7 @@ impl<'de> Visitor<'de> for Entries<'_, '_> {
     }
 }
 
-/// Accepts values of every other type with the given result, so that one odd entry does not
+/// Accepts values of all other types with the given result, so that one unexpected entry does not
 /// invalidate the document.
 macro_rules! ignore_others {
     ($($visit:ident: $type:ty),*; $result:expr) => {$(
@@ -233,7 +235,7 @@ impl<'de, T, F: FnOnce(&str) -> T> Visitor<'de> for Text<F> {
 mod tests {
     use super::*;
 
-    /// Returns the ranges that are added for a document, and the error that ends the parsing.
+    /// Returns the ranges that are added for a document, and the error with which parsing ends.
     fn added(document: &str) -> (Vec<Option<Range>>, Option<String>) {
         let mut found = Vec::new();
         let read =
