@@ -21,7 +21,7 @@ cases! {
         }
     }
 
-    /// A put replaces the whole file, even by a shorter one.
+    /// A put replaces the whole file, even if the new content is shorter.
     fn a_put_replaces_everything(trial) {
         for size in [1 << 20, 1_024, 4_096, 2_048, 0, 1] {
             let content = bytes(size as u64, 7, size);
@@ -32,7 +32,8 @@ cases! {
         trial.list_is("/", &["/replaced"])?;
     }
 
-    /// A missing file cannot be read at any offset, and the error says so.
+    /// Reading a missing file is an error at every offset, and the error states that the path does
+    /// not exist.
     fn missing_files_cannot_be_read(trial) {
         trial.missing("/missing/file")?;
         trial.driver.put_content("/missing/file2", b"x")?;

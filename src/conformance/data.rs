@@ -22,7 +22,7 @@ fn fill(seed: u64, position: u64, buffer: &mut [u8]) {
     }
 }
 
-/// Returns `length` bytes of a content, beginning at `position`.
+/// Returns `length` bytes of the content, beginning at `position`.
 pub(super) fn bytes(seed: u64, position: u64, length: usize) -> Vec<u8> {
     let mut bytes = vec![0; length];
     fill(seed, position, &mut bytes);
@@ -110,7 +110,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_view_of_a_content_is_the_same() {
+    fn every_part_of_a_content_equals_the_whole() {
         let whole = bytes(3, 0, 100_000);
         for (from, to) in [(0, 100_000), (1, 77), (8, 16), (9_999, 70_001), (5, 5)] {
             assert_eq!(bytes(3, from as u64, to - from), whole[from..to]);
@@ -122,7 +122,7 @@ mod tests {
     }
 
     #[test]
-    fn swapped_parts_and_wrong_lengths_show() {
+    fn swapped_parts_and_wrong_lengths_are_reported() {
         let mut swapped = bytes(3, 50_000, 50_000);
         swapped.extend(bytes(3, 0, 50_000));
         let whole = || Source::new(3, 0, 100_000);

@@ -1,4 +1,4 @@
-//! Deleting removes what was named, completely, and nothing else.
+//! A deletion removes the given path completely, and nothing else.
 use super::Quirk;
 
 cases! {

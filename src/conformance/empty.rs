@@ -43,8 +43,8 @@ cases! {
         grows(trial, "/empty/writer")?;
     }
 
-    /// A writer that was closed before its first byte can be resumed at 0, and can commit nothing
-    /// or something.
+    /// A writer that was closed before its first byte can be resumed at 0, and can then commit an
+    /// empty file or one with content.
     fn an_empty_close_can_be_resumed(trial) {
         for content in [b"".to_vec(), bytes(2, 0, 33)] {
             trial.driver.writer("/empty/closed", WriteMode::Create)?.close()?;
@@ -58,7 +58,8 @@ cases! {
         }
     }
 
-    /// An empty stream creates a file; at the end of a file it leaves the file unchanged.
+    /// An empty stream creates a file; at the end of an existing file, it leaves the file
+    /// unchanged.
     fn an_empty_stream_is_a_file(trial) {
         equal("bytes taken", trial.driver.write_stream("/empty/stream", 0, &mut &b""[..])?, 0)?;
         is_empty(trial, "/empty/stream")?;

@@ -1,4 +1,4 @@
-//! Moving takes one whole file and replaces what is at its destination.
+//! A move transfers one whole file and replaces the file at its destination.
 use super::Quirk;
 use super::data::{Source, bytes};
 use super::trial::failed;
@@ -36,7 +36,7 @@ cases! {
         trial.named_are_there(&["/notadir"])?;
     }
 
-    /// A directory cannot be moved, and the attempt loses nothing.
+    /// A directory cannot be moved, and the attempt leaves everything unchanged.
     fn a_directory_cannot_be_moved(trial) {
         trial.put_named(&["/move/dir/a", "/move/dir/b", "/move/to"])?;
         if trial.driver.rename("/move/dir", "/move/to").is_ok() {

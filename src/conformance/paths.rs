@@ -5,7 +5,8 @@ use crate::driver::{FileKind, UrlOptions, WalkOptions, WalkStep, WriteMode};
 use crate::driver::{Method, check_path};
 use crate::error::ErrorKind;
 
-/// The registry's own examples. `/a` and `/aa`, and `/abc` and `/abcdefg`, share a prefix.
+/// The examples of the registry's test suite. `/a` and `/aa`, and `/abc` and `/abcdefg`, share a
+/// prefix.
 const LEGAL: [&str; 17] = [
     "/a",
     "/2",

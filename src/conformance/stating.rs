@@ -4,7 +4,8 @@ use super::trial::failed;
 use std::thread::sleep;
 use std::time::Duration;
 
-/// More than a second, because S3 reports times in whole seconds.
+/// The delay between two writes. It is longer than a second because S3 reports times in whole
+/// seconds.
 const LATER: Duration = Duration::from_millis(1_100);
 
 cases! {
@@ -29,7 +30,7 @@ cases! {
         }
     }
 
-    /// A path does not exist just because its siblings begin with its name.
+    /// A path does not exist merely because its siblings begin with its name.
     fn siblings_are_not_seen_by_stat(trial) {
         trial.put_named(&["/stat/ab", "/stat/file-2", "/stat/dir-suffix/file", "/stat/x.y/z"])?;
         for path in [

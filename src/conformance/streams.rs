@@ -40,7 +40,7 @@ cases! {
         trial.content_is("/streamed", b"\x80\x80\x80\x80")?;
     }
 
-    /// A stream too long for memory is stored byte for byte.
+    /// A stream that is too long for memory is stored byte for byte.
     fn a_huge_stream_comes_back(trial) {
         let size = trial.scaled(4 * trial.chunk() as u64 + 1, 5 << 30);
         equal(
@@ -52,7 +52,7 @@ cases! {
         trial.streams("/huge", 0, Source::new(5, 0, size))?;
     }
 
-    /// Streams at growing offsets extend one file, can rewrite its end, and fill gaps with zeros.
+    /// Streams at increasing offsets extend a file, can rewrite its end, and fill gaps with zeros.
     fn streams_continue_at_offsets(trial) {
         let path = "/stream/grown";
         for chunk in [32, trial.scaled(trial.chunk() + 77, 2 * trial.chunk())] {
@@ -115,7 +115,8 @@ cases! {
         }
     }
 
-    /// A stream that begins after the end of a short file, or of no file, is preceded by zeros.
+    /// If a stream begins after the end of a file, or the file does not exist, the gap is filled
+    /// with zeros.
     fn a_gap_is_filled_with_zeros(trial) {
         let chunk = trial.chunk();
         for (before, offset) in [(0, 7), (10, 30), (10, chunk + 3), (chunk + 1, 2 * chunk + 2)] {
@@ -130,7 +131,8 @@ cases! {
         trial.content_is("/gap/new", b"\0\0\0\0\0end")?;
     }
 
-    /// A broken stream is reported, with the number of bytes taken, and changes nothing.
+    /// If the reader fails, the error contains the number of bytes taken, and the file is
+    /// unchanged.
     fn a_broken_stream_changes_nothing(trial) {
         trial.driver.put_content("/stream/file-old", b"old content")?;
         let size = trial.chunk() as u64 + 5;
@@ -148,7 +150,7 @@ cases! {
         trial.not_found("content", "/stream/new", trial.driver.get_content("/stream/new"))?;
     }
 
-    /// A reader that returns one byte at a time is written like any other.
+    /// A reader that returns one byte at a time results in the same file as any other.
     fn a_trickle_is_a_stream(trial) {
         trial.driver.write_stream("/streamed", 0, &mut Trickle(Source::new(1, 0, 70_001)))?;
         trial.streams("/streamed", 0, Source::new(1, 0, 70_001))?;

@@ -1,4 +1,4 @@
-//! The tools of the cases: the driver, and expectations that describe what happened instead.
+//! What the cases use: the driver, and checks that describe what was expected and what happened.
 use super::data::{self, Source};
 use super::{Failure, Open, Quirk, Scale, SuiteOptions, Verdict};
 use crate::driver::{FileInfo, FileKind, StorageDriver, WalkOptions, WalkStep, WriteMode};
@@ -45,7 +45,7 @@ pub(super) fn failed(expected: impl Into<String>, got: impl Into<String>) -> Sto
 }
 
 /// Checks that `got` equals `expected`.
-#[expect(clippy::needless_pass_by_value, reason = "both are made for this comparison alone")]
+#[expect(clippy::needless_pass_by_value, reason = "both are created only for this comparison")]
 pub(super) fn equal<T: PartialEq + Debug>(what: &str, got: T, expected: T) -> Outcome {
     if got == expected {
         Ok(())
@@ -174,7 +174,7 @@ impl Trial<'_> {
         }
     }
 
-    /// Checks that there is no file to read at a path. It may be a directory.
+    /// Checks that a path cannot be read as a file. It may be a directory.
     pub(super) fn unreadable(&self, path: &str) -> Outcome {
         self.not_found(&format!("content of {path}"), path, self.driver.get_content(path))?;
         self.not_found(&format!("reader of {path}"), path, self.driver.reader(path, 0))
@@ -259,7 +259,8 @@ impl Trial<'_> {
 
     /// Deletes everything, and fails if something is left.
     pub(super) fn clean(&self) -> Outcome {
-        // Directories that remain cannot be deleted either, and every case adds more of them.
+        // On such a store, the remaining directories cannot be deleted, and every case adds more of
+        // them.
         if self.has(Quirk::EmptiedDirectoriesStay) && self.walked("/")?.is_empty() {
             return Ok(());
         }

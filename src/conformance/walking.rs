@@ -101,8 +101,8 @@ cases! {
         visited("a walk of /walk/folder1", &trial.walked("/walk/folder1")?, &ALL[4..5])?;
     }
 
-    /// The contents of a skipped directory are omitted, and nothing else is: skipping `/1.2` does
-    /// not skip `/1.20`.
+    /// The contents of a skipped directory are omitted, and nothing else: skipping `/1.2` does not
+    /// skip `/1.20`.
     fn a_skipped_directory_is_omitted(trial) {
         trial.put_named(&FILES)?;
         trial.put_named(&["/tags/1.2/a", "/tags/1.2/b/c", "/tags/1.20/a", "/tags/1.2-x"])?;
@@ -163,8 +163,7 @@ cases! {
         equal("the number of calls", calls, 1)?;
     }
 
-    /// A walk begins after the path that it is given, with the directories that contain the next
-    /// file.
+    /// A walk begins after the given path, with the directories that contain the next file.
     fn a_walk_begins_after_the_given_path(trial) {
         trial.put_named(&FILES)?;
         let from = |from: &str, after: &str| trial.walked_with(from, Some(after), every);
@@ -234,7 +233,8 @@ cases! {
 
     /// A walk that skips large directories visits the rest in the same order as one that does not.
     fn skipping_does_not_change_the_order(trial) {
-        // Such a store sorts a listing with a delimiter by whole names, and a walk by components.
+        // A store with this quirk sorts a listing with a delimiter by whole names, but a walk by
+        // components.
         trial.needs_no(Quirk::WalksByDirectory)?;
         let directories = trial.scaled(6, 20);
         trial.put_many(directories * FILES_EACH, |index| {

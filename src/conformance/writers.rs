@@ -1,4 +1,4 @@
-//! Files that are written over time: closed, resumed, cancelled, committed.
+//! Files that are written in several steps: closed, resumed, cancelled, committed.
 use super::Quirk;
 use super::data::{Source, bytes};
 use super::trial::{Outcome, Trial, equal, failed, refused};
@@ -17,7 +17,8 @@ fn write(writer: &mut dyn FileWriter, from: u64, to: u64) -> Outcome {
     equal("the size of the writer", writer.size(), to)
 }
 
-/// Writes `count` pieces of `piece` bytes, each with another writer. The last writer commits.
+/// Writes `count` pieces of `piece` bytes, each with a new writer. The last writer commits the
+/// file.
 fn in_pieces(trial: &Trial<'_>, path: &str, piece: u64, count: u64) -> Outcome {
     for index in 0..count {
         let driver = trial.another()?;
@@ -114,7 +115,7 @@ cases! {
         in_pieces(trial, "/writer/half", chunk / 2 + 1, 5)?;
     }
 
-    /// Nothing of a file is visible before it is committed, and all of it is visible afterwards.
+    /// A file is invisible before it is committed, and completely visible afterwards.
     fn a_file_is_visible_when_it_is_committed(trial) {
         let (path, chunk) = ("/writer/unseen", trial.chunk() as u64);
         let unseen = || -> Outcome {
@@ -163,7 +164,7 @@ cases! {
         trial.streams(path, 0, Source::new(4, 0, size))?;
     }
 
-    /// Cancelled and dropped writers leave nothing to see and nothing to append to.
+    /// Cancelled and dropped writers leave neither a visible file nor one that can be appended to.
     fn cancelled_and_dropped_files_are_gone(trial) {
         let (path, chunk) = ("/writer/cancelled", trial.chunk() as u64);
         for size in [0, 10, chunk + 1] {
@@ -228,8 +229,8 @@ cases! {
         trial.content_is(path, b"content")?;
     }
 
-    /// An open writer that was never closed has promised nothing: appending finds no file, or the
-    /// beginning of it.
+    /// The data of an open writer may be lost: appending before it is closed finds either no file
+    /// or the beginning of it.
     fn an_open_writer_promises_nothing(trial) {
         let (path, chunk) = ("/writer/open", trial.chunk() as u64);
         for size in [0, 10, 2 * chunk + 1] {
@@ -324,8 +325,8 @@ cases! {
         )?;
     }
 
-    /// Appending is refused if a file was committed after the unfinished one was closed, but not if
-    /// the committed file is older.
+    /// Appending is refused if a file was committed after the unfinished one had been closed, but
+    /// not if the committed file is older.
     fn newer_files_are_not_replaced_by_older(trial) {
         let path = "/writer/newer";
         trial.driver.put_content(path, b"older")?;
@@ -350,7 +351,7 @@ cases! {
         writer.write_all(b"new")?;
         writer.commit()?;
         trial.content_is(path, b"new")?;
-        // The closed data may still exist, but only for an appending writer.
+        // The closed data may still exist, but must be visible only to an appending writer.
         if let Ok(mut writer) = trial.driver.writer(path, WriteMode::Append) {
             writer.cancel()?;
         }

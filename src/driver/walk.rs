@@ -1,4 +1,5 @@
-//! Walking: directories are inferred from a flat listing, and each is visited before its contents.
+//! Walks over flat listings. Directories are inferred from the paths, and each is visited before
+//! its contents.
 use super::path::{check_directory, check_path, is_below};
 use super::{FileInfo, WalkOptions, WalkStep};
 use crate::error::{Error, ErrorKind, Result};
@@ -13,9 +14,9 @@ pub(super) fn check_walk<'a>(from: &str, options: &'a WalkOptions) -> Result<Opt
     Ok(start)
 }
 
-/// A walk that receives files in order, and visits them and the directories that begin with them.
+/// A walk that receives files in order, and visits them and the directories that contain them.
 pub(super) struct Walk<'a> {
-    /// The directories that contain the path visited last, outermost first.
+    /// The directories that contain the last visited path, outermost first.
     open: Vec<String>,
     /// The directory whose contents are skipped.
     skipped: Option<String>,
@@ -35,8 +36,8 @@ impl<'a> Walk<'a> {
         Self { open: Vec::new(), skipped: None, last: String::new(), driver, base, visit }
     }
 
-    /// Visits a file, and before it the directories that begin with it. An error of the visitor is
-    /// returned unchanged.
+    /// Visits a file, preceded by the directories whose first entry it is. An error of the visitor
+    /// is returned unchanged.
     pub(super) fn enter(&mut self, file: &FileInfo) -> Result<WalkStep> {
         let path = file.path.as_str();
         if !self.moves_on(path)? {
@@ -55,7 +56,7 @@ impl<'a> Walk<'a> {
         }
     }
 
-    /// Visits a directory that the listing contains, and before it the directories that contain it,
+    /// Visits a directory that the listing contains, preceded by the directories that contain it,
     /// unless they have been visited already.
     #[cfg(feature = "client")]
     pub(super) fn enter_directory(&mut self, path: &str) -> Result<WalkStep> {
@@ -85,7 +86,7 @@ impl<'a> Walk<'a> {
         self.skipped = None;
     }
 
-    /// Reports whether `path` comes after the path visited last. Returns `false` if it is the same
+    /// Reports whether `path` comes after the last visited path. Returns `false` if it is the same
     /// path again.
     fn moves_on(&self, path: &str) -> Result<bool> {
         match in_order(&self.last, path) {
@@ -100,7 +101,8 @@ impl<'a> Walk<'a> {
         }
     }
 
-    /// Reports whether `path` is the skipped directory or in it. Otherwise, stops skipping.
+    /// Reports whether `path` is the skipped directory or below it. If it is neither, skipping
+    /// ends.
     fn is_left_out(&mut self, path: &str) -> bool {
         if self
             .skipped
@@ -139,10 +141,10 @@ impl<'a> Walk<'a> {
     }
 }
 
-/// Returns how `last` compares with `path`, or `None` if `path` must not follow `last`. The order
-/// is either that of bytes, as in S3's listings, or component by component, as on servers that
-/// store a tree (SeaweedFS). In both orders the contents of a directory are listed without
-/// interruption, which is what the walk relies on.
+/// Compares `last` with `path`, and returns `None` if `path` must not follow `last`. Paths are
+/// sorted either by their bytes, as in S3's listings, or by components, as on servers that store a
+/// tree (SeaweedFS). In both orders, the contents of a directory are listed without interruption,
+/// on which the walk relies.
 fn in_order(last: &str, path: &str) -> Option<Ordering> {
     if path == last {
         return Some(Ordering::Equal);
@@ -187,7 +189,7 @@ mod tests {
 
     #[cfg(feature = "client")]
     #[test]
-    fn a_directory_that_is_found_by_itself_is_visited_once() {
+    fn a_directory_marker_is_visited_once() {
         let mut seen = Vec::new();
         let mut visit = |info: &FileInfo| {
             seen.push(info.path.clone());

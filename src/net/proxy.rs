@@ -24,8 +24,8 @@ impl Proxy {
     /// a `%` in either of them must be written as `%25`. An empty password is written as `user:@`.
     ///
     /// # Errors
-    /// [`ErrorKind::Configuration`]. The error does not quote the text, which may contain a
-    /// password.
+    /// [`ErrorKind::Configuration`] if the text does not have this form. The error does not quote
+    /// the text, which may contain a password.
     pub fn parse(url: &str) -> Result<Self> {
         let refused = |why: &dyn fmt::Display| {
             let form = "it must have the form http://[user:password@]host:port";
@@ -74,7 +74,7 @@ impl Proxy {
         self.origin.port
     }
 
-    /// Reports whether requests carry a user and a password for the proxy.
+    /// Reports whether the proxy requires a user and a password.
     pub const fn has_credentials(&self) -> bool {
         self.authorization.is_some()
     }
@@ -136,7 +136,7 @@ mod tests {
     }
 
     #[test]
-    fn everything_else_is_refused_without_repeating_it() {
+    fn other_texts_are_refused_without_quoting_them() {
         for text in [
             "",
             "127.0.0.1:3128",

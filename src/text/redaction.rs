@@ -10,11 +10,12 @@ use zeroize::Zeroizing;
 const REDACTED: &str = "<redacted>";
 
 /// The number of consecutive letters and digits that a text must share with a secret to be
-/// redacted; a server may quote only a part of the secret. This is half of the shortest generated
-/// secret, and far too many characters to agree by chance.
+/// redacted, because a server may quote only a part of the secret. This is half the length of the
+/// shortest generated secret, and too long for a coincidence.
 const SHARED: usize = 12;
 
-/// Secrets with fewer letters and digits cannot be distinguished from words.
+/// The minimum number of letters and digits of a secret. Shorter secrets cannot be distinguished
+/// from words.
 const SHORTEST: usize = 6;
 
 /// The secrets of one request. Only hashes of their parts are kept, except for short secrets, which
@@ -40,12 +41,12 @@ impl Secrets {
         }
 
         self.add(&core);
-        // In the base64 of a longer text, such as `user:password`, a secret begins at one of three
-        // positions within a group.
+        // If a longer text such as `user:password` is encoded in base64, the secret begins at one
+        // of three positions within a group.
         for shift in 0..3 {
             let shifted = Zeroizing::new([&b"::"[..shift], secret.as_bytes()].concat());
             let encoded = Zeroizing::new(STANDARD.encode(&*shifted));
-            // The characters at both ends also depend on the surrounding text.
+            // The first and the last characters also depend on the surrounding text.
             let end = encoded.trim_end_matches('=').len().saturating_sub(1);
             if let Some(inner) = encoded.get(if shift == 0 { 0 } else { shift + 1 }..end) {
                 self.add(&self::core(inner));
@@ -68,7 +69,7 @@ impl Secrets {
         self.parts.extend(core.windows(SHARED).map(|part| state.hash_one(part)));
     }
 
-    /// Replaces every part of `text` that is shared with a secret.
+    /// Replaces every part of `text` that it shares with a secret.
     pub(crate) fn redact<'t>(&self, text: &'t str) -> Cow<'t, str> {
         let pieces = pieces(text);
         let bytes: Zeroizing<Vec<u8>> =
@@ -153,7 +154,7 @@ fn unescaped(text: &[u8]) -> Option<(u8, usize)> {
     match text {
         [b'%', rest @ ..] => {
             let nested = rest.chunks_exact(2).take_while(|pair| pair == b"25").count();
-            // The last `25` may be the escaped byte.
+            // The last `25` may itself be the escaped byte.
             let skipped = if is_hex_pair(rest.get(2 * nested..)?) {
                 2 * nested
             } else {
@@ -274,7 +275,7 @@ mod tests {
     }
 
     #[test]
-    fn no_text_makes_it_panic() {
+    fn redaction_never_panics() {
         use proptest::prelude::*;
         proptest!(|(text in "[%25\\\\ux&#;0-9a-f\u{e9}hunter]{0,60}")| {
             let _ = hidden(&text);
