@@ -183,7 +183,7 @@ fn invalid_options_are_reported_with_their_place() {
         (json!("hunter2"), "a registry's configuration must be a map, not text"),
         (
             json!({ "storage": null }),
-            "the section storage names no storage driver: it needs s3 or inmemory",
+            "the section storage does not name a storage driver: it must contain s3 or inmemory",
         ),
         (json!({ "storage": ["s3"] }), "storage must be a map of options"),
         (
@@ -268,7 +268,7 @@ fn invalid_options_are_reported_with_their_place() {
         ),
         (
             json!({ "storage": "inmemory", "middleware": { "storage": [{ "options": {} }] } }),
-            "an entry of middleware.storage has no name",
+            "an entry of middleware.storage does not have a name",
         ),
         (
             json!({ "storage": "inmemory", "middleware": { "storage": [{ "name": "x", "options": { "y": { "z": 1 } } }] } }),

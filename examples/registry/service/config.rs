@@ -126,7 +126,7 @@ fn wrap(
     let mut any = false;
     for entry in list.entries() {
         let name = entry.get("name");
-        let name = name.text().ok_or("an entry of middleware.storage has no name")?;
+        let name = name.text().ok_or("an entry of middleware.storage does not have a name")?;
         if entry.get("disabled").flag(false)? {
             continue;
         }
