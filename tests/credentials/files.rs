@@ -1,4 +1,4 @@
-//! The shared files, and the programs and logins that they name.
+//! Tests of the shared files, and of the programs and logins that they refer to.
 
 use super::server::{Server, reply};
 use super::{context, failed, iso8601, keys, listener, not_configured, timed};
@@ -190,7 +190,7 @@ mod process {
 
     #[test]
     fn process_has_a_deadline() {
-        // Silent, and with its output closed.
+        // Tries a silent process, and one that closes its output.
         for script in ["exec sleep 20", "exec >&-; exec sleep 20"] {
             let (reason, took) =
                 timed(|| failed(&process(script).with_deadline(Duration::from_millis(700))));
@@ -266,7 +266,7 @@ fn sso_logins_are_exchanged_for_keys() {
         "{reason}"
     );
 
-    // The SHA-1 of `corp`, as computed by sha1sum.
+    // The name of the file is the SHA-1 of `corp`, as computed by sha1sum.
     let cache = ".aws/sso/cache/ee0bfd2552fbd840c02cc48b6e823320543c450f.json";
     std::fs::create_dir_all(home.path().join(".aws/sso/cache")).unwrap();
     let login = |token: &str, seconds| {
