@@ -1,7 +1,7 @@
 //! Tests of the credential cache, with a clock and a source that the test controls: there is one
 //! refresh at a time, early enough that no caller has to wait.
 
-use super::{keys, listener, no_observer};
+use super::{keys, no_observer, recording_observer};
 use s3driver::client::{Config, Endpoint, Scheme, Variant};
 use s3driver::clock::Clock;
 use s3driver::credentials::{Cache, Context, Credentials, Lease, Provider, Source, Unavailable};
@@ -181,7 +181,7 @@ fn rotate_every_and_lifetime_64_threads_across_ten_rotations() {
     const ROTATIONS: u32 = 10;
     let clock = Stopped::new();
     let source = Numbered::new(&clock, Some(HOUR));
-    let (observer, heard) = listener();
+    let (observer, warnings) = recording_observer();
     let cache = cache(&source, observer);
     assert_eq!(id(&cache), "K1");
     let barrier = Barrier::of(THREADS + 1);
@@ -221,7 +221,7 @@ fn rotate_every_and_lifetime_64_threads_across_ten_rotations() {
         (ROTATIONS + 1, 1),
         "one refresh for each rotation"
     );
-    assert!(heard.lock().unwrap().is_empty());
+    assert!(warnings.lock().unwrap().is_empty());
 }
 
 #[test]
@@ -286,14 +286,14 @@ fn short_lifetimes_and_expired_keys_do_not_cause_a_tight_loop() {
     for lifetime in [Duration::ZERO, Duration::from_millis(1), Duration::from_millis(900)] {
         let clock = Stopped::new();
         let source = Numbered::new(&clock, Some(lifetime));
-        let (observer, heard) = listener();
+        let (observer, warnings) = recording_observer();
         let cache = cache(&source, observer);
         for _ in 0..1000 {
             id(&cache);
             clock.advance(Duration::from_millis(10));
         }
         assert_eq!(source.begun(), 1, "{lifetime:?}: one fetch in ten seconds");
-        assert!(matches!(heard.lock().unwrap()[..], [Warning::ExpiredOnArrival { .. }]));
+        assert!(matches!(warnings.lock().unwrap()[..], [Warning::ExpiredOnArrival { .. }]));
         clock.advance(MINUTE);
         id(&cache);
         wait_for(&cache, "K2");
@@ -313,7 +313,7 @@ fn short_lifetimes_and_expired_keys_do_not_cause_a_tight_loop() {
 fn a_failed_refresh_with_valid_keys_is_a_warning_and_repeated_after_a_pause() {
     let clock = Stopped::new();
     let source = Numbered::new(&clock, Some(HOUR));
-    let (observer, heard) = listener();
+    let (observer, warnings) = recording_observer();
     let cache = cache(&source, observer);
     let expires = cache.credentials().unwrap().expires;
     source.change(|state| state.failing = true);
@@ -321,18 +321,18 @@ fn a_failed_refresh_with_valid_keys_is_a_warning_and_repeated_after_a_pause() {
     let ended = |count: u32| source.wait(move |state| state.ended == count);
     let warned = |count: usize| {
         for _ in 0..2000 {
-            if heard.lock().unwrap().len() == count {
+            if warnings.lock().unwrap().len() == count {
                 return;
             }
             thread::sleep(Duration::from_millis(1));
         }
-        panic!("{:?}", heard.lock().unwrap());
+        panic!("{:?}", warnings.lock().unwrap());
     };
     id(&cache);
     ended(2);
     warned(1);
     assert_eq!(
-        heard.lock().unwrap()[0],
+        warnings.lock().unwrap()[0],
         Warning::RefreshFailed { reason: "set to fail".to_owned(), expires }
     );
     assert_eq!(cache.last_failure().as_deref(), Some("set to fail"));

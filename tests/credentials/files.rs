@@ -1,7 +1,7 @@
 //! Tests of the shared files, and of the programs and logins that they refer to.
 
 use super::server::{Server, reply};
-use super::{context, failed, iso8601, keys, listener, not_configured, timed};
+use super::{context, failed, iso8601, keys, not_configured, recording_observer, timed};
 use s3driver::credentials::{Cache, Context, Process, Provider, SharedFiles, Source};
 use s3driver::observe::Warning;
 use std::path::Path;
@@ -115,7 +115,7 @@ fn open_permissions_are_warned_about_once() {
     let home = Home::new("[default]\nregion = r", KEYS);
     home.set_mode(".aws/credentials", 0o644);
     home.set_mode(".aws/config", 0o644);
-    let (observer, heard) = listener();
+    let (observer, warnings) = recording_observer();
     let context = home.context(&[]).with_observer(observer);
     for _ in 0..3 {
         SharedFiles::new(&context).fetch().unwrap();
@@ -123,14 +123,14 @@ fn open_permissions_are_warned_about_once() {
     let expected =
         Warning::OpenPermissions { path: home.path().join(".aws/credentials"), mode: 0o644 };
     assert_eq!(
-        *heard.lock().unwrap(),
+        *warnings.lock().unwrap(),
         [expected],
         "once, and not about a config file without secrets"
     );
     home.write(".aws/config", KEYS);
     home.set_mode(".aws/config", 0o640);
     SharedFiles::new(&context).fetch().unwrap();
-    assert_eq!(heard.lock().unwrap().len(), 2);
+    assert_eq!(warnings.lock().unwrap().len(), 2);
 }
 
 #[cfg(unix)]

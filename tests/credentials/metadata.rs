@@ -291,13 +291,13 @@ fn creds_failed_badjson_truncated_empty_html_missing_field_endless() {
 fn creds_expired_are_used_without_an_immediate_retry() {
     let server =
         Imds { creds: Box::new(|| reply(200, document("AKID", -60))), ..Imds::default() }.start();
-    let (observer, heard) = super::listener();
+    let (observer, warnings) = super::recording_observer();
     let cache = Cache::new(source(&server), &Context::default().with_observer(observer));
     for _ in 0..100 {
         assert_eq!(keys(&cache.credentials().unwrap()).0, "AKID");
     }
     assert_eq!(server.log().len(), 3, "one fetch");
-    assert_eq!(heard.lock().unwrap().len(), 1);
+    assert_eq!(warnings.lock().unwrap().len(), 1);
 }
 
 /// This is like the cache's test with a stopped clock, but uses a real clock and the real protocol.

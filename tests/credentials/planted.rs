@@ -3,7 +3,7 @@
 
 use super::planting::{assert_hidden, secrets};
 use super::server::{Server, reply};
-use super::{context, listener};
+use super::{context, recording_observer};
 use s3driver::credentials::{
     AssumeRole, Chain, Credentials, Environment, Process, Role, SharedFiles, Source, Static,
     WebIdentity,
@@ -120,7 +120,7 @@ fn p03_a_secret_in_any_variable_is_not_shown() {
                 let given =
                     nothing.iter().chain(more).copied().filter(|(name, _)| name != variable);
                 let given: Vec<_> = given.chain([(*variable, secret.as_str())]).collect();
-                let (observer, warnings) = listener();
+                let (observer, warnings) = recording_observer();
                 let context = context(&given).with_observer(observer);
                 assert_hidden(&format!("{context:?}"), &secret, variable);
                 assert_source_hides(
