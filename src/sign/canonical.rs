@@ -41,6 +41,7 @@ impl<'a> Headers<'a> {
                 true => Cow::Owned(name.to_ascii_lowercase()),
                 false => Cow::Borrowed(name),
             };
+
             match request.excludes(&name) {
                 true if required.contains(&&*name) || name.starts_with("x-amz-") => {
                     return Err(Error::RequiredHeader { name: name.into_owned() });
@@ -49,6 +50,7 @@ impl<'a> Headers<'a> {
                 false => all.push(Header { name, value, added: None }),
             }
         }
+
         let headers = Self { all };
         headers.refuse("authorization")?;
         Ok(headers)
@@ -101,6 +103,7 @@ impl<'a> Headers<'a> {
         if !self.agree(name, value)? {
             self.all.push(Header { name: Cow::Borrowed(name), value, added: Some(name) });
         }
+
         Ok(())
     }
 
@@ -144,6 +147,7 @@ impl<'a> Headers<'a> {
             if number > 0 {
                 out.push(';');
             }
+
             out.push_str(name);
         }
     }
@@ -189,12 +193,14 @@ pub(super) fn push_canonical_request(
         out.push_str(part);
         out.push('\n');
     }
+
     for (name, values) in headers.groups() {
         out.push_str(name);
         out.push(':');
         push_values(out, values, push_folded);
         out.push('\n');
     }
+
     out.push('\n');
     headers.push_names(out);
     out.push('\n');
@@ -211,6 +217,7 @@ pub(super) fn push_values<'a>(
         if number > 0 {
             out.push(',');
         }
+
         push(out, value);
     }
 }
@@ -225,6 +232,7 @@ fn canonical_uri(path: &str, rule: PathRule) -> Cow<'_, str> {
                 out.push('/');
                 push_component(&mut out, segment);
             }
+
             Cow::Owned(out)
         }
     }
@@ -239,6 +247,7 @@ pub(super) fn normalized(path: &str) -> String {
             _ => kept.push(segment),
         }
     }
+
     let slash = ["/", "/.", "/.."].iter().any(|end| path.ends_with(end)) && !kept.is_empty();
     format!("/{}{}", kept.join("/"), if slash { "/" } else { "" })
 }
@@ -250,6 +259,7 @@ pub(super) fn canonical_query(query: Query<'_>, signers: &[(&str, &str)]) -> Str
     if query.is_empty() && signers.is_empty() {
         return String::new();
     }
+
     sorted_query(query.decoded(), signers)
 }
 
@@ -276,6 +286,7 @@ fn sorted_query<'a>(
         push_component_bytes(&mut encoded, &value);
         spans.push((start..middle, middle..encoded.len()));
     }
+
     for (name, value) in signers {
         let start = encoded.len();
         push_component(&mut encoded, name);
@@ -283,6 +294,7 @@ fn sorted_query<'a>(
         push_component(&mut encoded, value);
         spans.push((start..middle, middle..encoded.len()));
     }
+
     let mut pairs: Vec<_> =
         spans.into_iter().map(|(name, value)| (&encoded[name], &encoded[value])).collect();
     pairs.sort_unstable();
@@ -292,10 +304,12 @@ fn sorted_query<'a>(
         if number > 0 {
             out.push('&');
         }
+
         out.push_str(name);
         out.push('=');
         out.push_str(value);
     }
+
     out
 }
 
@@ -307,10 +321,12 @@ fn push_folded(out: &mut String, value: &str) {
         out.push_str(value);
         return;
     }
+
     for (number, word) in value.split([' ', '\t']).filter(|word| !word.is_empty()).enumerate() {
         if number > 0 {
             out.push(' ');
         }
+
         out.push_str(word);
     }
 }

@@ -18,6 +18,7 @@ pub(super) fn check_request(request: &Request<'_>) -> Result<(), Error> {
         }
         Query::Pairs(_) => {}
     }
+
     match request.query.decoded().find(|(name, _)| is_signers_parameter(name)) {
         Some((name, _)) => {
             Err(Error::ReservedParameter { name: String::from_utf8_lossy(&name).into_owned() })
@@ -77,9 +78,11 @@ pub(super) fn check_credentials(credentials: &Credentials, end: char) -> Result<
     if id.is_empty() || !id.bytes().all(|byte| byte.is_ascii_graphic()) || id.contains(end) {
         return Err(Error::AccessKey { access_key_id: id.to_owned() });
     }
+
     if credentials.secret_access_key().is_empty() {
         return Err(Error::EmptySecret);
     }
+
     match credentials.session_token() {
         Some(token) if token.trim_ascii().is_empty() || check_header_value("", token).is_err() => {
             Err(Error::SessionToken)

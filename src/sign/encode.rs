@@ -23,12 +23,14 @@ pub fn query_string(pairs: &[(&str, &str)]) -> String {
         if number > 0 {
             out.push('&');
         }
+
         push_component(&mut out, name);
         if !value.is_empty() {
             out.push('=');
             push_component(&mut out, value);
         }
     }
+
     out
 }
 
@@ -76,6 +78,7 @@ fn push_encoded(out: &mut String, text: &str, kept: &[bool; 256]) {
         uri_encode(out, foreign.as_bytes(), kept);
         rest = tail;
     }
+
     out.push_str(rest);
 }
 
@@ -93,9 +96,11 @@ pub(super) const fn table(kept: &[u8], also: Option<u8>) -> [bool; 256] {
         table[kept[i] as usize] = true;
         i += 1;
     }
+
     if let Some(byte) = also {
         table[byte as usize] = true;
     }
+
     table
 }
 
@@ -137,6 +142,7 @@ mod tests {
                 byte => byte,
             });
         }
+
         out
     }
 

@@ -84,6 +84,7 @@ mod tests {
         let mac = |key: &[u8], message: &[u8]| {
             Hex::of(&mac_sha256(&hmac_sha256(key), message)).as_str().to_owned()
         };
+
         assert_eq!(
             mac(b"Jefe", b"what do ya want for nothing?"),
             "5bdcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec3843"

@@ -77,6 +77,7 @@ impl PostPolicy {
         if least > most {
             return Err(Error::ContentLengthRange { least, most });
         }
+
         self.conditions.push(format!("[\"content-length-range\",{least},{most}]"));
         Ok(self)
     }
@@ -154,6 +155,7 @@ fn push_json(out: &mut String, text: &str) {
             plain => out.push(plain),
         }
     }
+
     out.push('"');
 }
 
@@ -190,6 +192,7 @@ mod tests {
                 ("AWSAccessKeyId", "shown".into()),
             ],
         };
+
         let text = format!(
             "{form:?} {:?}",
             PostPolicy::new(Timestamp::from_unix(0)).equals("x-amz-security-token", "s3cret4")

@@ -33,8 +33,10 @@ impl Text<'_> {
             if number > 0 {
                 out.push('\n');
             }
+
             push_line(&mut out, line);
         }
+
         out
     }
 }
@@ -82,6 +84,7 @@ fn push_query(out: &mut String, line: &str) {
         if number > 0 {
             out.push('&');
         }
+
         match pair.split_once('=') {
             Some((name, _)) if is_secret(name) => {
                 out.push_str(name);

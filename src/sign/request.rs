@@ -97,6 +97,7 @@ impl<'a> Request<'a> {
             // Path and query are checked below, where errors include the position.
             Err(UrlError::Character | UrlError::Percent) => None,
         };
+
         let (_, rest) = url.split_once("://").ok_or_else(|| part(UrlPart::Scheme))?;
         let (authority, target) = rest.split_at(rest.find(['/', '?']).unwrap_or(rest.len()));
         let request = match target.split_once('?') {
@@ -108,6 +109,7 @@ impl<'a> Request<'a> {
             _ if target.is_empty() => Self::from_target(method, "/")?,
             _ => Self::from_target(method, target)?,
         };
+
         // The host must be written as it is sent. Only the default port may be added.
         let sent = parsed.map(|parsed| (parsed.authority(), parsed.scheme.default_port()));
         let host = sent.and_then(|(sent, own_port)| {
@@ -183,6 +185,7 @@ impl<'a> Query<'a> {
             Query::Pairs(pairs) => (pairs, ""),
             Query::Text(text) => (&[], text),
         };
+
         let given = pairs
             .iter()
             .map(|(name, value)| (Cow::Borrowed(name.as_bytes()), Cow::Borrowed(value.as_bytes())));
@@ -290,10 +293,12 @@ mod tests {
         ] {
             assert_eq!(Request::from_url("GET", url).unwrap_err(), Error::Url { part }, "{url}");
         }
+
         for url in ["https://h/%zz", "https://h/a b", "https://h/\"", "https://h/[", "https://h/%2"]
         {
             assert!(matches!(Request::from_url("GET", url), Err(Error::Path { .. })), "{url}");
         }
+
         for url in [
             "https://h/?a+b",
             "https://h?a=%zz",
@@ -306,6 +311,7 @@ mod tests {
                 "{url}"
             );
         }
+
         for url in ["https://h/?=a", "https://h/?a&&b", "https://h/?a&"] {
             assert_eq!(
                 Request::from_url("GET", url).unwrap_err(),
@@ -313,6 +319,7 @@ mod tests {
                 "{url}"
             );
         }
+
         assert!(matches!(Request::from_url("GET ", "https://h?a"), Err(Error::Method { .. })));
     }
 

@@ -26,17 +26,20 @@ pub(super) fn check_query_text(query: &str) -> Result<(), Error> {
     if query.is_empty() {
         return Ok(());
     }
+
     for piece in query.split('&') {
         let (name, _) = piece.split_once('=').unwrap_or((piece, ""));
         if name.is_empty() {
             return Err(Error::UnnamedParameter);
         }
+
         if first_unsendable(piece, |byte| byte != b'+' && (is_path_byte(byte) || byte == b'?'))
             .is_some()
         {
             return Err(Error::QueryEncoding { parameter: name.to_owned() });
         }
     }
+
     Ok(())
 }
 
@@ -72,9 +75,11 @@ fn first_unsendable(text: &str, allowed: impl Fn(u8) -> bool) -> Option<usize> {
     if bytes.iter().filter(|&&byte| !allowed(byte)).count() == 0 {
         return None;
     }
+
     let is_escape = |at: usize| {
         bytes.get(at + 1..at + 3).is_some_and(|digits| digits.iter().all(u8::is_ascii_hexdigit))
     };
+
     (0..bytes.len()).find(|&at| match bytes[at] {
         b'%' => !is_escape(at),
         byte => !allowed(byte),

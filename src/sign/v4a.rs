@@ -89,6 +89,7 @@ impl KeyPair {
                 return Ok(Self { credentials: credentials.without_secret(), private });
             }
         }
+
         Err(Error::KeyDerivation)
     }
 
@@ -124,9 +125,11 @@ impl KeyPair {
         if is_s3(scope.service) {
             headers.add("x-amz-content-sha256", &payload_hash)?;
         }
+
         if let Some((name, token)) = self.credentials.token_header() {
             headers.add(name, token)?;
         }
+
         headers.sort()?;
 
         let query = canonical_query(request.query, &[]);
@@ -172,6 +175,7 @@ impl KeyPair {
         if is_s3(scope.service) && !matches!(payload, Payload::Unsigned) && !sends_hash {
             return Err(Error::MissingHeader { name: "x-amz-content-sha256" });
         }
+
         let credential =
             [self.credentials.access_key_id(), &day, scope.service, TERMINATOR].join("/");
         let mut signed_headers = String::new();
@@ -215,6 +219,7 @@ impl KeyPair {
         if !is_scope_part(scope.service) {
             return Err(Error::Service { service: scope.service.to_owned() });
         }
+
         match scope.regions.iter().find(|region| !is_scope_part(region)) {
             None if !scope.regions.is_empty() => Ok(scope.regions.join(",")),
             wrong => Err(Error::Region {
@@ -278,6 +283,7 @@ fn plus_one(number: &[u8; 32]) -> Zeroizing<[u8; 32]> {
             break;
         }
     }
+
     sum
 }
 
@@ -332,6 +338,7 @@ mod tests {
         ] {
             assert!(key().verifies(of, &hex::decode(signature).unwrap()));
         }
+
         let presigned = key()
             .presign(&request, Payload::Bytes(b""), scope, TIME, Duration::from_secs(3600))
             .unwrap();
@@ -350,6 +357,7 @@ mod tests {
         let refused = |regions: &[&str], service, payload| {
             key().sign(&request, payload, MultiRegionScope { regions, service }, TIME).unwrap_err()
         };
+
         assert_eq!(refused(&[], "s3", Payload::Unsigned), Error::Region { region: String::new() });
         assert_eq!(
             refused(&["a", "b,c"], "s3", Payload::Unsigned),

@@ -77,6 +77,7 @@ impl<R: Read> FramedBody<'_, R> {
             self.refuse_more()?;
             return self.end();
         }
+
         let digits = format!("{size:x}");
         self.remaining -= size;
         self.stage = match self.signer {
@@ -95,6 +96,7 @@ impl<R: Read> FramedBody<'_, R> {
                 Stage::Pass { left: size }
             }
         };
+
         Ok(())
     }
 
@@ -104,11 +106,13 @@ impl<R: Read> FramedBody<'_, R> {
             0 => return Err(ended_early()),
             count => count,
         };
+
         let filled = filled + count;
         if filled < self.pending.len() {
             self.stage = Stage::Collect { start, filled };
             return Ok(());
         }
+
         let (head, data) = self.pending.split_at_mut(start);
         self.trailers.iter_mut().for_each(|(_, checksum)| checksum.update(data));
         if let Some(signer) = &mut self.signer {
@@ -116,6 +120,7 @@ impl<R: Read> FramedBody<'_, R> {
             let from = start - tail.len();
             head[from..].copy_from_slice(tail.as_bytes());
         }
+
         self.pending.extend_from_slice(b"\r\n");
         self.sent = 0;
         self.stage = Stage::Head;
@@ -130,12 +135,14 @@ impl<R: Read> FramedBody<'_, R> {
             0 => return Err(ended_early()),
             count => count,
         };
+
         self.trailers.iter_mut().for_each(|(_, checksum)| checksum.update(&out[..count]));
         self.stage = Stage::Pass { left: left - count as u64 };
         if left == count as u64 {
             self.send("\r\n");
             self.stage = Stage::Head;
         }
+
         Ok(count)
     }
 
@@ -146,6 +153,7 @@ impl<R: Read> FramedBody<'_, R> {
             text.push_str(CHUNK_SIGNATURE);
             text.push_str(&signer.chunk(b"").signature);
         }
+
         text.push_str("\r\n");
         let mut signed = String::new();
         for (trailer, checksum) in &mut self.trailers {
@@ -165,6 +173,7 @@ impl<R: Read> FramedBody<'_, R> {
                     ),
                 ));
             }
+
             let line = format!("{}:{value}", trailer.name);
             text.push_str(&line);
             text.push_str("\r\n");
@@ -172,11 +181,13 @@ impl<R: Read> FramedBody<'_, R> {
             signed.push('\n');
             self.checksums.push((trailer.name, value));
         }
+
         if let Some(signer) = self.signer.as_mut().filter(|_| !signed.is_empty()) {
             text.push_str(TRAILER_SIGNATURE);
             text.push_str(&signer.trailer(&signed).signature);
             text.push_str("\r\n");
         }
+
         text.push_str("\r\n");
         self.send(&text);
         self.stage = Stage::End;
@@ -193,6 +204,7 @@ impl<R: Read> FramedBody<'_, R> {
         if self.data.read(&mut [0])? == 0 {
             return Ok(());
         }
+
         self.stage = Stage::Broken;
         Err(io::Error::new(
             ErrorKind::InvalidData,
@@ -206,6 +218,7 @@ impl<R: Read> Read for FramedBody<'_, R> {
         if out.is_empty() {
             return Ok(0);
         }
+
         loop {
             let pending = self.pending.get(self.sent..).unwrap_or(&[]);
             if !pending.is_empty() {
@@ -214,6 +227,7 @@ impl<R: Read> Read for FramedBody<'_, R> {
                 self.sent += count;
                 return Ok(count);
             }
+
             // If reading fails, the stage is kept, so that a later call can continue where this one
             // stopped.
             match self.stage {

@@ -80,6 +80,7 @@ impl Trailer {
         {
             return Err(Error::Trailer { name: name.to_owned() });
         }
+
         Ok(Self { name, value_length })
     }
 
@@ -136,6 +137,7 @@ impl Layout {
         if self.trailers.iter().any(|given| given.name == trailer.name) {
             return Err(Error::Trailer { name: trailer.name.to_owned() });
         }
+
         self.trailers.push(trailer);
         Ok(self)
     }
@@ -148,6 +150,7 @@ impl Layout {
         if !(MIN_CHUNK_SIZE..=MAX_CHUNK_SIZE).contains(&bytes) {
             return Err(Error::ChunkSize { bytes });
         }
+
         Ok(Self { chunk_size: bytes, ..self })
     }
 
@@ -173,6 +176,7 @@ impl Layout {
             names.sort_unstable();
             headers.push(("x-amz-trailer", names.join(",")));
         }
+
         headers
     }
 
@@ -191,15 +195,18 @@ impl Layout {
         if rest > 0 {
             length = length.saturating_add(self.head_length(rest) + rest + CRLF_LENGTH);
         }
+
         length = length.saturating_add(self.head_length(0));
         for trailer in &self.trailers {
             length = length
                 .saturating_add((trailer.name.len() + ":\r\n".len() + trailer.value_length) as u64);
         }
+
         if self.chunks == Chunks::Signed && !self.trailers.is_empty() {
             length = length
                 .saturating_add((TRAILER_SIGNATURE.len() + SIGNATURE_LENGTH) as u64 + CRLF_LENGTH);
         }
+
         length.saturating_add(CRLF_LENGTH)
     }
 
@@ -250,6 +257,7 @@ impl Layout {
                 checksums: checksums.len(),
             });
         }
+
         let mut trailers: Vec<_> = self.trailers.iter().copied().zip(checksums).collect();
         trailers.sort_by_key(|(trailer, _)| trailer.name);
         Ok(FramedBody::new(data, self.chunk_size as u64, self.decoded_length, signer, trailers))

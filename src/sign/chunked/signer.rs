@@ -37,6 +37,7 @@ impl ChunkSigner {
         if seed.len() != SIGNATURE_LENGTH || !seed.bytes().all(|b| b.is_ascii_hexdigit()) {
             return Err(Error::Seed);
         }
+
         Ok(Self {
             key: key.clone(),
             date_and_scope: key.date_and_scope(time)?,
@@ -50,6 +51,7 @@ impl ChunkSigner {
             [] => None,
             data => Some(Hex::of(&sha256(data))),
         };
+
         let hash = hash.as_ref().map_or(EMPTY_SHA256, Hex::as_str);
         // The second-to-last line is the hash of the chunk's headers. A chunk has no headers.
         self.link("AWS4-HMAC-SHA256-PAYLOAD", &[EMPTY_SHA256, hash])
@@ -67,6 +69,7 @@ impl ChunkSigner {
             string_to_sign.push('\n');
             string_to_sign.push_str(line);
         }
+
         let signature = self.key.mac(&string_to_sign).as_str().to_owned();
         self.previous.clone_from(&signature);
         Link { string_to_sign, signature }

@@ -79,14 +79,17 @@ pub fn compare(ours: &Explanation<'_>, server: &ServerSide<'_>) -> Comparison {
             return found;
         }
     }
+
     let Some(theirs) = text_of(server.string_to_sign, server.string_to_sign_bytes) else {
         return Comparison { cause: Cause::NotShown, difference: None };
     };
+
     let cause = match ours.version {
         Version::V4 => v4_cause,
         Version::V4a => v4a_cause,
         Version::V2 => v2_cause,
     };
+
     let secrets = ours.canonical_request.unwrap_or(ours.string_to_sign);
     first_difference(SignedText::StringToSign, ours.string_to_sign, &theirs, secrets, cause)
         .unwrap_or(Comparison { cause: Cause::WrongSecret, difference: None })
@@ -120,6 +123,7 @@ fn first_difference(
     if ours == theirs {
         return None;
     }
+
     let (ours, theirs): (Vec<_>, Vec<_>) =
         (ours.split('\n').collect(), theirs.split('\n').collect());
     let number = ours.iter().zip(&theirs).take_while(|(a, b)| a == b).count();
@@ -148,6 +152,7 @@ fn excerpts(ours: &str, theirs: &str, signed: &str) -> (String, String) {
         true => redact::REDACTED.to_owned(),
         false => redact::Line(theirs).to_string(),
     };
+
     let place = ours.chars().zip(theirs.chars()).take_while(|(a, b)| a == b).count();
     let start = place.saturating_sub(BEFORE);
     let cut = |line: &str| {
@@ -156,8 +161,10 @@ fn excerpts(ours: &str, theirs: &str, signed: &str) -> (String, String) {
         if line.chars().nth(start + BEFORE + AFTER).is_some() {
             out.push_str("...");
         }
+
         out
     };
+
     (cut(&ours), cut(&theirs))
 }
 
@@ -279,6 +286,7 @@ fn decoded(text: &str) -> Vec<u8> {
         Piece::Plain(byte) | Piece::Escaped(byte) => byte,
         Piece::Broken => b'%',
     };
+
     pieces(text).map(byte).collect()
 }
 
@@ -289,6 +297,7 @@ fn query_cause(ours: &str, theirs: &str) -> Cause {
     if our_set == their_set && ours.len() == theirs.len() {
         return Cause::ParametersReordered;
     }
+
     let only_ours = our_set.difference(&their_set).next();
     let only_theirs = their_set.difference(&our_set).next();
     match (only_ours, only_theirs) {
@@ -321,6 +330,7 @@ fn header_cause(our_line: &str, their_line: &str, ours: &[&str], theirs: &[&str]
     let has = |lines: &[&str], name: &str| {
         lines.iter().any(|line| line.split_once(':').is_some_and(|(given, _)| given == name))
     };
+
     if our_name == their_name {
         let words = |value: &str| value.split_ascii_whitespace().collect::<String>();
         return match our_name {
@@ -333,6 +343,7 @@ fn header_cause(our_line: &str, their_line: &str, ours: &[&str], theirs: &[&str]
             _ => Cause::HeaderChanged,
         };
     }
+
     if !their_name.is_empty() && !has(ours, their_name) {
         Cause::HeaderAdded
     } else if !our_name.is_empty() && !has(theirs, our_name) {
@@ -361,6 +372,7 @@ impl fmt::Display for Comparison {
                  signed \"{ours}\", the server \"{theirs}\"; "
             )?;
         }
+
         self.cause.fmt(f)
     }
 }

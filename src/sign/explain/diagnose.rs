@@ -66,6 +66,7 @@ pub fn diagnose(
         Some((steps, is_correct)) => (steps, Some(is_correct)),
         None => (sign_again(request, content, credentials, host_bucket, &shown, now)?, None),
     };
+
     let shows = server.string_to_sign.is_some()
         || server.string_to_sign_bytes.is_some()
         || server.canonical_request.is_some()
@@ -105,6 +106,7 @@ fn sign_again(
     if shown.is_version_2 {
         return Ok(v2::sign(request, host_bucket, credentials, time)?.steps);
     }
+
     let host = request
         .all_headers()
         .find(|(name, _)| name.eq_ignore_ascii_case("host"))
@@ -115,6 +117,7 @@ fn sign_again(
         Content::Hash(hash) => v4::Payload::Hash(hash),
         _ => v4::Payload::Unsigned,
     };
+
     Ok(v4::sign(request, payload, credentials, scope, time)?.steps)
 }
 
@@ -135,6 +138,7 @@ impl<'a> ServerParameters<'a> {
             (Some(region), Some(service), Some(_)) => Some(v4::Scope { region, service }),
             _ => None,
         };
+
         Self { is_version_2: !first.is_empty() && !first.starts_with("AWS4-"), time, scope }
     }
 }
@@ -176,6 +180,7 @@ impl fmt::Display for Diagnosis {
             }
             None => {}
         }
+
         match &self.comparison {
             Some(comparison) => writeln!(f, "{comparison}"),
             None => Ok(()),

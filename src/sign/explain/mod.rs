@@ -129,6 +129,7 @@ impl fmt::Display for Explanation<'_> {
                 )?;
             }
         }
+
         writeln!(f, ", begins with {}", redact::Line(self.signature_start()))
     }
 }
@@ -139,6 +140,7 @@ impl Explanation<'_> {
         if let Some(text) = self.canonical_request {
             write!(f, "{}", Lines { text, label: canonical_label })?;
         }
+
         writeln!(f, "Task 2: string to sign")?;
         write!(f, "{}", Lines { text: self.string_to_sign, label: v4_label })?;
         writeln!(f, "Task 3: signature")?;
@@ -152,6 +154,7 @@ impl Explanation<'_> {
                 "     signature            = hex(ECDSA-P256-SHA256(PrivateKey, string to sign))"
             );
         }
+
         let scope = self.string_to_sign.split('\n').nth(2).unwrap_or("");
         let mut parts = scope.split('/');
         let mut part = || redact::Line(parts.next().unwrap_or(""));
@@ -195,6 +198,7 @@ impl fmt::Display for Lines<'_> {
             let label = (self.label)(number, count);
             writeln!(f, "{:>3}  {label:<20} {}", number + 1, redact::Line(line))?;
         }
+
         match count.checked_sub(MAX_LINES) {
             None | Some(0) => Ok(()),
             Some(more) => writeln!(f, "     {more} more lines"),

@@ -96,9 +96,11 @@ pub fn sign(
         now = time.http_date();
         headers.add("date", &now)?;
     }
+
     if let Some((name, token)) = credentials.token_header() {
         headers.add(name, token)?;
     }
+
     headers.sort()?;
     // "If you include the x-amz-date header, use the empty string for the Date when constructing
     // the StringToSign."
@@ -106,6 +108,7 @@ pub fn sign(
         Some(_) => "",
         None => headers.get("date").unwrap_or(""),
     };
+
     let steps = steps(credentials, string_to_sign(request, host_bucket, date, &headers)?);
     let authorization = ["AWS ", credentials.access_key_id(), ":", &*steps.signature].concat();
     Ok(Signed { headers: headers.to_send(authorization), steps })
@@ -128,6 +131,7 @@ pub fn presign(
     if expires.unix() < 0 {
         return Err(Error::ExpiresBeforeEpoch(expires));
     }
+
     check_year(expires)?;
     let mut headers = collect(request, host_bucket, credentials, 1)?;
     headers.refuse("x-amz-security-token")?;
@@ -135,6 +139,7 @@ pub fn presign(
     if let Some((name, token)) = token {
         headers.add(name, token)?;
     }
+
     headers.sort()?;
     let seconds = expires.unix().to_string();
     let steps = steps(credentials, string_to_sign(request, host_bucket, &seconds, &headers)?);
@@ -149,10 +154,12 @@ pub fn presign(
         if !query.is_empty() {
             query.push('&');
         }
+
         query.push_str(name);
         query.push('=');
         push_component(&mut query, value);
     }
+
     Ok(Presigned { steps, query })
 }
 
@@ -228,12 +235,14 @@ pub(super) fn string_to_sign(
         out.push_str(line.trim_ascii());
         out.push('\n');
     }
+
     for (name, values) in headers.groups().filter(|(name, _)| name.starts_with("x-amz-")) {
         out.push_str(name);
         out.push(':');
         push_values(&mut out, values, |out, value| out.push_str(value.trim_ascii()));
         out.push('\n');
     }
+
     push_resource(&mut out, request, host_bucket)?;
     Ok(out)
 }
@@ -249,6 +258,7 @@ fn push_resource(
         out.push('/');
         out.push_str(bucket);
     }
+
     out.push_str(request.path);
     let mut signed = Vec::new();
     for (name, value) in request.query.decoded() {
@@ -259,6 +269,7 @@ fn push_resource(
             signed.push((name, String::from_utf8(value.into_owned()).map_err(|_| parameter())?));
         }
     }
+
     signed.sort_by_key(|(name, _)| *name);
     for (number, (name, value)) in signed.into_iter().enumerate() {
         out.push(if number == 0 { '?' } else { '&' });
@@ -268,6 +279,7 @@ fn push_resource(
             out.push_str(&value);
         }
     }
+
     Ok(())
 }
 

@@ -40,6 +40,7 @@ impl Authorization {
             text.push_str(value);
             *end = Some((name, text.len()));
         }
+
         Self { text, authorization, added: ends }
     }
 
@@ -138,9 +139,11 @@ impl SigningKey {
         if is_s3(&self.service) {
             headers.add("x-amz-content-sha256", payload_hash)?;
         }
+
         if let Some((name, token)) = self.credentials.token_header() {
             headers.add(name, token)?;
         }
+
         headers.sort()?;
         Ok(headers)
     }

@@ -44,9 +44,11 @@ impl SigningKey {
         if !is_scope_part(region) {
             return Err(Error::Region { region: region.to_owned() });
         }
+
         if !is_scope_part(service) {
             return Err(Error::Service { service: service.to_owned() });
         }
+
         check_token_service(credentials, service)?;
         Ok(Self::of_checked(credentials, time, scope))
     }

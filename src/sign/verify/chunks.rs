@@ -75,9 +75,11 @@ pub(super) fn decode(
             Some((size, signature)) => (size, Some(signature)),
             None => (head, None),
         };
+
         if size.is_empty() || !size.bytes().all(|byte| byte.is_ascii_hexdigit()) {
             return Err(malformed());
         }
+
         let size = usize::from_str_radix(size, 16).map_err(|_| malformed())?;
         let (chunk, tail) = rest.split_at_checked(size).ok_or_else(malformed)?;
         match (&mut verifier, signature) {
@@ -85,15 +87,19 @@ pub(super) fn decode(
             (None, None) => {}
             (None, Some(_)) => return Err(malformed()),
         }
+
         if size == 0 {
             break;
         }
+
         data.extend_from_slice(chunk);
         rest = tail.strip_prefix(b"\r\n").ok_or_else(malformed)?;
     }
+
     if length.is_some_and(|length| length.parse() != Ok(data.len())) {
         return Err(Refusal::at(Cause::PayloadChanged, "x-amz-decoded-content-length"));
     }
+
     let trailers = read_trailers(rest, verifier, announced)?;
     Ok(Decoded { data, trailers })
 }
@@ -111,15 +117,18 @@ fn read_trailers(
         if text.is_empty() {
             break;
         }
+
         let (name, value) = text.split_once(':').ok_or_else(malformed)?;
         let (name, value) = (name.trim_ascii().to_ascii_lowercase(), value.trim_ascii());
         if name == "x-amz-trailer-signature" {
             signature = Some(value.to_owned());
             continue;
         }
+
         signed.push_str(&format!("{name}:{value}\n"));
         trailers.push((name, value.to_owned()));
     }
+
     let mut expected: Vec<_> = announced
         .split(',')
         .map(|name| name.trim_ascii().to_ascii_lowercase())
@@ -131,6 +140,7 @@ fn read_trailers(
     if expected != names || !rest.is_empty() {
         return Err(Refusal::at(Cause::TrailerChanged, "x-amz-trailer"));
     }
+
     match verifier {
         Some(mut verifier) if !announced.is_empty() => {
             verifier.trailer(&signed, signature.as_deref().unwrap_or(""))?;
@@ -138,6 +148,7 @@ fn read_trailers(
         _ if signature.is_some() => return Err(malformed()),
         _ => {}
     }
+
     Ok(trailers)
 }
 

@@ -28,10 +28,12 @@ pub(super) fn verify(verifier: &Verifier<'_>, form: &Form<'_>) -> Result<SignedB
         Some(_) => verify_v4(verifier, &fields, encoded)?,
         None => verify_v2(verifier, &fields, encoded)?,
     };
+
     let exempt: &[&str] = match verified.version {
         Version::V2 => &EXEMPT_V2,
         _ => &EXEMPT_V4,
     };
+
     let file_size = Policy::read(&document)?.check(form, verifier.now, exempt)?;
     Ok(SignedBy { body: SignedBody::Policy { document, file_size }, ..verified })
 }
@@ -44,6 +46,7 @@ fn verify_v4(
     if fields.get("AWSAccessKeyId")?.is_some() {
         return Err(Refusal::at(Cause::SignedTwice, "AWSAccessKeyId"));
     }
+
     let (id, scope, time) = claim(verifier, fields)?;
     let credentials = verifier.credentials(id, token(fields)?)?;
     let form = SigningKey::derive(&credentials, time, scope)?.sign_post_policy(policy, time)?;
@@ -80,6 +83,7 @@ fn compare(
     if !equal(form.signature.as_bytes(), received.as_bytes()) {
         return Err(Refusal::differs(steps).with_place("policy"));
     }
+
     Ok(SignedBy {
         version,
         carrier: Carrier::Form,
@@ -112,18 +116,22 @@ fn claim<'a>(
     if algorithm != ALGORITHM {
         return Err(Refusal::at(Cause::WrongCredential, algorithm));
     }
+
     let credential: Vec<&str> = fields.require("x-amz-credential")?.rsplitn(5, '/').collect();
     let [TERMINATOR, service, region, day, id] = credential[..] else {
         return Err(malformed("x-amz-credential"));
     };
+
     let time = Timestamp::parse_amz_date(fields.require("x-amz-date")?)
         .ok_or_else(|| malformed("x-amz-date"))?;
     if day != time.date() {
         return Err(Refusal::at(Cause::Clock, "x-amz-date"));
     }
+
     if service != verifier.service {
         return Err(Refusal::at(Cause::WrongService, service));
     }
+
     match verifier.region {
         Some(expected) if expected != region => Err(Refusal::at(Cause::WrongRegion, region)),
         _ => Ok((id, Scope { region, service }, time)),

@@ -57,6 +57,7 @@ impl Verifier<'_> {
         let has = |wanted: &str| {
             request.query.decoded().any(|(name, _)| name.eq_ignore_ascii_case(wanted.as_bytes()))
         };
+
         let (is_version_4, is_version_2) = (
             has("X-Amz-Algorithm") || has("X-Amz-Signature"),
             has("AWSAccessKeyId") || has("Signature"),
@@ -70,6 +71,7 @@ impl Verifier<'_> {
         {
             return Err(Refusal::at(Cause::SignedTwice, "authorization"));
         }
+
         match header.map(|text| (text, text.split_once(' ').map_or("", |(scheme, _)| scheme))) {
             Some((text, "AWS")) => v2::header(self, request, text),
             Some((text, _)) => v4::header(self, request, content, text),
@@ -85,11 +87,13 @@ impl Verifier<'_> {
         let read = |text: &str| {
             Timestamp::parse_amz_date(text).or_else(|| Timestamp::parse_http_date(text))
         };
+
         let parameters = UniqueFields::of_query(request);
         let headers = UniqueFields::of_headers(request);
         let of = |names: &UniqueFields<'_>, name: &str| {
             names.get(name).ok().flatten().map(str::to_owned)
         };
+
         let expires = || of(&parameters, "Expires").and_then(|seconds| seconds.parse().ok());
         of(&parameters, "X-Amz-Date")
             .or_else(|| of(&headers, "x-amz-date"))
@@ -106,6 +110,7 @@ impl Verifier<'_> {
             Some(text) => text.split_once("Credential=")?.1.split(',').next()?.to_owned(),
             None => parameters.get("X-Amz-Credential").ok()??.to_owned(),
         };
+
         credential.rsplit('/').nth(1).map(str::to_owned)
     }
 

@@ -115,10 +115,12 @@ impl Json<'_> {
                     }
                     _ => return None,
                 }
+
                 if !self.skip_if_next(',') {
                     break;
                 }
             }
+
             self.expect('}')?;
         }
 
@@ -134,6 +136,7 @@ impl Json<'_> {
         if self.skip_if_next(']') {
             return Some(conditions);
         }
+
         loop {
             if self.skip_if_next('{') {
                 self.exact_matches(&mut conditions)?;
@@ -155,14 +158,18 @@ impl Json<'_> {
                         "starts-with" => Matching::StartsWith(value),
                         _ => return None,
                     };
+
                     conditions.push(Condition { field, matching });
                 }
+
                 self.expect(']')?;
             }
+
             if !self.skip_if_next(',') {
                 break;
             }
         }
+
         self.expect(']')?;
         Some(conditions)
     }
@@ -186,6 +193,7 @@ impl Json<'_> {
             let text = self.string()?;
             return text.bytes().all(|byte| byte.is_ascii_digit()).then(|| text.parse().ok())?;
         }
+
         let end = self.0.find(|c: char| !c.is_ascii_digit())?;
         let (digits, rest) = self.0.split_at(end);
         self.0 = rest;
@@ -204,6 +212,7 @@ impl Json<'_> {
                 self.0 = rest.strip_prefix('"')?;
                 return Some(text);
             };
+
             let mut after = escape.chars();
             let character = after.next()?;
             self.0 = after.as_str();
@@ -228,6 +237,7 @@ impl Json<'_> {
         if let Some(character) = char::from_u32(u32::from(first)) {
             return Some(character);
         }
+
         self.0 = self.0.strip_prefix("\\u")?;
         let second = self.code_unit()?;
         char::decode_utf16([first, second]).next()?.ok()
@@ -329,6 +339,7 @@ mod tests {
         ] {
             assert_eq!(read(conditions), None, "{conditions}");
         }
+
         for document in [
             "",
             "null",
@@ -345,6 +356,7 @@ mod tests {
         ] {
             assert!(Policy::read(document.as_bytes()).is_err(), "{document}");
         }
+
         assert!(Policy::read(b"\xff").is_err());
     }
 }

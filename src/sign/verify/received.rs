@@ -67,6 +67,7 @@ impl<'a> Form<'a> {
         if found.next().is_some() {
             return Err(Refusal::at(Cause::Malformed, field));
         }
+
         match field.eq_ignore_ascii_case("bucket") {
             true if given.is_some_and(|given| given != self.bucket) => {
                 Err(Refusal::at(Cause::PolicyCondition, field))

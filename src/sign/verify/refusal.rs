@@ -108,6 +108,7 @@ mod tests {
             string_to_sign: "s".to_owned(),
             signature: "right".to_owned(),
         };
+
         let refusal = Refusal::differs(steps).with_place("policy");
         assert_eq!(refusal.place(), Some("policy"));
         assert_eq!(refusal.server_side().canonical_request, Some("c"));

@@ -24,6 +24,7 @@ pub(super) fn header(
         (None, Some(date)) => ("date", date),
         (None, None) => return Err(Refusal::at(Cause::HeaderRemoved, "date")),
     };
+
     let time = Timestamp::parse_http_date(date)
         .or_else(|| Timestamp::parse_amz_date(date))
         .or_else(|| Timestamp::parse_iso8601(date))
@@ -52,6 +53,7 @@ pub(super) fn query(verifier: &Verifier<'_>, request: &Request<'_>) -> Result<Si
     if verifier.now.unix() > end {
         return Err(Refusal::at(Cause::Expired, "Expires"));
     }
+
     let (id, signature) = (parameters.require("AWSAccessKeyId")?, parameters.require("Signature")?);
     let in_header = UniqueFields::of_headers(request);
     let token =
@@ -79,10 +81,12 @@ fn verify(
         headers.add(name, token)?;
         headers.sort()?;
     }
+
     let steps = steps(&credentials, string_to_sign(request, verifier.host_bucket, date, &headers)?);
     if !equal(steps.signature.as_bytes(), signature.as_bytes()) {
         return Err(Refusal::differs(steps));
     }
+
     Ok(SignedBy {
         version: Version::V2,
         carrier,

@@ -48,6 +48,7 @@ pub(super) fn header(
         (None, Some(text)) => Timestamp::parse_http_date(text),
         (None, None) => return Err(Refusal::at(Cause::HeaderRemoved, "x-amz-date")),
     };
+
     let time = time.ok_or_else(|| malformed("x-amz-date"))?;
     verifier.check_skew(time, "x-amz-date")?;
     let region_set = headers.get("x-amz-region-set")?;
@@ -58,6 +59,7 @@ pub(super) fn header(
     if other.is_some() {
         return Err(Refusal::new(Cause::TokenChanged));
     }
+
     let named_hash = headers.get("x-amz-content-sha256")?;
     let payload_hash = match named_hash {
         Some(hash) => Cow::Borrowed(hash),
@@ -66,6 +68,7 @@ pub(super) fn header(
         }
         None => hash_of(content)?,
     };
+
     claim.verify(verifier, request, content, &payload_hash, name)
 }
 
@@ -90,9 +93,11 @@ pub(super) fn query(
     if time.unix() > verifier.now.unix() {
         verifier.check_skew(time, "X-Amz-Date")?;
     }
+
     if verifier.now.unix() > time.unix().saturating_add_unsigned(expires) {
         return Err(Refusal::at(Cause::Expired, "X-Amz-Expires"));
     }
+
     let claim = Claim::read(
         parameters.require("X-Amz-Algorithm")?,
         parameters.require("X-Amz-Credential")?,
@@ -107,6 +112,7 @@ pub(super) fn query(
         }
         _ => (parameters.get("X-Amz-Security-Token")?, parameters.get("X-Amz-S3session-Token")?),
     };
+
     let token = if claim.service == "s3express" { token.or(other) } else { token };
     let headers = UniqueFields::of_headers(request);
     let payload_hash = match headers.get("x-amz-content-sha256")? {
@@ -114,6 +120,7 @@ pub(super) fn query(
         None if is_s3(claim.service) => Cow::Borrowed("UNSIGNED-PAYLOAD"),
         None => hash_of(content)?,
     };
+
     claim.verify(verifier, request, content, &payload_hash, token)
 }
 
@@ -156,28 +163,33 @@ impl<'a> Claim<'a> {
             v4a::ALGORITHM => Version::V4a,
             _ => return Err(Refusal::at(Cause::WrongCredential, algorithm)),
         };
+
         let region_set = match version {
             Version::V4a => Some(
                 region_set.ok_or_else(|| Refusal::at(Cause::HeaderRemoved, "x-amz-region-set"))?,
             ),
             _ => None,
         };
+
         // The credential is parsed from its end because an access key may contain slashes. The
         // scope of SigV4A does not contain a region.
         let mut parts = credential.rsplitn(if region_set.is_some() { 4 } else { 5 }, '/');
         if parts.next() != Some(TERMINATOR) {
             return Err(malformed());
         }
+
         let service = parts.next().ok_or_else(malformed)?;
         let region = match region_set {
             Some(set) => set,
             None => parts.next().ok_or_else(malformed)?,
         };
+
         let (day, access_key_id) =
             (parts.next().ok_or_else(malformed)?, parts.next().ok_or_else(malformed)?);
         if day != time.date() {
             return Err(Refusal::at(Cause::Clock, place));
         }
+
         Ok(Self {
             version,
             access_key_id,
@@ -205,6 +217,7 @@ impl<'a> Claim<'a> {
         let place = |parameter: &str, part: &str| {
             if self.carrier == Carrier::Query { parameter } else { part }.to_owned()
         };
+
         self.check_scope(verifier)?;
         self.check_signed_headers(request)?;
         let credentials = verifier.credentials(self.access_key_id, token)?;
@@ -240,6 +253,7 @@ impl<'a> Claim<'a> {
         if !is_service {
             return Err(Refusal::at(Cause::WrongService, self.service));
         }
+
         match verifier.region {
             Some(region) if !self.covers_region(region) => {
                 Err(Refusal::at(Cause::WrongRegion, self.region))
@@ -266,9 +280,11 @@ impl<'a> Claim<'a> {
         {
             return Err(Refusal::at(Cause::Malformed, "SignedHeaders"));
         }
+
         if !names.contains(&"host") {
             return Err(Refusal::at(Cause::HeaderAdded, "host"));
         }
+
         for (name, _) in request.all_headers() {
             let name = name.to_ascii_lowercase();
             // The hash of the body is the last line of the canonical request, so it is signed even
@@ -280,6 +296,7 @@ impl<'a> Claim<'a> {
                 return Err(Refusal::at(Cause::HeaderAdded, name));
             }
         }
+
         match names
             .iter()
             .find(|name| !request.all_headers().any(|(given, _)| given.eq_ignore_ascii_case(name)))
@@ -310,11 +327,13 @@ impl<'a> Claim<'a> {
                 false => Err(Refusal::differs(steps)),
             };
         }
+
         if self.signature.len() != 64
             || !self.signature.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'))
         {
             return Err(Refusal::at(Cause::Malformed, place));
         }
+
         let scope = Scope { region: self.region, service: self.service };
         let key = SigningKey::derive(credentials, self.time, scope)?;
         let steps = key.steps(&amz_date, canonical);
@@ -337,6 +356,7 @@ impl<'a> Claim<'a> {
             let key = checked.key.as_ref().ok_or_else(changed)?;
             Ok(ChunkVerifier::new(key, self.time, self.signature)?)
         };
+
         let announced = UniqueFields::of_headers(request);
         let trailers = announced.get("x-amz-trailer")?.unwrap_or("").to_owned();
         let length = announced.get("x-amz-decoded-content-length")?;
@@ -355,9 +375,11 @@ impl<'a> Claim<'a> {
                     Content::Hash(hash) => *hash == named,
                     Content::NotRead => true,
                 };
+
                 return if same { Ok((SignedBody::Hash(named), None)) } else { Err(changed()) };
             }
         };
+
         let has_trailers = payload_hash.ends_with("-TRAILER");
         match content {
             Content::Bytes(bytes) => {
@@ -391,6 +413,7 @@ mod tests {
             let (token, other) = token_headers(&headers, service).unwrap();
             (token.map(str::to_owned), other.map(str::to_owned))
         };
+
         let some = |text: &str| Some(text.to_owned());
         assert_eq!(tokens("s3", &headers), (some("sts"), some("express")));
         assert_eq!(tokens("s3express", &headers), (some("express"), some("sts")));
