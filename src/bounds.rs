@@ -78,6 +78,7 @@ mod tests {
                 moves += usize::from(buffer.capacity() != capacity);
                 capacity = buffer.capacity();
             }
+
             assert_eq!((buffer.len(), buffer.capacity()), (expected, expected));
             assert!(moves < 20, "{moves} moves for {expected} bytes");
         }

@@ -31,6 +31,7 @@ pub(crate) fn parse(text: &str) -> Result<Duration, String> {
         if whole.is_empty() && fraction.is_empty() {
             return Err(bad("lacks a number"));
         }
+
         let end = after.find(|c: char| c == '.' || c.is_ascii_digit()).unwrap_or(after.len());
         let (unit, after) = after.split_at(end);
         let unit = match unit {
@@ -43,6 +44,7 @@ pub(crate) fn parse(text: &str) -> Result<Duration, String> {
             "" => return Err(bad("lacks a unit after a number")),
             _ => return Err(bad("has a unit other than ns, us, ms, s, m and h")),
         };
+
         total = nanos(whole, fraction, unit)
             .and_then(|part| total.checked_add(part))
             .filter(|total| *total <= MAX_NANOS)

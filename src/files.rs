@@ -65,6 +65,7 @@ mod tests {
         for path in [&*pipe, &*link, Path::new("/dev/zero"), Path::new("/dev/tty")] {
             assert!(read(path, 4).is_err(), "{}", path.display());
         }
+
         assert!(read(Path::new("/dev/null"), 4).unwrap().is_empty());
     }
 }

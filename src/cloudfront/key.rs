@@ -117,6 +117,7 @@ impl PrivateKey {
                 }
                 _ => "failed to read privatekey file",
             };
+
             invalid_key(text).with_path(&*shown).with_source(e)
         })?;
         // A file that is not text does not contain a PEM block either, so the advice of that error
@@ -239,11 +240,13 @@ impl PrivateKey {
             #[cfg(feature = "ecdsa")]
             Private::P256(_) => return Ok(()),
         };
+
         if bits < least {
             return Err(invalid_key(format!(
                 "the RSA key has {bits} bits, but CloudFront requires at least {least}"
             )));
         }
+
         Ok(())
     }
 }
@@ -409,6 +412,7 @@ fn text_of(bytes: &[u8]) -> Zeroizing<String> {
             char::decode_utf16(units).map(|c| c.unwrap_or(char::REPLACEMENT_CHARACTER)).collect(),
         )
     };
+
     match bytes {
         [0xff, 0xfe, ..] => units(u16::from_le_bytes),
         [0xfe, 0xff, ..] => units(u16::from_be_bytes),

@@ -45,6 +45,7 @@ impl Block<'_> {
                     if written % WIDTH == 0 {
                         text.push('\n');
                     }
+
                     text.push(c);
                     written += 1;
                 }
@@ -68,9 +69,11 @@ pub(super) fn blocks(text: &str) -> Result<Vec<Block<'_>>> {
         else {
             return Err(invalid_key("the PEM text has a BEGIN line that cannot be read"));
         };
+
         let Some((body, after)) = after.split_once(&format!("-----END {label}-----")) else {
             return Err(invalid_key(format!("the PEM block `{label}` has no END line")));
         };
+
         found.push(Block { label, body });
         rest = after;
     }

@@ -70,6 +70,7 @@ impl Policy {
                 "the URL contains a *, which CloudFront treats as a wildcard: write it as %2A",
             ));
         }
+
         Self::new(&url, ends)
     }
 
@@ -83,6 +84,7 @@ impl Policy {
                 "the policy must start before it ends, and after 1970-01-01T00:00:00Z",
             ));
         }
+
         self.starts = Some(starts);
         Ok(self)
     }
@@ -115,9 +117,11 @@ impl Policy {
         if let Some(source) = self.source {
             let _ = write!(json, r#""IpAddress":{{"AWS:SourceIp":"{source}"}},"#);
         }
+
         if let Some(starts) = self.starts {
             let _ = write!(json, r#""DateGreaterThan":{{"AWS:EpochTime":{}}},"#, starts.unix());
         }
+
         let _ = write!(json, r#""DateLessThan":{{"AWS:EpochTime":{}}}}}}}]}}"#, self.ends.unix());
         json
     }

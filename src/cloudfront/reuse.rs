@@ -31,11 +31,13 @@ impl Signatures {
             if let Some(signature) = kept.younger.get(&policy) {
                 return Ok(signature.clone());
             }
+
             if let Some((policy, signature)) = kept.older.remove_entry(&policy) {
                 kept.insert(policy, signature.clone());
                 return Ok(signature);
             }
         }
+
         // The lock is not held while signing, so that other policies do not have to wait.
         let signature = sign(&policy)?;
         sync::lock(&self.0).insert(policy, signature.clone());
@@ -53,6 +55,7 @@ impl Generations {
         if self.younger.len() >= GENERATION {
             self.older = std::mem::take(&mut self.younger);
         }
+
         self.younger.insert(policy, signature);
     }
 }
@@ -71,18 +74,21 @@ mod tests {
                 made += 1;
                 Ok(format!("signature of {policy}"))
             };
+
             assert_eq!(
                 kept.of(number.to_string(), sign).unwrap(),
                 format!("signature of {number}")
             );
             made
         };
+
         assert_eq!((of(0), of(0)), (1, 1));
         // A signature that is used is kept, and one that is not used is dropped.
         for number in 1..=3 * GENERATION {
             of(number);
             of(0);
         }
+
         assert_eq!(of(0), 1 + 3 * GENERATION);
         assert_eq!(of(1), 2 + 3 * GENERATION);
         let generations = sync::lock(&kept.0);

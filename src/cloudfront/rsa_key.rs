@@ -57,6 +57,7 @@ impl RsaKey {
         {
             return Ok(signature);
         }
+
         self.sign_with_rsa_crate(message, hash)
     }
 

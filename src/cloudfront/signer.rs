@@ -50,6 +50,7 @@ impl Signer {
                 "the key pair id must consist of letters and digits, like K2JCJMDEHXQW5F",
             ));
         }
+
         Ok(Self {
             key,
             key_pair_id: key_pair_id.to_owned(),
@@ -145,6 +146,7 @@ impl Signer {
             signed.push_str("&Hash-Algorithm=");
             signed.push_str(self.hash.name());
         }
+
         Ok(signed)
     }
 
@@ -170,6 +172,7 @@ impl Signer {
         if policy.ends().unix() <= now.unix() {
             return Err(invalid_argument("the expiry is in the past"));
         }
+
         self.signatures.of(policy.to_json(), |policy| {
             Ok(encode_base64(&self.key.sign(policy.as_bytes(), self.hash)?))
         })
@@ -196,6 +199,7 @@ impl SignedCookies {
         let attribute = |name, value: &Option<String>| {
             value.as_ref().map_or_else(String::new, |v| format!("; {name}={v}"))
         };
+
         let (domain, path) = (attribute("Domain", domain), attribute("Path", path));
         self.pairs()
             .map(|(name, value)| format!("{name}={value}{domain}{path}; Secure; HttpOnly"))
@@ -237,6 +241,7 @@ impl CookieScope {
                 "a cookie's domain must consist of letters, digits, dots and hyphens",
             ));
         }
+
         self.domain = Some(domain.to_owned());
         Ok(self)
     }
@@ -252,6 +257,7 @@ impl CookieScope {
                 "a cookie's path must begin with / and be printable ASCII without a semicolon",
             ));
         }
+
         self.path = Some(path.to_owned());
         Ok(self)
     }

@@ -48,19 +48,23 @@ cases! {
                         return Err(failed("the whole content of one writer", "a mixture"));
                     }
                 }
+
                 return Ok(());
             }
+
             let result = (|| {
                 for round in 0..2 {
                     let mut writer = trial.driver.writer(path, WriteMode::Create)?;
                     io::copy(&mut Source::new(index as u64, 0, size), &mut writer)?;
                     if round == 0 && index == 0 { writer.cancel()? } else { writer.commit()? }
                 }
+
                 Ok(())
             })();
             if index == 0 || result.is_err() {
                 done.store(true, Ordering::Relaxed);
             }
+
             result
         })?;
 

@@ -29,6 +29,7 @@ cases! {
             trial.content_is("/replaced", &content)?;
             trial.file_is("/replaced", size as u64)?;
         }
+
         trial.list_is("/", &["/replaced"])?;
     }
 

@@ -66,6 +66,7 @@ pub(super) fn difference(
             Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
             length => length?,
         };
+
         let at = expected.position;
         if length == 0 {
             let whole = (at == end).then_some(());
@@ -73,6 +74,7 @@ pub(super) fn difference(
                 .is_none()
                 .then(|| format!("{} bytes instead of {}", at - start, end - start)));
         }
+
         let length = length.min(got.len());
         let known = usize::try_from(end - at).unwrap_or(usize::MAX).min(length);
         expected.read_exact(&mut wanted[..known])?;
@@ -83,6 +85,7 @@ pub(super) fn difference(
                 end - start
             )));
         }
+
         if known < length {
             return Ok(Some(format!("more than {} bytes", end - start)));
         }
@@ -94,9 +97,11 @@ pub(super) fn compare(got: &[u8], expected: &[u8]) -> Option<String> {
     if got == expected {
         return None;
     }
+
     if got.len().max(expected.len()) <= 64 {
         return Some(format!("{:?}", String::from_utf8_lossy(got)));
     }
+
     let same = got.iter().zip(expected).take_while(|(a, b)| a == b).count();
     Some(format!(
         "{} bytes that agree with the expected {} up to byte {same}",

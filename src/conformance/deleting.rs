@@ -57,6 +57,7 @@ cases! {
         for path in ["/delete/a", "/delet", "/delete/a-b/c/d"] {
             trial.not_found(&format!("delete of {path}"), path, trial.driver.delete(path))?;
         }
+
         trial.named_are_there(&siblings)?;
     }
 

@@ -11,6 +11,7 @@ fn is_empty(trial: &Trial<'_>, path: &str) -> Outcome {
     for offset in [0, 1, 1 << 40] {
         trial.reads(path, offset, b"")?;
     }
+
     trial.list_is("/empty", &[path])
 }
 

@@ -98,6 +98,7 @@ impl Case {
             Ok(driver) => Trial { driver, open, options },
             Err(error) => return Verdict::Failed(Failure::new("a driver", error.to_string())),
         };
+
         let outcome = (self.run)(&trial);
         // Also cleans up after a failure, so that the next case begins with an empty store.
         match (outcome, trial.clean()) {
@@ -294,5 +295,6 @@ pub fn run(open: Open<'_>, options: &SuiteOptions<'_>) -> Report {
             break;
         }
     }
+
     report
 }

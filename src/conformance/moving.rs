@@ -33,6 +33,7 @@ cases! {
         if trial.driver.rename("/notadir/foo", "/notadir/bar").is_ok() {
             return Err(failed("an error for /notadir/foo below a file", "success"));
         }
+
         trial.named_are_there(&["/notadir"])?;
     }
 
@@ -42,6 +43,7 @@ cases! {
         if trial.driver.rename("/move/dir", "/move/to").is_ok() {
             return Err(failed("an error for the directory /move/dir", "success"));
         }
+
         trial.named_are_there(&["/move/dir/a", "/move/dir/b", "/move/to"])?;
     }
 

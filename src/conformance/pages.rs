@@ -31,6 +31,7 @@ cases! {
         if trial.scaled(true, false) {
             return Err(Stop::Skipped("10,050 files are used only at full scale".to_owned()));
         }
+
         many_files(trial, 10_050)?;
     }
 

@@ -189,9 +189,11 @@ cases! {
                         bad.clone(),
                     ));
                 }
+
                 let below = format!("/{}/a/b", root.trim_matches('/'));
                 equal("the file seen from the root", all.get_content(&below)?, b"x".to_vec())?;
             }
+
             driver.delete("/a")?;
         }
 

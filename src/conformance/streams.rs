@@ -36,6 +36,7 @@ cases! {
             trial.file_is("/streamed", size)?;
             trial.streams("/streamed", 0, Source::new(size, 0, size))?;
         }
+
         trial.driver.write_stream("/streamed", 0, &mut &b"\x80\x80\x80\x80"[..])?;
         trial.content_is("/streamed", b"\x80\x80\x80\x80")?;
     }
@@ -64,6 +65,7 @@ cases! {
                     &mut Source::new(7, from, from + n),
                 )
             };
+
             equal("bytes taken", write(0, 0)?, n)?;
             trial.file_is(path, n)?;
             equal("bytes taken", write(n, n)?, n)?;
@@ -127,6 +129,7 @@ cases! {
             expected.extend(b"end");
             trial.content_is("/gap/file", &expected)?;
         }
+
         trial.driver.write_stream("/gap/new", 5, &mut &b"end"[..])?;
         trial.content_is("/gap/new", b"\0\0\0\0\0end")?;
     }
@@ -169,6 +172,7 @@ cases! {
             trial.file_is("/growing", at + 32)?;
             trial.reads("/growing", at, &bytes(3, at, 32))?;
         }
+
         trial.streams("/growing", 0, Source::new(3, 0, count * 32))?;
     }
 }

@@ -158,6 +158,7 @@ impl Trial<'_> {
         if info.modified.is_none() {
             return Err(failed(format!("the time {path} was written"), "none"));
         }
+
         Ok(())
     }
 
@@ -192,6 +193,7 @@ impl Trial<'_> {
         if text.contains(self.driver.name()) && text.contains(path) {
             return Ok(());
         }
+
         Err(failed(format!("an error that names {} and {path}", self.driver.name()), text))
     }
 
@@ -206,8 +208,10 @@ impl Trial<'_> {
                     file.strip_prefix(child)
                         .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
                 };
+
                 files.iter().any(within)
             };
+
             got.retain(|child| expected.contains(&&**child) || holds(child));
         }
 
@@ -251,9 +255,11 @@ impl Trial<'_> {
                 if index >= count {
                     return Ok(());
                 }
+
                 self.driver.put_content(&path(index), b"")?;
             }
         };
+
         together(WRITERS, |_| work())
     }
 
@@ -264,12 +270,14 @@ impl Trial<'_> {
         if self.has(Quirk::EmptiedDirectoriesStay) && self.walked("/")?.is_empty() {
             return Ok(());
         }
+
         for child in self.driver.list("/")? {
             match self.driver.delete(&child) {
                 Err(error) if error.kind() != ErrorKind::PathNotFound => return Err(error.into()),
                 _ => {}
             }
         }
+
         self.list_is("/", &[])
     }
 }

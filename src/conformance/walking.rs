@@ -53,6 +53,7 @@ fn ordered(trial: &Trial<'_>) -> Vec<&'static str> {
     if trial.has(Quirk::WalksByDirectory) {
         all[SWAPPED].rotate_left(2);
     }
+
     all
 }
 
@@ -77,6 +78,7 @@ cases! {
                 FileKind::File => equal("the size of a file", info.size, info.path.len() as u64)?,
                 FileKind::Directory => trial.directory_is(&info.path)?,
             }
+
             equal(
                 "whether a file has a time",
                 info.modified.is_some(),
@@ -134,6 +136,7 @@ cases! {
         let skip = |path: &str| {
             if path.ends_with("file1") { WalkStep::SkipDirectory } else { WalkStep::Continue }
         };
+
         visited("a walk", &trial.walked_with("/walk", None, skip)?, &ordered(trial))?;
     }
 
@@ -221,6 +224,7 @@ cases! {
             if seen.is_empty() {
                 trial.driver.delete("/walk/folder2")?;
             }
+
             seen.push(info.path.clone());
             Ok(WalkStep::Continue)
         })?;
@@ -262,10 +266,12 @@ cases! {
                 }
                 _ => WalkStep::Continue,
             };
+
             let left = |path: &&str| {
                 path.strip_prefix("/walk/d")
                     .is_none_or(|name| path.contains(entered) || !name.contains('/'))
             };
+
             let expected: Vec<&str> = all.iter().map(String::as_str).filter(left).collect();
             visited("a walk that skips", &trial.walked_with("/walk", None, skip)?, &expected)?;
             let mut whole = vec!["/walk"];

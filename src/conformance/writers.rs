@@ -32,6 +32,7 @@ fn in_pieces(trial: &Trial<'_>, path: &str, piece: u64, count: u64) -> Outcome {
             writer.close()?;
             trial.missing(path)?;
         }
+
         equal("the size of the ended writer", writer.size(), (index + 1) * piece)?;
     }
 
@@ -92,6 +93,7 @@ cases! {
             trial.streams("/writer/file", 0, Source::new(size, 0, size))?;
             trial.driver.delete("/writer/file")?;
         }
+
         trial.write("/writer/file", &b"\x80\x80\x80\x80"[..])?;
         trial.content_is("/writer/file", b"\x80\x80\x80\x80")?;
     }
@@ -247,6 +249,7 @@ cases! {
                 }
                 result => trial.not_found("appending", path, result)?,
             }
+
             drop(open);
             trial.missing(path)?;
         }
@@ -265,6 +268,7 @@ cases! {
                 let writer = trial.another()?.writer(path, WriteMode::Append)?;
                 equal("the size after a writer was dropped", writer.size(), size)?;
             }
+
             let mut writer = trial.driver.writer(path, WriteMode::Append)?;
             write(&mut *writer, size, size + chunk)?;
             writer.commit()?;
@@ -288,6 +292,7 @@ cases! {
                     Err(error) if error.kind() == ErrorKind::PathNotFound && deleted == path => {}
                     result => result?,
                 }
+
                 trial.not_found("appending", path, trial.driver.writer(path, WriteMode::Append))?;
                 for sibling in ["/writer/deleted2/file", "/writer/deleted-file"] {
                     let mut writer = trial.driver.writer(sibling, WriteMode::Append)?;

@@ -236,6 +236,7 @@ impl StorageDriver for MemoryDriver {
         if before == store.files.len() + store.unfinished.len() {
             return Err(not_found(path));
         }
+
         Ok(())
     }
 
@@ -267,6 +268,7 @@ impl StorageDriver for MemoryDriver {
             let Some(info) = self.lock().files.get(&path).map(|file| file.info(&path)) else {
                 continue;
             };
+
             if walk.enter(&info)? == WalkStep::Stop {
                 break;
             }
@@ -440,6 +442,7 @@ impl FileWriter for Writer {
                 WriteMode::Create => store.files.get(&self.path).map(|file| file.version),
                 WriteMode::Append => self.replaces,
             };
+
             store.unfinished.insert(self.path.clone(), Unfinished { content, modified, replaces });
         }
 

@@ -37,12 +37,14 @@ pub(super) fn walk(
             levels.pop();
             continue;
         };
+
         let begins_before = start.is_some_and(|start| *key(&entry) <= *start);
         if !begins_before {
             for unseen in 0..levels.len() {
                 let Some(level) = levels.get_mut(unseen).filter(|level| level.unseen) else {
                     continue;
                 };
+
                 level.unseen = false;
                 match visit(&FileInfo::directory(&*level.path))? {
                     WalkStep::Continue => {}
@@ -53,12 +55,14 @@ pub(super) fn walk(
                     WalkStep::Stop => return Ok(()),
                 }
             }
+
             match visit(&entry)? {
                 WalkStep::Stop => return Ok(()),
                 WalkStep::SkipDirectory if entry.is_directory() => continue,
                 WalkStep::Continue | WalkStep::SkipDirectory => {}
             }
         }
+
         if entry.is_directory() {
             let entries = children(tree, &entry.path, start)?;
             levels.push(Level { path: entry.path, unseen: begins_before, entries });
@@ -93,6 +97,7 @@ pub(super) fn write_stream(
             if let Some(before) = present((target.open)())? {
                 copy(&mut before.take(offset), &mut *writer, &mut kept, Error::from)?;
             }
+
             copy(
                 &mut io::repeat(0).take(offset.saturating_sub(kept)),
                 &mut *writer,
@@ -100,6 +105,7 @@ pub(super) fn write_stream(
                 Error::from,
             )?;
         }
+
         copy(reader, &mut *writer, &mut taken, unreadable_input)?;
         writer.commit()
     });
@@ -115,6 +121,7 @@ pub(super) fn unsupported(driver: &str, path: &str, text: &str) -> Error {
         Ok(()) => Error::new(ErrorKind::UnsupportedMethod, text).with_path(path),
         Err(error) => error,
     };
+
     error.with_driver(driver)
 }
 
@@ -135,6 +142,7 @@ fn children(tree: &Tree<'_>, directory: &str, start: Option<&str>) -> Result<Vec
     for path in present((tree.list)(directory))?.unwrap_or_default() {
         entries.extend(present((tree.stat)(&path))?);
     }
+
     entries.retain(|entry| {
         let key = key(entry);
         start.is_none_or(|start| *key > *start || entry.is_directory() && start.starts_with(&key))
@@ -171,6 +179,7 @@ fn copy(
             Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
             Err(error) => return Err(unreadable(error)),
         };
+
         *count = count.saturating_add(length as u64);
         // An implementation of `Read` that reports more bytes than the buffer can hold is broken.
         let content =
@@ -244,6 +253,7 @@ mod tests {
             seen.push(format!("{:?} {}", info.kind, info.path));
             Ok(step(&info.path))
         };
+
         driver.walk(from, options, &mut visit).unwrap();
         seen
     }

@@ -63,10 +63,12 @@ impl<'a> Walk<'a> {
         if self.is_left_out(path) || self.open.iter().any(|open| open == path) {
             return Ok(WalkStep::Continue);
         }
+
         let place = format!("{path}/");
         if !self.moves_on(&place)? {
             return Ok(WalkStep::Continue);
         }
+
         self.last = place;
         match self.open_directories(&format!("{path}/"))? {
             WalkStep::Stop => Ok(WalkStep::Stop),
@@ -111,6 +113,7 @@ impl<'a> Walk<'a> {
         {
             return true;
         }
+
         self.skipped = None;
         false
     }
@@ -149,6 +152,7 @@ fn in_order(last: &str, path: &str) -> Option<Ordering> {
     if path == last {
         return Some(Ordering::Equal);
     }
+
     (last < path || last.split('/').lt(path.split('/'))).then_some(Ordering::Less)
 }
 
@@ -162,12 +166,14 @@ mod tests {
             seen.push(info.path.clone());
             Ok(step(&info.path))
         };
+
         let mut walk = Walk::new("test", "/", &mut visit);
         for key in keys {
             if walk.enter(&FileInfo::file(*key, 1, None))? == WalkStep::Stop {
                 break;
             }
         }
+
         Ok(seen)
     }
 
@@ -183,6 +189,7 @@ mod tests {
         let skip = |path: &str| {
             if path == "/tags/1.2" { WalkStep::SkipDirectory } else { WalkStep::Continue }
         };
+
         let seen = walk(&["/tags/1.2/x", "/tags/1.2/y", "/tags/1.20/x"], skip).unwrap();
         assert_eq!(seen, ["/tags", "/tags/1.2", "/tags/1.20", "/tags/1.20/x"]);
     }

@@ -49,6 +49,7 @@ impl Redirect {
                 "unable to parse redirect baseurl: it has a query, or a component . or ..",
             ));
         }
+
         Ok(Self { inner, base: url.to_string().trim_end_matches('/').to_owned(), key })
     }
 
@@ -98,10 +99,12 @@ impl StorageDriver for Redirect {
         if !servable || !matches!(options.method, Method::Get | Method::Head) {
             return self.inner.url_for(path, options);
         }
+
         let key = match self.key {
             RedirectKey::Object => self.inner.object_key(path),
             RedirectKey::Path => None,
         };
+
         let key = key.as_deref().unwrap_or(path);
         Ok(format!("{}/{}", self.base, encode_path(key.strip_prefix('/').unwrap_or(key))))
     }

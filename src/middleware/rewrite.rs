@@ -181,6 +181,7 @@ impl Signature {
         let has = |name: &str| {
             query.split('&').any(|part| part.split_once('=').map_or(part, |(n, _)| n) == name)
         };
+
         match () {
             () if has("X-Amz-Signature") => Some(Self::AwsV4),
             () if has("Signature") && has("Key-Pair-Id") => Some(Self::CloudFront),

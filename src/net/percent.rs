@@ -25,6 +25,7 @@ pub(crate) fn pieces(text: &str) -> impl Iterator<Item = Piece> {
             (b'%', tail) => (Piece::Broken, tail),
             (byte, tail) => (Piece::Plain(byte), tail),
         };
+
         rest = tail;
         Some(piece)
     })
@@ -40,6 +41,7 @@ pub(crate) fn decode(text: &str) -> Option<Vec<u8>> {
             Piece::Broken => return None,
         }
     }
+
     Some(decoded)
 }
 

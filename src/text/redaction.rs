@@ -63,8 +63,10 @@ impl Secrets {
             if core.len() >= SHORTEST {
                 self.whole.push(Zeroizing::new(core.to_vec()));
             }
+
             return;
         }
+
         let state = &self.state;
         self.parts.extend(core.windows(SHARED).map(|part| state.hash_one(part)));
     }
@@ -105,9 +107,11 @@ impl Secrets {
                 out.push_str(text.get(copied..piece.start).unwrap_or_default());
                 out.push_str(REDACTED);
             }
+
             if hidden {
                 copied = piece.end;
             }
+
             before = hidden;
         }
 
@@ -139,6 +143,7 @@ fn pieces(text: &str) -> Vec<Piece> {
         if byte.is_ascii_alphanumeric() || !byte.is_ascii() {
             pieces.push(Piece { byte: byte.to_ascii_lowercase(), start, end });
         }
+
         rest = rest.get(length..).unwrap_or_default();
         start = end;
     }
@@ -160,6 +165,7 @@ fn unescaped(text: &[u8]) -> Option<(u8, usize)> {
             } else {
                 2 * nested.saturating_sub(1)
             };
+
             let pair = rest.get(skipped..skipped + 2).filter(|pair| is_hex_pair(pair))?;
             Some((hex_value(pair)?, 1 + skipped + 2))
         }

@@ -208,6 +208,7 @@ pub(crate) fn der_of(text: &str) -> Option<Zeroizing<Vec<u8>>> {
         0x82 => usize::from(*rest.first()?) * 256 + usize::from(*rest.get(1)?) + 4,
         _ => return None,
     };
+
     (*tag == 0x30 && bytes.len() >= SHORTEST && announced == bytes.len()).then_some(bytes)
 }
 
@@ -241,9 +242,11 @@ fn is_number(text: &str) -> bool {
         Some("0x" | "0X" | "0o" | "0O" | "0b" | "0B") => (text.get(2..).unwrap_or_default(), true),
         _ => (text, false),
     };
+
     if based {
         return digits.bytes().all(|b| b.is_ascii_hexdigit() || b == b'_');
     }
+
     let unit = digits.trim_start_matches(|c: char| c.is_ascii_digit() || "._, eE+-".contains(c));
     digits.starts_with(|c: char| c.is_ascii_digit() || c == '.')
         && unit.len() <= 4
@@ -254,6 +257,7 @@ fn is_duration(text: &str) -> bool {
     let is_unit = |unit: &str| {
         unit.chars().count() <= 8 && unit.chars().all(|c| c.is_alphabetic() || c == ' ')
     };
+
     text.chars().all(|c| c.is_ascii_digit() || c.is_alphabetic() || "+-. ".contains(c))
         && text.starts_with(|c: char| c.is_ascii_digit() || "+-.".contains(c))
         && text.split(|c: char| c.is_ascii_digit() || "+-.".contains(c)).all(is_unit)
@@ -281,6 +285,7 @@ fn is_region(text: &str) -> bool {
             && letters.bytes().all(|b| b.is_ascii_alphabetic())
             && (letters.len() == piece.len() || piece.len() <= 3)
     };
+
     text.contains(['-', '_', '.']) && text.split(['-', '_', '.']).all(is_piece)
 }
 
@@ -389,6 +394,7 @@ mod tests {
                 assert_eq!(shown_value(value, form).to_string(), *value, "{form:?}");
             }
         }
+
         let url = "http://h/a?X-Amz-Signature=1234";
         assert_eq!(shown_value(url, Form::Url).to_string(), "http://h/a?(not shown)");
         assert_eq!(shown_value("h#password", Form::Url).to_string(), "h#(not shown)");

@@ -79,6 +79,7 @@ impl<'de> Visitor<'de> for FileVisitor {
                     continue;
                 }
             };
+
             if section.replace(map.next_value::<Value>()?).is_some() {
                 return Err(A::Error::custom(format!(
                     "the section {} is given twice",
@@ -255,6 +256,7 @@ fn finish_zot(mut section: Section) -> Result<()> {
     for name in ZOT_OPTIONS {
         section.take(name);
     }
+
     section.finish()
 }
 
@@ -288,6 +290,7 @@ fn read_middleware(value: Value) -> Result<Vec<MiddlewareConfig>> {
                 options.push((option, text));
             }
         }
+
         if !disabled {
             list.push(MiddlewareConfig { name, options });
         }

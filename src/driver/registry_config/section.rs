@@ -79,6 +79,7 @@ impl Section {
             Value::Text(text) => text,
             _ => return Err(config_error(format!("{} must be true or false", self.place(name)))),
         };
+
         match text.to_ascii_lowercase().as_str() {
             "true" => Ok(true),
             "false" => Ok(false),

@@ -30,6 +30,7 @@ impl Range {
             let first = u32::from(address) & !hosts;
             return Some(Self::V4(first, first | hosts));
         }
+
         let address = address.parse::<Ipv6Addr>().ok()?;
         let hosts = u128::MAX.checked_shr((bits <= 128).then_some(bits)?).unwrap_or(0);
         let first = u128::from(address) & !hosts;
@@ -73,9 +74,11 @@ impl<'de> Visitor<'de> for Reader<'_> {
                 map.next_value::<IgnoredAny>()?;
                 continue;
             };
+
             let Some(at) = lists.iter().position(|(list, _)| *list == name) else {
                 return Err(A::Error::custom(format!("the list `{name}` occurs twice")));
             };
+
             let (_, member) = lists.swap_remove(at);
             map.next_value_seed(Entries { reader: &mut self, member })?;
         }
@@ -142,6 +145,7 @@ impl<'de> Visitor<'de> for Entries<'_, '_> {
                 .ok_or_else(|| A::Error::custom(format!("it has more than {MAX_RANGES} ranges")))?;
             add(range);
         }
+
         Ok(())
     }
 }
@@ -196,8 +200,10 @@ impl<'de> Visitor<'de> for Entry<'_> {
                 Some(_) => range = members.next_value_seed(Text(Range::parse))?.flatten(),
             }
         }
+
         Ok(is_included.unwrap_or_else(|| (self.includes)("")).then_some(range))
     }
+
     ignore_others!(visit_bool: bool, visit_i64: i64, visit_u64: u64, visit_f64: f64, visit_str: &str;
         |entry: &Self| (entry.includes)("").then_some(None));
 }
@@ -228,6 +234,7 @@ impl<'de, T, F: FnOnce(&str) -> T> Visitor<'de> for Text<F> {
         while members.next_entry::<IgnoredAny, IgnoredAny>()?.is_some() {}
         Ok(None)
     }
+
     ignore_others!(visit_bool: bool, visit_i64: i64, visit_u64: u64, visit_f64: f64; |_: &Self| None);
 }
 
@@ -286,6 +293,7 @@ mod tests {
                 "{{\"prefixes\":[{entries}],\"ipv6_prefixes\":[{{\"ipv6_prefix\":\"::/0\",\"region\":\"other\"}}]}}"
             )
         };
+
         assert_eq!(added(&document(MAX_RANGES)).1, None);
         let (found, error) = added(&document(MAX_RANGES + 1));
         assert_eq!(found.len(), MAX_RANGES);

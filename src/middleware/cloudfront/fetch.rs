@@ -25,6 +25,7 @@ mod http {
     use crate::transport::{
         Failure, Request, RequestBody, Transport, TransportError, TransportOptions,
     };
+
     use std::time::{Duration, Instant};
 
     /// The deadline for the whole fetch. It is generous for two megabytes because only the next
@@ -100,6 +101,7 @@ mod http {
             Failure::Cancelled => ErrorKind::Cancelled,
             _ => ErrorKind::Interrupted,
         };
+
         Error::new(kind, format!("fetching the IP ranges failed while {error}")).with_source(error)
     }
 }

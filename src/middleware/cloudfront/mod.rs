@@ -121,6 +121,7 @@ impl CloudFront {
                 "the URL would expire later than 2038-01-19T03:14:07Z",
             )
         };
+
         let ends =
             now.checked_add(requested.unwrap_or(self.options.duration)).ok_or_else(too_far)?;
         let since = ends.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
@@ -143,6 +144,7 @@ impl StorageDriver for CloudFront {
         let Some(url) = self.cloudfront_url(path, options) else {
             return self.inner.url_for(path, options);
         };
+
         let now = self.options.clock.now();
         let unix = now.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().as_secs();
         let signed = self.options.signer.sign_url(

@@ -55,6 +55,7 @@ impl IpFilter {
                 let good = |r: &String| {
                     !r.is_empty() && r.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-')
                 };
+
                 if !regions.iter().all(good) {
                     return Err(config_error(
                         "awsregion must be a comma separated string of valid aws regions",
@@ -132,6 +133,7 @@ impl CloudFrontOptions {
         for (name, value) in pairs {
             given.set(name, value)?;
         }
+
         given.options()
     }
 
@@ -147,6 +149,7 @@ impl CloudFrontOptions {
         if duration.is_zero() {
             return Err(config_error("invalid duration: it must be more than zero"));
         }
+
         self.duration = duration;
         Ok(self)
     }
@@ -183,6 +186,7 @@ impl CloudFrontOptions {
         if every.is_zero() {
             return Err(config_error("invalid updatefrequency: it must be more than zero"));
         }
+
         self.update_frequency = every;
         Ok(self)
     }

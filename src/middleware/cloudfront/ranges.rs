@@ -90,6 +90,7 @@ fn merge<T: Copy + Ord>(ranges: &mut Vec<(T, T)>, next: impl Fn(T) -> Option<T>)
         if joined {
             earlier.1 = earlier.1.max(later.1);
         }
+
         joined
     });
     ranges.shrink_to_fit();
@@ -113,6 +114,7 @@ mod tests {
                 .map(|c| serde_json::json!({member: c, "region": "us-east-1", "service": "AMAZON"}))
                 .collect()
         };
+
         serde_json::json!({"syncToken": "1", "prefixes": list("ip_prefix", v4), "ipv6_prefixes": list("ipv6_prefix", v6)})
             .to_string()
             .into_bytes()

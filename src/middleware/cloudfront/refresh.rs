@@ -103,6 +103,7 @@ fn run(shared: &SharedRanges, fetch: &dyn Fetch, url: &str, filter: &IpFilter, i
         if shared.lock().stop {
             return;
         }
+
         let fetched =
             catch_panic("the fetcher of IP ranges", || fetch.get(url, MAX_DOCUMENT_BYTES))
                 .and_then(|document| IpRanges::parse(&document, filter));
@@ -117,6 +118,7 @@ fn run(shared: &SharedRanges, fetch: &dyn Fetch, url: &str, filter: &IpFilter, i
                 interval.min(RETRY_AFTER)
             }
         };
+
         let waited = shared.stopped.wait_timeout_while(state, wait, |state| !state.stop);
         drop(waited);
     }
