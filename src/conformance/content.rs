@@ -4,7 +4,7 @@ use super::trial::equal;
 
 cases! {
     /// Contents consisting of any bytes are returned unchanged.
-    fn contents_come_back(trial) {
+    fn contents_are_returned_unchanged(trial) {
         let contents: [&[u8]; 5] =
             [b"a", "\u{df}".as_bytes(), b"\x80\x80\x80\x80", b"\0", b"\r\n\r\n"];
         for content in contents {

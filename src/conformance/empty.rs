@@ -28,14 +28,14 @@ fn grows(trial: &Trial<'_>, path: &str) -> Outcome {
 
 cases! {
     /// Putting an empty content creates a file, which can be appended to.
-    fn an_empty_put_is_a_file_that_grows(trial) {
+    fn an_empty_put_can_be_appended_to(trial) {
         trial.driver.put_content("/empty/put", b"")?;
         is_empty(trial, "/empty/put")?;
         grows(trial, "/empty/put")?;
     }
 
     /// A writer that commits nothing creates a file, which can be appended to.
-    fn an_empty_commit_is_a_file_that_grows(trial) {
+    fn an_empty_commit_can_be_appended_to(trial) {
         let mut writer = trial.driver.writer("/empty/writer", WriteMode::Create)?;
         writer.commit()?;
         equal("the size of the writer", writer.size(), 0)?;

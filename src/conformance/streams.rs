@@ -27,7 +27,7 @@ impl<R: Read> Read for Trickle<R> {
 
 cases! {
     /// A stream written at 0 becomes the file, and the call returns its length.
-    fn streams_come_back(trial) {
+    fn streams_are_stored_unchanged(trial) {
         let chunk = trial.chunk() as u64;
         for size in [1, 2, 4, 32, 1 << 20, chunk - 1, chunk, chunk + 1, 2 * chunk + 77] {
             let taken =
@@ -42,7 +42,7 @@ cases! {
     }
 
     /// A stream that is too long for memory is stored byte for byte.
-    fn a_huge_stream_comes_back(trial) {
+    fn a_huge_stream_is_stored_unchanged(trial) {
         let size = trial.scaled(4 * trial.chunk() as u64 + 1, 5 << 30);
         equal(
             "bytes taken",
@@ -154,13 +154,13 @@ cases! {
     }
 
     /// A reader that returns one byte at a time results in the same file as any other.
-    fn a_trickle_is_a_stream(trial) {
+    fn a_slow_reader_is_written_completely(trial) {
         trial.driver.write_stream("/streamed", 0, &mut Trickle(Source::new(1, 0, 70_001)))?;
         trial.streams("/streamed", 0, Source::new(1, 0, 70_001))?;
     }
 
     /// As soon as stat reports a new size of a growing file, the new bytes can be read.
-    fn a_growing_file_shows_every_append(trial) {
+    fn every_append_to_a_growing_file_is_visible(trial) {
         let count: u64 = trial.scaled(64, 1_024);
         for index in 0..count {
             let at = index * 32;

@@ -97,7 +97,7 @@ impl Trial<'_> {
     }
 
     /// Skips the case on stores with this quirk.
-    pub(super) fn needs_no(&self, quirk: Quirk) -> Outcome {
+    pub(super) fn skip_on(&self, quirk: Quirk) -> Outcome {
         self.options
             .quirks
             .get(&quirk)
@@ -110,7 +110,7 @@ impl Trial<'_> {
     }
 
     /// Checks that these files exist and contain their own paths.
-    pub(super) fn named_are_there(&self, paths: &[&str]) -> Outcome {
+    pub(super) fn check_named(&self, paths: &[&str]) -> Outcome {
         paths.iter().try_for_each(|path| self.content_is(path, path.as_bytes()))
     }
 

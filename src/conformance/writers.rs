@@ -85,7 +85,7 @@ fn cannot_append(driver: &dyn StorageDriver, path: &str) -> Outcome {
 
 cases! {
     /// A writer's content is returned unchanged, for every size around that of a part.
-    fn committed_files_come_back(trial) {
+    fn committed_files_are_returned_unchanged(trial) {
         let chunk = trial.chunk() as u64;
         for size in [0, 1, 32, chunk - 1, chunk, chunk + 1, 2 * chunk, 3 * chunk + 77] {
             trial.write("/writer/file", Source::new(size, 0, size))?;
@@ -193,7 +193,7 @@ cases! {
     }
 
     /// Appending requires an unfinished or an empty file, and never changes a committed one.
-    fn appending_needs_something_unfinished(trial) {
+    fn appending_requires_an_unfinished_or_empty_file(trial) {
         let path = "/writer/missing";
         trial.not_found("appending", path, trial.driver.writer(path, WriteMode::Append))?;
         // An unfinished sibling is a different file.
@@ -233,7 +233,7 @@ cases! {
 
     /// The data of an open writer may be lost: appending before it is closed finds either no file
     /// or the beginning of it.
-    fn an_open_writer_promises_nothing(trial) {
+    fn data_of_an_open_writer_may_be_lost(trial) {
         let (path, chunk) = ("/writer/open", trial.chunk() as u64);
         for size in [0, 10, 2 * chunk + 1] {
             let mut open = trial.driver.writer(path, WriteMode::Create)?;
@@ -345,7 +345,7 @@ cases! {
     }
 
     /// A newly created file begins empty, even if an unfinished file was left at its path.
-    fn a_new_writer_begins_with_nothing(trial) {
+    fn a_new_writer_begins_with_an_empty_file(trial) {
         let path = "/writer/anew";
         let mut writer = trial.driver.writer(path, WriteMode::Create)?;
         writer.write_all(&bytes(9, 0, 1_000))?;
