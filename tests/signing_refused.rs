@@ -189,7 +189,7 @@ fn version_4_names_the_change_by_the_proxy() {
     cause(&error, "rewrote the host header");
     cause(&error, "in line 4 at byte 6: the client signed \"host:127.0.0.1:");
     cause(&error, "the server \"host:backend.internal\"");
-    cause(&with(encodes_again), "encoded twice");
+    cause(&with(encodes_again), "encoded the text twice");
     cause(&with(strips_the_bucket), "path-style or virtual-host");
     cause(
         &refused(SignatureVersion::V4, unchanged, SECRET, "eu-west-1"),
