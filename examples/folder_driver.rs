@@ -4,7 +4,7 @@
 //! cargo run --example folder_driver -- /var/lib/registry
 //! ```
 //!
-//! The driver passes the conformance suite, which `tests/conformance.rs` runs. It shows what an
+//! The driver passes the conformance suite, which `tests/driver/conformance.rs` runs. It shows what an
 //! implementation of `StorageDriver` must provide: paths that cannot leave the folder, files that
 //! appear atomically, and errors that name the driver and the path. Its `walk` and `write_stream`
 //! are the trait's provided methods.

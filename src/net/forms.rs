@@ -1,5 +1,5 @@
 //! Test data: accepted and refused forms of URLs, each with a reason, in one table for every place
-//! that parses a URL. `tests/urls.rs` uses the table as well, for the places that can only be
+//! that parses a URL. `tests/cloudfront/urls.rs` uses the table as well, for the places that can only be
 //! reached through the public interface.
 
 /// A place that parses a URL.

@@ -1,4 +1,4 @@
-//! Tests for faults that reach the driver's interface. `tests/writer.rs` tests how its writer
+//! Tests for faults that reach the driver's interface. `tests/driver/writer.rs` tests how its writer
 //! handles faults.
 
 use crate::server::{Fault, error_document};
