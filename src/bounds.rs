@@ -11,7 +11,7 @@
 //! - Sums, products and differences of numbers from outside are checked or saturate. A saturated
 //!   number is never used as an actual size.
 //! - A loop over the pages of a server always ends: pages without an entry are counted, repeated
-//!   pages are recognised in constant memory, and the total waiting time has a deadline.
+//!   pages are recognized in constant memory, and the total waiting time has a deadline.
 //!
 //! `tests/layering/bounds.rs` searches the sources for the places where memory is reserved or
 //! numbers are added or converted, and compares them with a reviewed list that gives a reason for

@@ -54,7 +54,7 @@ pub enum ErrorKind {
     /// The object is the version that the caller already has, according to `If-None-Match` or
     /// `If-Modified-Since` (304).
     NotModified,
-    /// The range lies outside the object (416).
+    /// The range is outside the object (416).
     InvalidRange,
     /// Another operation is in progress (409).
     Conflict,

@@ -187,7 +187,7 @@ impl PrivateKey {
             invalid_key("the private key is damaged: its PEM text cannot be decoded").with_source(e)
         };
 
-        let (_, der) = SecretDocument::from_pem(&block.normalised()).map_err(damaged)?;
+        let (_, der) = SecretDocument::from_pem(&block.normalized()).map_err(damaged)?;
         match block.label {
             "RSA PRIVATE KEY" => {
                 let key = rsa::PrivateKey::from_pkcs1_der(der.as_bytes()).map_err(bad_rsa)?;
@@ -278,7 +278,7 @@ impl PublicKey {
             .iter()
             .find(|block| matches!(block.label, "PUBLIC KEY" | "RSA PUBLIC KEY"))
             .ok_or_else(|| invalid_key("the text does not contain a PEM public key"))?;
-        let (_, der) = Document::from_pem(&block.normalised()).map_err(|e| {
+        let (_, der) = Document::from_pem(&block.normalized()).map_err(|e| {
             invalid_key("the public key is damaged: its PEM text cannot be decoded").with_source(e)
         })?;
 

@@ -23,7 +23,7 @@ impl Block<'_> {
     /// Environment variables, parameter stores and JSON documents often contain escaped line
     /// endings (a backslash and a letter), sometimes escaped twice. A slash may be escaped as well,
     /// and lines may be quoted. Backslashes and quotes are not part of the base64 alphabet.
-    pub(super) fn normalised(&self) -> Zeroizing<String> {
+    pub(super) fn normalized(&self) -> Zeroizing<String> {
         const WIDTH: usize = 64;
         // All the memory is reserved at once because a growing buffer would leave copies of the key
         // in freed memory.
@@ -95,7 +95,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_layout_of_a_block_is_normalised_to_the_same_text() {
+    fn every_layout_of_a_block_is_normalized_to_the_same_text() {
         let body = "QUJD".repeat(40);
         let wrapped = |eol: &str| {
             body.as_bytes().chunks(64).map(|l| String::from_utf8_lossy(l) + eol).collect::<String>()
@@ -122,8 +122,8 @@ mod tests {
         ] {
             let found = blocks(&text).unwrap();
             assert_eq!(found.len(), 1, "{text}");
-            assert_eq!(*found[0].normalised(), expected, "{text}");
-            assert!(found[0].normalised().capacity() >= expected.len());
+            assert_eq!(*found[0].normalized(), expected, "{text}");
+            assert!(found[0].normalized().capacity() >= expected.len());
         }
     }
 

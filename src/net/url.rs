@@ -190,7 +190,7 @@ mod tests {
     use super::super::forms;
     use super::*;
 
-    fn normalised(text: &str) -> String {
+    fn normalized(text: &str) -> String {
         Url::parse(text).map_or_else(|e| format!("{e:?}"), |url| url.to_string())
     }
 
@@ -202,12 +202,12 @@ mod tests {
             "https://[::1]:1/a;b=c?d",
             "https://h/?a",
         ] {
-            assert_eq!(normalised(text), text);
+            assert_eq!(normalized(text), text);
         }
     }
 
     #[test]
-    fn scheme_and_host_are_normalised_as_user_agents_do() {
+    fn scheme_and_host_are_normalized_as_user_agents_do() {
         for (text, expected) in [
             ("HTTPS://Example.COM", "https://example.com/"),
             ("https://h:443/A", "https://h/A"),
@@ -216,7 +216,7 @@ mod tests {
             ("https://h/a?", "https://h/a"),
             ("https://[2001:DB8::1]/", "https://[2001:db8::1]/"),
         ] {
-            assert_eq!(normalised(text), expected, "{text}");
+            assert_eq!(normalized(text), expected, "{text}");
         }
     }
 
@@ -253,7 +253,7 @@ mod tests {
             ("https://h/%4", "Percent"),
             ("https://h/%zz", "Percent"),
         ] {
-            assert_eq!(normalised(text), expected, "{text:?}");
+            assert_eq!(normalized(text), expected, "{text:?}");
         }
     }
 

@@ -298,7 +298,7 @@ fn sorted_query<'a>(
     let mut pairs: Vec<_> =
         spans.into_iter().map(|(name, value)| (&encoded[name], &encoded[value])).collect();
     pairs.sort_unstable();
-    // A presigned URL's signature follows.
+    // The caller may append the signature of a presigned URL.
     let mut out = String::with_capacity(encoded.len() + 2 * pairs.len() + 96);
     for (number, (name, value)) in pairs.into_iter().enumerate() {
         if number > 0 {

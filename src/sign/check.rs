@@ -1,5 +1,4 @@
-//! Input checks that all signers share, whatever the version and whether they sign headers, queries
-//! or forms.
+//! Input checks that all signers share, for every version and for headers, queries and forms.
 use super::credentials::SessionTokenKind;
 use super::request::Query;
 use super::syntax::{check_header_value, check_method, check_path, check_query_text};
@@ -44,8 +43,8 @@ pub(super) const SIGNERS_PARAMETERS: [&str; 12] = [
     "Signature",
 ];
 
-/// Returns whether a query parameter belongs to a signature. Servers ignore the case of those of
-/// version 4.
+/// Returns whether a query parameter belongs to a signature. Servers compare the names of version 4
+/// case-insensitively.
 pub(super) fn is_signers_parameter(name: &[u8]) -> bool {
     SIGNERS_PARAMETERS.iter().any(|own| match own.starts_with("X-Amz-") {
         true => own.as_bytes().eq_ignore_ascii_case(name),

@@ -84,7 +84,7 @@ impl Credentials {
         }
     }
 
-    /// Returns whether access key and session token are equal.
+    /// Returns whether the access key and the session token are those of `other`.
     pub(super) fn is_named_like(&self, other: &Self) -> bool {
         self.access_key_id == other.access_key_id && self.session_token == other.session_token
     }

@@ -3,7 +3,7 @@ use hmac::{Hmac, KeyInit, Mac};
 use sha1::Sha1;
 use sha2::{Digest, Sha256};
 
-/// HMAC-SHA256 that is initialised with a key and can authenticate any number of messages.
+/// HMAC-SHA256 that is initialized with a key and can authenticate any number of messages.
 pub(super) type HmacSha256 = Hmac<Sha256>;
 
 /// The SHA-256 of the empty string in hex, which is the payload hash of every request without a

@@ -16,7 +16,7 @@
 //!    different one.
 //!
 //! S3 differs from the services that the general SigV4 pages describe: its paths are signed as they
-//! are sent, neither normalised nor encoded a second time. Requests to other services (`sts`,
+//! are sent, neither normalized nor encoded a second time. Requests to other services (`sts`,
 //! `execute-api`) follow the rule of the general pages. [`Request::path_rule`] overrides the rule
 //! for one request.
 //!

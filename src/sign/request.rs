@@ -51,7 +51,7 @@ pub(super) enum Query<'a> {
 
 impl<'a> Request<'a> {
     /// Creates a request without a query and headers. `path` must be percent-encoded (see
-    /// [`encode_path`](super::encode_path)) and is sent as given, without normalisation.
+    /// [`encode_path`](super::encode_path)) and is sent as given, without normalization.
     pub const fn new(method: &'a str, path: &'a str) -> Self {
         Self {
             method,

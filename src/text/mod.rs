@@ -16,7 +16,7 @@ pub(crate) use value::{base64_of, der_of};
 
 use std::fmt::{self, Write};
 
-/// The maximum length of a value in a message, in characters. This is enough to recognise the
+/// The maximum length of a value in a message, in characters. This is enough to recognize the
 /// value.
 const VALUE: usize = 100;
 

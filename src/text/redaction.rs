@@ -31,7 +31,7 @@ impl Secrets {
         Self { state: RandomState::new(), parts: HashSet::new(), whole: Vec::new() }
     }
 
-    /// Adds a secret in its plain, base64 and hexadecimal forms. Each form is recognised even if it
+    /// Adds a secret in its plain, base64 and hexadecimal forms. Each form is recognized even if it
     /// is broken into lines, quoted, escaped or written in another case.
     #[must_use]
     pub(crate) fn with(mut self, secret: &str) -> Self {

@@ -137,7 +137,7 @@ pub(crate) fn is_url_with_password(text: &str) -> bool {
     authority.and_then(|rest| rest.rsplit_once('@')).is_some_and(|(user, _)| user.contains(':'))
 }
 
-/// A kind of secret that can be recognised by its form. `Display` completes the sentence "the value
+/// A kind of secret that can be recognized by its form. `Display` completes the sentence "the value
 /// looks like ...".
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Resemblance {
@@ -437,7 +437,7 @@ mod tests {
     }
 
     #[test]
-    fn kinds_of_secrets_are_recognised_by_their_form() {
+    fn kinds_of_secrets_are_recognized_by_their_form() {
         let der = STANDARD.encode([&[0x30, 0x81, 0x84][..], &[7; 0x84]].concat());
         for (text, expected) in [
             (SECRET, Some(Resemblance::SecretKey)),

@@ -21,7 +21,7 @@ pub struct Object {
 }
 
 impl Object {
-    /// Creates an object of which only the key and the size are known.
+    /// Creates an object with a key and a size, and without the optional fields.
     pub fn new(key: impl Into<String>, size: u64) -> Self {
         Self { key: key.into(), size, last_modified: None, etag: None, storage_class: None }
     }

@@ -207,7 +207,7 @@ impl<'a> Document<'a> {
                 }
                 Event::Text(piece) => {
                     self.scratch.push_str(std::mem::take(&mut only));
-                    push_normalised(&mut self.scratch, piece);
+                    push_normalized(&mut self.scratch, piece);
                 }
                 Event::Char(c) => {
                     self.scratch.push_str(std::mem::take(&mut only));
@@ -272,7 +272,7 @@ impl<'a> Document<'a> {
         self.scratch.clear();
         while self.tokens.depth() >= inside {
             match self.next()? {
-                Event::Text(piece) => push_normalised(&mut self.scratch, piece),
+                Event::Text(piece) => push_normalized(&mut self.scratch, piece),
                 Event::Char(c) => self.scratch.push(c),
                 Event::Open(_) => has_only_text = false,
                 Event::Close | Event::End => {}
@@ -433,7 +433,7 @@ fn character(digits: &str) -> Option<char> {
 }
 
 /// Appends `text` with `\r\n` and `\r` replaced by `\n`.
-fn push_normalised(to: &mut String, text: &str) {
+fn push_normalized(to: &mut String, text: &str) {
     if !text.as_bytes().contains(&b'\r') {
         return to.push_str(text);
     }

@@ -112,7 +112,7 @@ mod urls {
     }
 
     #[test]
-    fn begin_with_the_normalised_base_url() {
+    fn begin_with_the_normalized_base_url() {
         for (base, expected) in [
             ("d111111abcdef8.cloudfront.net", "https://d111111abcdef8.cloudfront.net/root/a"),
             (

@@ -6,7 +6,7 @@ use crate::lex::{self, Kind, Token};
 use crate::tree::Tree;
 use std::collections::BTreeMap;
 
-/// A kind of place, and how it is recognised.
+/// A kind of place, and how it is recognized.
 type Pattern = (&'static str, fn(&[Token]) -> bool);
 
 /// The kinds of places that need a reviewed limit.

@@ -2,7 +2,7 @@
 //!
 //! Written only from AWS's pages ([version 4][v4], [its query form][query], [chunks][chunks],
 //! [version 2][v2]) and from RFC 2104 for HMAC; it shares no code with `s3driver::sign`. Nothing is
-//! optimised and nothing is checked: its input must be signable. [`Mistake`] plants one error at a
+//! optimized and nothing is checked: its input must be signable. [`Mistake`] plants one error at a
 //! time, so that the tests can show that they notice it.
 //!
 //! [v4]: https://docs.aws.amazon.com/AmazonS3/latest/API/sig-v4-header-based-auth.html

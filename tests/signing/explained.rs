@@ -215,7 +215,7 @@ fn names_the_cause_line_and_byte() {
 }
 
 #[test]
-fn recognises_a_normalised_path() {
+fn recognizes_a_normalized_path() {
     for (ours, theirs, cause) in [
         ("/bucket/a/../c", "/bucket/c", Cause::PathNormalised),
         ("/bucket/c", "/bucket/a/../c", Cause::PathNormalised),

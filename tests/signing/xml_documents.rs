@@ -739,7 +739,7 @@ mod lenient {
             (" a ", " a "),
             ("\n", "\n"),
             ("a\r\nb\rc\r\r\nd", "a\nb\nc\n\nd"),
-            // Only line breaks are normalised.
+            // Only line breaks are normalized.
             ("\r", "\n"),
             ("a<![CDATA[\r]]>&amp;\r\r\n", "a\n&\n\n"),
             ("&#13;&#10;&#x9;", "\r\n\t"),
@@ -1097,7 +1097,7 @@ mod strict {
 mod bounded {
     use super::*;
 
-    /// Ten times the duration on a slow, busy machine without optimisation.
+    /// Ten times the duration on a slow, busy machine without optimization.
     const TIME_LIMIT: Duration = Duration::from_secs(20);
 
     fn all(document: &str, why: &str) {

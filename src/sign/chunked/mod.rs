@@ -1,8 +1,8 @@
 //! `aws-chunked`: bodies that are sent, and optionally signed, in chunks.
 //!
 //! Follows [Transferring Payload in Multiple Chunks][streaming] and [Trailing headers][trailers] of
-//! the S3 API reference. A [`Layout`] knows the exact length and the headers before any data is
-//! read. The request is signed with it first, and then [`Layout::signed_body`] or
+//! the S3 API reference. A [`Layout`] determines the exact length and the headers before any data
+//! is read. It is used to sign the request first, and then [`Layout::signed_body`] or
 //! [`Layout::unsigned_body`] wraps the data:
 //!
 //! ```

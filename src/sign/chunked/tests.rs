@@ -173,15 +173,15 @@ fn an_error_at_the_end_of_the_data_is_returned() {
     for layout in layouts(3, MIN_CHUNK_SIZE) {
         for kind in [ErrorKind::Interrupted, ErrorKind::TimedOut] {
             let mut body = body(&layout, Ending(b"abc", Some(kind)));
-            let (mut wire, mut told, mut buffer) = (Vec::new(), Vec::new(), [0; 100]);
+            let (mut wire, mut errors, mut buffer) = (Vec::new(), Vec::new(), [0; 100]);
             loop {
                 match body.read(&mut buffer) {
                     Ok(0) => break,
                     Ok(count) => wire.extend_from_slice(&buffer[..count]),
-                    Err(error) => told.push(error.kind()),
+                    Err(error) => errors.push(error.kind()),
                 }
             }
-            assert_eq!((told, decode(&wire, &layout)), (vec![kind], b"abc".to_vec()));
+            assert_eq!((errors, decode(&wire, &layout)), (vec![kind], b"abc".to_vec()));
         }
     }
 }

@@ -49,7 +49,7 @@ causes! {
 
     /// `//`, `.` or `..` was resolved in transit.
     PathNormalised =>
-        "the path was normalised in transit: turn this off in the proxy, because S3 stores // and \
+        "the path was normalized in transit: turn this off in the proxy, because S3 stores // and \
          .. literally",
 
     /// One of the paths has an additional prefix: the bucket, or a prefix that a proxy added or
