@@ -4,10 +4,10 @@
 //! cargo run --example folder_driver -- /var/lib/registry
 //! ```
 //!
-//! The driver passes the conformance suite, which `tests/driver/conformance.rs` runs. It shows what an
-//! implementation of `StorageDriver` must provide: paths that cannot leave the folder, files that
-//! appear atomically, and errors that name the driver and the path. Its `walk` and `write_stream`
-//! are the trait's provided methods.
+//! The driver passes the conformance suite, which `tests/driver/conformance.rs` runs. It shows what
+//! an implementation of `StorageDriver` must provide: paths that cannot leave the folder, files
+//! that appear atomically, and errors that name the driver and the path. Its `walk` and
+//! `write_stream` are the trait's provided methods.
 //!
 //! The folder has three parts. `files` mirrors the paths. `uploads` contains the unfinished files
 //! that a writer has closed. `scratch` contains the files that are being written. They are moved

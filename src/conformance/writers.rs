@@ -346,7 +346,7 @@ cases! {
 
     /// A newly created file begins empty, even if an unfinished file was left at its path.
     fn a_new_writer_begins_with_an_empty_file(trial) {
-        let path = "/writer/replaced";
+        let path = "/writer/recreated";
         let mut writer = trial.driver.writer(path, WriteMode::Create)?;
         writer.write_all(&bytes(9, 0, 1_000))?;
         writer.close()?;

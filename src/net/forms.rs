@@ -1,6 +1,6 @@
 //! Test data: accepted and refused forms of URLs, each with a reason, in one table for every place
-//! that parses a URL. `tests/cloudfront/urls.rs` uses the table as well, for the places that can only be
-//! reached through the public interface.
+//! that parses a URL. `tests/cloudfront/urls.rs` uses the table as well, for the places that can
+//! only be reached through the public interface.
 
 /// A place that parses a URL.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

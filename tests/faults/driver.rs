@@ -1,5 +1,5 @@
-//! Tests for faults that reach the driver's interface. `tests/driver/writer.rs` tests how its writer
-//! handles faults.
+//! Tests for faults that reach the driver's interface. `tests/driver/writer.rs` tests how its
+//! writer handles faults.
 
 use crate::server::{Fault, error_document};
 use crate::{BUCKET, Rig};
