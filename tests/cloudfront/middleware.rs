@@ -1,4 +1,4 @@
-//! The middleware: which URLs it returns to which clients, and that CloudFront would accept them.
+//! Tests which URLs the middleware returns to which clients, and that CloudFront would accept them.
 
 use crate::memory::Memory;
 use proptest::prelude::*;

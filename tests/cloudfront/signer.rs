@@ -1,4 +1,4 @@
-//! Keys, policies, signed URLs and signed cookies, against CloudFront's documentation and against
+//! Compares keys, policies, signed URLs and signed cookies with CloudFront's documentation and with
 //! `openssl`.
 use proptest::prelude::*;
 use s3driver::cloudfront::{
@@ -610,7 +610,7 @@ mod keys {
     }
 }
 
-/// Comparison with an independent implementation.
+/// Compares signatures with those of an independent implementation.
 mod openssl {
     use super::*;
 
@@ -678,7 +678,8 @@ mod openssl {
     }
 }
 
-/// Keys in the forms in which variables, parameter stores, JSON and people pass them on.
+/// Reads keys in the forms that environment variables, parameter stores, JSON and manual copying
+/// produce.
 mod unusual_keys {
     use super::*;
     use base64::Engine;

@@ -1,4 +1,4 @@
-//! Explanations of signatures, and of differences from a server's signature.
+//! Tests of the explanations of signatures, and of their differences from a server's signature.
 use s3driver::sign::explain::{Cause, Comparison, Explanation, ServerSide, SignedText, compare};
 use s3driver::sign::{Credentials, Request, Signed, v2, v4};
 use s3driver::time::Timestamp;

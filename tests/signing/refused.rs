@@ -1,5 +1,5 @@
-//! The client's errors when a server responds to a wrong signature as AWS does, with the texts that
-//! it signed.
+//! Tests the client's errors if a server responds to a wrong signature as AWS does, with the texts
+//! that it signed.
 //!
 //! The server verifies with the naive signer. Each test plants a fault: a different secret, or a
 //! proxy that rewrites the head of the request.

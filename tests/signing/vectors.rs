@@ -2,7 +2,7 @@
 //!
 //! `sigv4/aws-c-auth` is the suite of aws-c-auth (one folder per case); `sigv4/s3-doc.json` and
 //! `sigv2/s3-doc.json` contain the examples on AWS's S3 pages and similar ones. The examples on
-//! AWS's pages are also in `signing_documented.rs`, for clones without this folder.
+//! AWS's pages are also in `documented.rs`, for clones without this folder.
 
 use crate::suite::{Case, borrowed, query_pairs, sha256_hex};
 use s3driver::sign::chunked::{ChunkSigner, Layout, Trailer, TrailerChecksum};
