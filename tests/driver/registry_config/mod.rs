@@ -1,4 +1,4 @@
-//! Whole configuration files of registries.
+//! Tests of complete configuration files of registries.
 mod yaml;
 
 use s3driver::client::{CannedAcl, Checksum, Encryption};
@@ -82,7 +82,7 @@ fn the_configuration_of_distribution_3_is_read() {
     let cache = storage.cache.as_ref().unwrap();
     assert_eq!((&*cache.kind, cache.size), ("inmemory", Some(10_000)));
     assert_eq!(storage.tag_concurrency.unwrap().get(), 8);
-    // The disabled one is left out.
+    // The disabled one is omitted.
     let names: Vec<_> = config.middleware.iter().map(|one| &*one.name).collect();
     assert_eq!(names, ["redirect"]);
     let driver = middleware::open(&config).unwrap();
