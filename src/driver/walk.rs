@@ -40,12 +40,12 @@ impl<'a> Walk<'a> {
     /// is returned unchanged.
     pub(super) fn enter(&mut self, file: &FileInfo) -> Result<WalkStep> {
         let path = file.path.as_str();
-        if !self.moves_on(path)? {
+        if !self.is_after_last(path)? {
             return Ok(WalkStep::Continue);
         }
 
         path.clone_into(&mut self.last);
-        if self.is_left_out(path) {
+        if self.is_omitted(path) {
             return Ok(WalkStep::Continue);
         }
 
@@ -60,12 +60,12 @@ impl<'a> Walk<'a> {
     /// unless they have been visited already.
     #[cfg(feature = "client")]
     pub(super) fn enter_directory(&mut self, path: &str) -> Result<WalkStep> {
-        if self.is_left_out(path) || self.open.iter().any(|open| open == path) {
+        if self.is_omitted(path) || self.open.iter().any(|open| open == path) {
             return Ok(WalkStep::Continue);
         }
 
         let place = format!("{path}/");
-        if !self.moves_on(&place)? {
+        if !self.is_after_last(&place)? {
             return Ok(WalkStep::Continue);
         }
 
@@ -90,7 +90,7 @@ impl<'a> Walk<'a> {
 
     /// Reports whether `path` comes after the last visited path. Returns `false` if it is the same
     /// path again.
-    fn moves_on(&self, path: &str) -> Result<bool> {
+    fn is_after_last(&self, path: &str) -> Result<bool> {
         match in_order(&self.last, path) {
             Some(order) => Ok(order != Ordering::Equal),
             None => {
@@ -105,7 +105,7 @@ impl<'a> Walk<'a> {
 
     /// Reports whether `path` is the skipped directory or below it. If it is neither, skipping
     /// ends.
-    fn is_left_out(&mut self, path: &str) -> bool {
+    fn is_omitted(&mut self, path: &str) -> bool {
         if self
             .skipped
             .as_deref()

@@ -89,7 +89,7 @@ impl<'a> Headers<'a> {
 
     /// Returns whether the request already has the header `name`. If its value differs from the
     /// signer's, no server would accept the signature, so that is an error.
-    pub(super) fn agree(&self, name: &'static str, value: &str) -> Result<bool, Error> {
+    pub(super) fn has_equal(&self, name: &'static str, value: &str) -> Result<bool, Error> {
         match self.get(name).map(str::trim_ascii) {
             None => Ok(false),
             Some(given) if given == value => Ok(true),
@@ -100,7 +100,7 @@ impl<'a> Headers<'a> {
     /// Adds a header of the signer, unless the request already has it with the same value.
     pub(super) fn add(&mut self, name: &'static str, value: &'a str) -> Result<(), Error> {
         check_header_value(name, value)?;
-        if !self.agree(name, value)? {
+        if !self.has_equal(name, value)? {
             self.all.push(Header { name: Cow::Borrowed(name), value, added: Some(name) });
         }
 
@@ -255,12 +255,12 @@ pub(super) fn normalized(path: &str) -> String {
 /// Returns the `CanonicalQueryString`: the request's parameters and the signer's, encoded, sorted
 /// by encoded name and then by encoded value. Sorting the finished `name=value` strings would be
 /// wrong because `-`, `.` and digits sort before `=`. A bare name is signed with a trailing `=`.
-pub(super) fn canonical_query(query: Query<'_>, signers: &[(&str, &str)]) -> String {
-    if query.is_empty() && signers.is_empty() {
+pub(super) fn canonical_query(query: Query<'_>, added: &[(&str, &str)]) -> String {
+    if query.is_empty() && added.is_empty() {
         return String::new();
     }
 
-    sorted_query(query.decoded(), signers)
+    sorted_query(query.decoded(), added)
 }
 
 /// Returns the `CanonicalQueryString` of a received request: its parameters except for the
@@ -274,11 +274,11 @@ pub(super) fn canonical_query_without(query: Query<'_>, signature: &str) -> Stri
 
 fn sorted_query<'a>(
     parameters: impl Iterator<Item = (Cow<'a, [u8]>, Cow<'a, [u8]>)>,
-    signers: &[(&str, &str)],
+    added: &[(&str, &str)],
 ) -> String {
     // All names and values share one buffer; the spans locate each of them in it.
     let mut encoded = String::with_capacity(256);
-    let mut spans = Vec::with_capacity(8 + signers.len());
+    let mut spans = Vec::with_capacity(8 + added.len());
     for (name, value) in parameters {
         let start = encoded.len();
         push_component_bytes(&mut encoded, &name);
@@ -287,7 +287,7 @@ fn sorted_query<'a>(
         spans.push((start..middle, middle..encoded.len()));
     }
 
-    for (name, value) in signers {
+    for (name, value) in added {
         let start = encoded.len();
         push_component(&mut encoded, name);
         let middle = encoded.len();

@@ -18,7 +18,7 @@ pub(super) fn check_request(request: &Request<'_>) -> Result<(), Error> {
         Query::Pairs(_) => {}
     }
 
-    match request.query.decoded().find(|(name, _)| is_signers_parameter(name)) {
+    match request.query.decoded().find(|(name, _)| is_signature_parameter(name)) {
         Some((name, _)) => {
             Err(Error::ReservedParameter { name: String::from_utf8_lossy(&name).into_owned() })
         }
@@ -28,7 +28,7 @@ pub(super) fn check_request(request: &Request<'_>) -> Result<(), Error> {
 
 /// The query parameters that version 4, SigV4A and version 2 add when they sign. A request that has
 /// one of them is already signed.
-pub(super) const SIGNERS_PARAMETERS: [&str; 12] = [
+pub(super) const SIGNATURE_PARAMETERS: [&str; 12] = [
     "X-Amz-Algorithm",
     "X-Amz-Credential",
     "X-Amz-Date",
@@ -45,8 +45,8 @@ pub(super) const SIGNERS_PARAMETERS: [&str; 12] = [
 
 /// Returns whether a query parameter belongs to a signature. Servers compare the names of version 4
 /// case-insensitively.
-pub(super) fn is_signers_parameter(name: &[u8]) -> bool {
-    SIGNERS_PARAMETERS.iter().any(|own| match own.starts_with("X-Amz-") {
+pub(super) fn is_signature_parameter(name: &[u8]) -> bool {
+    SIGNATURE_PARAMETERS.iter().any(|own| match own.starts_with("X-Amz-") {
         true => own.as_bytes().eq_ignore_ascii_case(name),
         false => own.as_bytes() == name,
     })

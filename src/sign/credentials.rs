@@ -85,7 +85,7 @@ impl Credentials {
     }
 
     /// Returns whether the access key and the session token are those of `other`.
-    pub(super) fn is_named_like(&self, other: &Self) -> bool {
+    pub(super) fn has_same_identity(&self, other: &Self) -> bool {
         self.access_key_id == other.access_key_id && self.session_token == other.session_token
     }
 

@@ -1,6 +1,6 @@
 //! Compares every list and limit of the signer with one that was written independently from its
 //! source, and checks that each error message says what to do.
-use super::check::{SIGNERS_PARAMETERS, SINGLE_HEADERS};
+use super::check::{SIGNATURE_PARAMETERS, SINGLE_HEADERS};
 use super::syntax::is_token;
 use super::*;
 use crate::time::Timestamp;
@@ -53,12 +53,12 @@ fn sub_resources_are_those_of_aws_boto_and_ceph() {
 #[test]
 fn parameters_of_a_signature_are_refused() {
     assert_same_names(
-        &SIGNERS_PARAMETERS,
+        &SIGNATURE_PARAMETERS,
         "X-Amz-Algorithm X-Amz-Credential X-Amz-Date X-Amz-Expires X-Amz-SignedHeaders X-Amz-Signature \
          X-Amz-Security-Token X-Amz-S3session-Token X-Amz-Region-Set AWSAccessKeyId Signature Expires",
     );
     let hour = Duration::from_secs(3600);
-    for name in SIGNERS_PARAMETERS {
+    for name in SIGNATURE_PARAMETERS {
         let query = [(name, "")];
         let text = format!("https://h/?{name}=");
         let refused = Error::ReservedParameter { name: name.to_owned() };
@@ -80,7 +80,8 @@ fn parameters_of_a_signature_are_refused() {
         }
     }
     assert!(
-        !check::is_signers_parameter(b"expires") && check::is_signers_parameter(b"x-amz-expires")
+        !check::is_signature_parameter(b"expires")
+            && check::is_signature_parameter(b"x-amz-expires")
     );
 }
 

@@ -171,7 +171,7 @@ impl KeyPair {
         let (amz_date, day) = (time.amz_date(), time.date());
         let headers = presigned_headers(request, &amz_date)?;
         headers.refuse("x-amz-region-set")?;
-        let sends_hash = headers.agree("x-amz-content-sha256", &payload_hash)?;
+        let sends_hash = headers.has_equal("x-amz-content-sha256", &payload_hash)?;
         if is_s3(scope.service) && !matches!(payload, Payload::Unsigned) && !sends_hash {
             return Err(Error::MissingHeader { name: "x-amz-content-sha256" });
         }

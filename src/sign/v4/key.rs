@@ -99,7 +99,7 @@ impl SigningKey {
     /// Returns whether this key was derived from these credentials for this day and scope.
     pub fn is_for(&self, credentials: &Credentials, time: Timestamp, scope: Scope<'_>) -> bool {
         self.covers(time, scope)
-            && self.credentials.is_named_like(credentials)
+            && self.credentials.has_same_identity(credentials)
             && *self.secret_hash == sha256(credentials.secret_access_key().as_bytes())
     }
 

@@ -26,7 +26,7 @@ impl SigningKey {
         let amz_date = self.amz_date(time)?;
         let payload_hash = payload.hash();
         let headers = presigned_headers(request, &amz_date)?;
-        let sends_hash = headers.agree("x-amz-content-sha256", &payload_hash)?;
+        let sends_hash = headers.has_equal("x-amz-content-sha256", &payload_hash)?;
         if is_s3(&self.service) && !matches!(payload, Payload::Unsigned) && !sends_hash {
             return Err(Error::MissingHeader { name: "x-amz-content-sha256" });
         }
@@ -68,7 +68,7 @@ pub(in crate::sign) fn presigned_headers<'a>(
 ) -> Result<Headers<'a>, Error> {
     let mut headers = Headers::collect(request, &REQUIRED, 0)?;
     headers.require("host")?;
-    headers.agree("x-amz-date", amz_date)?;
+    headers.has_equal("x-amz-date", amz_date)?;
     headers.refuse("x-amz-security-token")?;
     headers.refuse("x-amz-s3session-token")?;
     headers.sort()?;
