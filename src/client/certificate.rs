@@ -22,14 +22,10 @@ impl Client {
         };
         let transport = Transport::new(options)
             .map_err(|error| Error::new(ErrorKind::Configuration, error.0))?;
-        let way = Way {
-            endpoint: &config.endpoint,
-            located: &place.located,
-            region: config.endpoint.signing_region(),
-            proxy: config.proxy.as_ref(),
-        };
+        let proxy = self.proxy_of(&place);
+        let way = Way { endpoint: &config.endpoint, located: &place, proxy };
         transport
-            .peer_certificate(place.located.origin(), self.cancel.as_ref())
+            .peer_certificate(place.origin(), self.cancel.as_ref())
             .map_err(|failure| transport_error(failure, Some(way)))
     }
 }

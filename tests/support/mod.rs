@@ -69,7 +69,8 @@ pub struct ServerOptions {
     /// Whether a version 4 signature for another region is rejected
     /// (`AuthorizationHeaderMalformed`).
     pub check_region: bool,
-    /// The bucket that exists from the start, which TLS also serves as `BUCKET.localhost`.
+    /// The bucket that exists from the start, which TLS also serves as `BUCKET.localhost` and as an
+    /// access point of AWS.
     pub bucket: String,
     /// Whether the server uses TLS, with a certificate of a private authority ([`Server::ca_pem`]).
     pub tls: bool,
@@ -129,7 +130,9 @@ impl Server {
             TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a free port on 127.0.0.1");
         listener.set_nonblocking(true).expect("a non-blocking listener");
         let address = listener.local_addr().expect("the listener's address");
-        let tls = options.tls.then(|| tls::acceptor(&options.bucket, &options.certificate));
+        let tls = options
+            .tls
+            .then(|| tls::acceptor(&options.bucket, &options.region, &options.certificate));
         let (tls, ca_pem) = tls.map(|made| made.expect("a certificate")).unzip();
 
         let store = Arc::new(Store::new(Rules {

@@ -222,7 +222,10 @@ fn tls_on_one_side_only_is_named() {
     let rig = Rig::new(&target, "tls");
     let other = rig.file(
         "other.pem",
-        support::tls::acceptor("other", &Leaf::default()).expect("a certificate").1.as_bytes(),
+        support::tls::acceptor("other", "us-east-1", &Leaf::default())
+            .expect("a certificate")
+            .1
+            .as_bytes(),
     );
     let cacert = format!("cacert={other}");
     let own = rig.file("own.pem", tls.ca_pem().expect("a certificate").as_bytes());
