@@ -141,16 +141,16 @@ pub(crate) struct Setting {
     pub(crate) payload: PayloadSigning,
     pub(crate) checksum: Checksum,
     pub(crate) credentials: Credentials,
-    pub(crate) observed: Observed,
+    pub(crate) observed: EventSink,
 }
 
-/// Who receives the client's events.
+/// The receiver of the client's events.
 #[derive(Clone, Copy, Debug)]
-pub(crate) enum Observed {
-    ByNone,
+pub(crate) enum EventSink {
+    Absent,
     /// An observer that does nothing, so that only the events themselves cost something.
-    ByIdle,
-    ByMetrics,
+    Idle,
+    Metrics,
 }
 
 impl Setting {
@@ -176,9 +176,9 @@ impl Setting {
                 "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY",
             ),
             observed: match std::env::var("BENCH_OBSERVED").as_deref() {
-                Err(_) => Observed::ByNone,
-                Ok("idle") => Observed::ByIdle,
-                Ok("1" | "metrics") => Observed::ByMetrics,
+                Err(_) => EventSink::Absent,
+                Ok("idle") => EventSink::Idle,
+                Ok("1" | "metrics") => EventSink::Metrics,
                 Ok(other) => return Err(format!("BENCH_OBSERVED={other} is not known").into()),
             },
         })

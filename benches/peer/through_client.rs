@@ -1,5 +1,5 @@
 //! Performs the work through the client, and through `transfer` for files.
-use super::order::{BUCKET, Observed, REGION, Setting, Source, at_least_one, big_key, listed_key};
+use super::order::{BUCKET, EventSink, REGION, Setting, Source, at_least_one, big_key, listed_key};
 use super::route::{Outcome, Route};
 use super::threads;
 use s3driver::client::{
@@ -26,9 +26,9 @@ impl ThroughClient {
             .payload_signing(setting.payload)
             .checksum(setting.checksum);
         match setting.observed {
-            Observed::ByNone => {}
-            Observed::ByIdle => config = config.observer(Arc::new(|_: &Event<'_>| {})),
-            Observed::ByMetrics => config = config.observer(Arc::new(Metrics::new())),
+            EventSink::Absent => {}
+            EventSink::Idle => config = config.observer(Arc::new(|_: &Event<'_>| {})),
+            EventSink::Metrics => config = config.observer(Arc::new(Metrics::new())),
         }
         let authority = setting.ca_file.as_ref().map(std::fs::read).transpose()?;
         Ok(Self { client: Client::new(over_transport(config, authority)?)? })
