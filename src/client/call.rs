@@ -101,9 +101,10 @@ impl<'a> Attempts<'a> {
         self.sent += 1;
         self.unsettled |= failure.phase != Phase::Connect;
         let outcome = if failure.stale { Outcome::StaleConnection } else { Outcome::Unanswered };
-        let proxy = inner.config.proxy.as_ref();
-        let way = Way { endpoint: &inner.config.endpoint, located: &self.located, proxy };
-        let error = transport_error(failure, Some(way)).redacted(&secrets_of(lease, None, proxy));
+        let config = &inner.config;
+        let proxy = config.proxy.of(self.located.origin());
+        let way = Way { endpoint: &config.endpoint, located: &self.located, proxy };
+        let error = transport_error(failure, Some(way)).redacted(&secrets_of(lease, None, config));
         (error, outcome)
     }
 
@@ -281,7 +282,7 @@ impl Client {
         if matches!(payload, Payload::Stream { progress, .. } if progress.begun) {
             attempts.state.body = BodyState::Consumed;
         }
-        let proxy = inner.config.proxy.as_ref();
+        let config = &inner.config;
         let (response, signing) = match sent {
             Ok(sent) => sent,
             Err(SendError::NotSent(error)) => {
@@ -301,7 +302,7 @@ impl Client {
         let deadline = deadline.or_else(|| inner.config.clock.instant().checked_add(limit));
         if is_success(response.status) {
             return accept(response, deadline).map_err(|error| {
-                let error = error.redacted(&secrets_of(lease, signing.signature(), proxy));
+                let error = error.redacted(&secrets_of(lease, signing.signature(), config));
                 attempts.unsettled |= may_retry(&error) || error.kind() == ErrorKind::Cancelled;
                 (error, Outcome::Unanswered)
             });
@@ -310,12 +311,13 @@ impl Client {
         attempts.unsettled |= response.status >= 500;
         let sent = Sent { call, located: &attempts.located, signing: &signing, now: inner.now() };
         let mut failed = Failed::read(response, &sent, deadline);
-        failed.error = failed.error.redacted(&secrets_of(lease, signing.signature(), proxy));
+        failed.error = failed.error.redacted(&secrets_of(lease, signing.signature(), config));
         if failed.lacks_reason(call) && !std::mem::replace(&mut attempts.inquired, true) {
             attempts.number += 1;
             failed = self.inquire(failed, attempts.target(), attempts.number, lease, deadline);
         }
-        if let (407, Some(proxy)) = (failed.status, &inner.config.proxy) {
+        let proxy = config.proxy.of(attempts.located.origin());
+        if let (407, Some(proxy)) = (failed.status, proxy) {
             failed.error = named_proxy(failed.error, proxy);
         }
         Err(attempts.refusal(inner, failed))
@@ -393,9 +395,7 @@ impl Client {
     pub(super) fn without_secrets(&self, call: &Call<'_>, error: Error) -> Error {
         let located = self.inner.place_of(call.bucket);
         match located.and_then(|located| self.lease_for(call, &located)) {
-            Ok(lease) => {
-                error.redacted(&secrets_of(&lease, None, self.inner.config.proxy.as_ref()))
-            }
+            Ok(lease) => error.redacted(&secrets_of(&lease, None, &self.inner.config)),
             Err(_) => error,
         }
     }
