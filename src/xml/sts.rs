@@ -16,7 +16,7 @@ use zeroize::Zeroizing;
 pub struct TemporaryCredentials {
     /// The access key's id.
     pub access_key_id: String,
-    /// The secret of the access key.
+    /// The secret access key.
     pub secret_access_key: Zeroizing<String>,
     /// The session token, which is sent with every request.
     pub session_token: Zeroizing<String>,
@@ -29,9 +29,9 @@ pub struct TemporaryCredentials {
 ///
 /// - Required: one `Credentials` with `AccessKeyId`, `SecretAccessKey`, `SessionToken` and
 ///   `Expiration`, none of them empty.
-/// - Optional: everything else; it is not read.
-/// - Refused: an expiration that is not a point in time, a second `Credentials`, a second element
-///   of a name in it, and STS's `ErrorResponse`, which is then in [`Error::document`].
+/// - Optional: everything else, which is ignored.
+/// - Refused: an expiration that is not a valid time, a repeated `Credentials`, a repeated element
+///   in it, and an `ErrorResponse` of STS, which is returned in [`Error::document`].
 ///
 /// ```
 /// use s3driver::xml;
@@ -137,8 +137,8 @@ fn credentials(document: &mut Document<'_>) -> Result<TemporaryCredentials, Erro
     })
 }
 
-/// Reads a text without the white space around it; `None` when it is empty. Never fails: an error
-/// would repeat the secret.
+/// Trims a text, and returns `None` if nothing is left. Never fails, because an error would contain
+/// the secret.
 fn secret(text: &str) -> Result<Option<Zeroizing<String>>, &'static str> {
     value::word(text).map(|text| text.map(Zeroizing::new))
 }

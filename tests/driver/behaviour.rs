@@ -1,4 +1,4 @@
-//! The S3 driver against real servers: behaviour that the conformance suite for all drivers
+//! Tests the behaviour of the S3 driver on real servers that the conformance suite for all drivers
 //! (`tests/driver/conformance.rs`, feature `conformance`) does not cover.
 
 use crate::support::relay::Relay;

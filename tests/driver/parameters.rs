@@ -1,4 +1,4 @@
-//! The driver's options: accepted values, rejected values, and error messages.
+//! Tests of the driver's options: accepted values, rejected values, and error messages.
 
 use proptest::prelude::*;
 use s3driver::client::endpoint::{Acceleration, Addressing, Fips, Scheme, Stack, Variant};

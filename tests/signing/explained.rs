@@ -1,4 +1,4 @@
-//! Explanations of signatures, and of differences from a server's signature.
+//! Tests of the explanations of signatures, and of their differences from a server's signature.
 use s3driver::sign::explain::{Cause, Comparison, Explanation, ServerSide, SignedText, compare};
 use s3driver::sign::{Credentials, Request, Signed, v2, v4};
 use s3driver::time::Timestamp;
@@ -215,7 +215,7 @@ fn names_the_cause_line_and_byte() {
 }
 
 #[test]
-fn recognises_a_normalised_path() {
+fn recognizes_a_normalized_path() {
     for (ours, theirs, cause) in [
         ("/bucket/a/../c", "/bucket/c", Cause::PathNormalised),
         ("/bucket/c", "/bucket/a/../c", Cause::PathNormalised),

@@ -1,4 +1,4 @@
-//! Real responses of servers, and invalid ones, through every reader of `s3driver::xml`.
+//! Parses real responses of servers, and invalid ones, with every reader of `s3driver::xml`.
 //!
 //! The documents are modelled on responses of the named servers; comments mention the relevant
 //! difference.
@@ -116,7 +116,7 @@ mod responses {
         assert_eq!(second.creation_date, time("2019-11-10T23:32:13Z"));
     }
 
-    /// Servers send the owner or leave it out, name the root as they like, and send empty elements.
+    /// Servers may omit the owner, use different names for the root, and send empty elements.
     #[test]
     fn sparse_buckets() {
         for (root, content) in [
@@ -271,8 +271,8 @@ mod responses {
         }
     }
 
-    /// Ceph and SeaweedFS encode only keys and common prefixes, Garage encodes everything, and
-    /// rclone the prefix but no marker.
+    /// Ceph and SeaweedFS encode only keys and common prefixes; Garage encodes everything; rclone
+    /// encodes the prefix, but no marker.
     #[test]
     fn all_dialects_of_encoded_listings_are_decoded() {
         let page = |prefix: &str, marker: &str, key: &str, common: &str| {
@@ -357,7 +357,7 @@ mod responses {
                        <IsTruncated>true</IsTruncated><NextKeyMarker></NextKeyMarker></ListMultipartUploadsResult>";
         let page = xml::list_multipart_uploads_result(uploads.as_bytes()).unwrap();
         assert_eq!((page.is_truncated, page.next_key_marker), (Some(true), None));
-        // s3s-fs lists parts without ETags: such an upload cannot be completed from the list.
+        // s3s-fs lists parts without ETags, so an upload cannot be completed from this list.
         refused(
             xml::list_parts_result(
                 b"<ListPartsResult><Part><PartNumber>1</PartNumber><Size>1</Size></Part></ListPartsResult>",
@@ -554,7 +554,7 @@ mod errors {
                 "{name}: a truncated report is not evidence of an error"
             );
         }
-        // Under the root element of a success.
+        // The error is below the root element of a success.
         let wrapped = "<CompleteMultipartUploadResult><ETag>\"a\"</ETag><Error><Code>InternalError</Code></Error>\
                        </CompleteMultipartUploadResult>";
         let error = xml::complete_multipart_upload_result(wrapped.as_bytes()).unwrap_err();
@@ -566,7 +566,7 @@ mod errors {
         assert_eq!(error.document.unwrap().code, "InternalError");
         let error = keys("<Error><Code>InternalError</Code></Error>").unwrap_err();
         assert_eq!(error.document.unwrap().code, "InternalError");
-        // Also under the root element of another error, with its own position.
+        // The error may also be below the root element of another error, and has its own position.
         let nested = "<Error><Code>a</Code><Error><Code>b</Code></Error></Error>";
         for (name, read, _) in READERS {
             let error = refused(read(nested.as_bytes()), "error report: b ()");
@@ -577,7 +577,7 @@ mod errors {
             );
             refused(read(&nested.as_bytes()[..35]), "cut off");
         }
-        // At a greater depth it belongs to an extension.
+        // At a greater depth, it belongs to an extension.
         assert_eq!(keys("<Extension><Error><Code>x</Code></Error></Extension>").unwrap(), [""; 0]);
     }
 
@@ -743,7 +743,7 @@ mod lenient {
         }
     }
 
-    /// An extension may stand between any two elements.
+    /// An extension may be between any two elements.
     #[test]
     fn unknown_elements_are_skipped_wherever_they_are() {
         for (name, read, document) in READERS {
@@ -767,7 +767,7 @@ mod lenient {
             (" a ", " a "),
             ("\n", "\n"),
             ("a\r\nb\rc\r\r\nd", "a\nb\nc\n\nd"),
-            // Only line breaks are normalised.
+            // Only line breaks are normalized.
             ("\r", "\n"),
             ("a<![CDATA[\r]]>&amp;\r\r\n", "a\n&\n\n"),
             ("&#13;&#10;&#x9;", "\r\n\t"),
@@ -810,7 +810,7 @@ mod lenient {
         }
     }
 
-    /// Echoed parameters and counts, on which nothing depends, never fail a page.
+    /// Echoed parameters and counts never make a page fail, because nothing depends on them.
     #[test]
     fn echoes() {
         let echoes = "<Delimiter> </Delimiter><MaxKeys>1000</MaxKeys><KeyCount>0</KeyCount>\
@@ -916,14 +916,17 @@ mod strict {
                 (inside("</x>"), "not well-formed"),
                 (inside("<x></y>"), "not well-formed"),
                 (inside("<></>"), "without a name"),
-                (inside("<?xml version='1.0'?>"), "where none may be"),
+                (inside("<?xml version='1.0'?>"), "where it is not allowed"),
                 (inside("<?XML ?>"), "malformed XML declaration"),
                 (inside("\u{1}"), "forbids"),
                 (inside("<!-- \0 -->"), "forbids"),
                 (inside("<x a='\u{1f}'/>"), "forbids"),
                 (inside("\u{fffe}"), "forbids"),
                 (inside("\u{ffff}"), "forbids"),
-                (format!("<?xml version='1.0'?><?xml version='1.0'?>{body}"), "where none may be"),
+                (
+                    format!("<?xml version='1.0'?><?xml version='1.0'?>{body}"),
+                    "where it is not allowed",
+                ),
                 (
                     format!("<?xml version='1.0' encoding='ISO-8859-1'?>{body}"),
                     "encoding \"ISO-8859-1\"",
@@ -941,7 +944,7 @@ mod strict {
                 ),
                 (inside("<x/ >"), "stray slash"),
                 (inside("<x/y>"), "stray slash"),
-                (inside("<x\"y\"/>"), "holds a quote"),
+                (inside("<x\"y\"/>"), "contains a quote"),
                 (inside("<x y=\"/>"), "not well-formed"),
                 (inside("<!x>"), "exclamation mark"),
                 (inside("<?><x/><?y?>"), "has no name"),
@@ -1122,7 +1125,7 @@ mod strict {
 mod bounded {
     use super::*;
 
-    /// Ten times the duration on a slow, busy machine without optimisation.
+    /// Ten times the duration on a slow, busy machine without optimization.
     const TIME_LIMIT: Duration = Duration::from_secs(20);
 
     fn all(document: &str, why: &str) {
@@ -1159,8 +1162,8 @@ mod bounded {
             );
             let max = if listing { xml::MAX_LISTING_BYTES } else { xml::MAX_REPLY_BYTES };
             if !listing {
-                // Accepted up to the limit, and no further; the first lines of this test show that
-                // for listings.
+                // Documents are accepted up to the limit, but no further. The first lines of this
+                // test show that for listings.
                 assert!(
                     read(format!("{document}{}", " ".repeat(max - document.len())).as_bytes())
                         .is_ok(),
@@ -1215,7 +1218,7 @@ mod bounded {
                 " a='x'".repeat(50_000),
                 format!(" a='{}'", "x".repeat(900_000)),
             ] {
-                // Accepted or incomplete, but never slow.
+                // The document is accepted or incomplete, but parsing it is never slow.
                 let _ = read(format!("<{root}{attributes}/>").as_bytes());
             }
             assert!(start.elapsed() < TIME_LIMIT, "{name}");
@@ -1312,7 +1315,7 @@ fn some_key() -> impl Strategy<Value = String> {
     "[ -~\t\n\r\u{7f}-\u{a0}é&<>\"'%+\\]\u{fffd}\u{1f600}]{1,40}"
 }
 
-/// Returns `text` cut into pieces at `cuts`, each written in another of XML's notations.
+/// Returns `text` cut into pieces at `cuts`, each in a different one of XML's notations.
 fn in_pieces(text: &str, ways: &[u8]) -> String {
     let mut written = String::new();
     for (i, c) in text.chars().enumerate() {
@@ -1370,7 +1373,7 @@ proptest! {
             }
         }
         if read(&bytes).is_ok() {
-            // The last byte of the root's end tag is required, whatever else was changed.
+            // The last byte of the root's end tag is required, regardless of other changes.
             let end = bytes.iter().rposition(|byte| *byte == b'>').unwrap();
             prop_assert!(read(&bytes[..end]).is_err());
         }
@@ -1381,7 +1384,7 @@ proptest! {
         prop_assert_eq!(key(&in_pieces(&expected, &ways)).unwrap(), expected);
     }
 
-    /// Other parsers read equal keys, sizes, prefixes and markers from the same document.
+    /// Other parsers read the same keys, sizes, prefixes and markers from a document.
     #[test]
     fn other_parsers_agree_about_listings(keys in proptest::collection::vec((some_key(), any::<u64>()), 0..6), marker in some_key(), ways in proptest::collection::vec(any::<u8>(), 1..8)) {
         let written = in_pieces(&marker, &ways);

@@ -1,5 +1,5 @@
 //! The configuration of the S3 driver. The registry's option names are parsed here into types that
-//! cannot be wrong.
+//! allow only valid values.
 //!
 //! The [`table`] lists every option once. String pairs, `Deserialize` and the typed builder all
 //! fill the same [`GivenOptions`], and one function turns these into [`Parameters`], so that each
@@ -54,7 +54,8 @@ use zeroize::Zeroizing;
 /// The limit for concurrent threads. More threads for one upload do not increase the throughput,
 /// and each costs the memory of a part.
 const MAX_CONCURRENCY: u64 = 64;
-/// The limit for concurrent requests: a machine has no more ports from which to connect.
+/// The limit for concurrent requests, because a machine does not have more ports from which to
+/// connect.
 const MAX_REQUESTS: u64 = 65_535;
 /// The limit for retries. They end after three minutes in any case.
 const MAX_RETRIES: u64 = 100;
@@ -77,8 +78,7 @@ const V2_REGIONS: [&str; 9] = [
     "us-gov-west-1",
 ];
 
-/// The driver's configuration: [`ParameterValues`] that have passed all checks, to be read and not
-/// changed.
+/// The driver's configuration: read-only [`ParameterValues`] that have passed all checks.
 ///
 /// Parameters are created from the registry's options ([`Parameters::from_pairs`], or `Deserialize`
 /// with the feature `serde`) or with [`Parameters::builder`], all of which perform the same checks.
@@ -218,7 +218,7 @@ impl Parameters {
         Ok(Self(ParameterValues { root_directory: root_directory(root)?, ..self.0.clone() }))
     }
 
-    /// Turns options into parameters. No other function does.
+    /// Converts options into parameters. This is the only function that creates parameters.
     fn resolve(options: &GivenOptions) -> Result<Self> {
         Self::checked(options).map_err(|error| options.explain(error))
     }
