@@ -29,6 +29,9 @@ pub fn xml_readers(data: &[u8]) {
     twice(data, |data| {
         xml::sts_credentials(data).map(|keys| format!("{keys:?}{:?}", *keys.session_token))
     });
+    twice(data, |data| {
+        xml::create_session_result(data).map(|keys| format!("{keys:?}{:?}", *keys.session_token))
+    });
 
     if let Err(error) = xml::complete_multipart_upload_result(data)
         && error.message.starts_with("the document is not well-formed")

@@ -102,7 +102,7 @@ impl fmt::Display for ShownValue<'_> {
                 let is_name = |text: &str| {
                     text.bytes().all(|b| b.is_ascii_alphanumeric() || b"._-/".contains(&b))
                 };
-                text.len() <= 63 && (is_name(text) || text.starts_with("arn:"))
+                text.len() <= 63 && is_name(text) || text.len() <= PATH && text.starts_with("arn:")
             }
             Form::Path => text.len() <= PATH && is_path(text),
             Form::Program => text.len() <= PATH && (is_path(text) || is_word(text, NAME)),

@@ -18,6 +18,7 @@
 //! | `DeleteResult` | [`delete_result`] |
 //! | `Error`, `ErrorResponse` | [`error_document`] |
 //! | `AssumeRoleResponse`, `AssumeRoleWithWebIdentityResponse` | [`sts_credentials`] |
+//! | `CreateSessionResult` | [`create_session_result`] |
 //!
 //! Each reader documents which elements are required, optional and refused. If AWS's name of a root
 //! ends in `Result`, the ending may also be `Response` or `Output`, which some servers use. The
@@ -92,7 +93,7 @@ pub use multipart::{
 #[cfg(feature = "client")]
 pub(crate) use multipart::{page_of_parts, page_of_uploads};
 pub use reply::{error_document, says_nothing};
-pub use sts::{StsCredentials, sts_credentials};
+pub use sts::{TemporaryCredentials, create_session_result, sts_credentials};
 pub use write::{
     DeleteMode, MAX_DELETE_KEYS, can_carry, complete_multipart_upload, create_bucket_configuration,
     delete,

@@ -9,12 +9,14 @@ mod planting;
 #[path = "../support/mod.rs"]
 mod support;
 
+mod addressing;
 mod bounded;
 mod connection;
 mod deleting;
 mod driver;
 mod foreign;
 mod guards;
+mod hosts;
 mod listing;
 mod load;
 mod observed;
@@ -24,6 +26,7 @@ mod reading;
 mod reasons;
 mod secrets;
 mod server;
+mod sessions;
 mod status;
 mod stored;
 mod streaming;

@@ -37,7 +37,7 @@ const REVIEWED: &[(&str, &str, usize, &str)] = &[
     ("src/bounds.rs", "resize", 1, "at most MAX_RESERVE beyond what arrived"),
     ("src/client/call.rs", "with_capacity", 1, "the headers of this client's request"),
     ("src/client/checksum.rs", "sum", 1, "a field named sum"),
-    ("src/client/endpoint/mod.rs", "with_capacity", 1, "the length of a text in memory"),
+    ("src/client/endpoint/located.rs", "with_capacity", 1, "the length of a text in memory"),
     ("src/client/put_from.rs", "read_to_end", 1, "the caller's length, at most HELD_BODY"),
     ("src/client/put_from.rs", "with_capacity", 1, "the caller's length, at most HELD_BODY"),
     ("src/client/reply.rs", "read_to_end", 3, "the limit that each call passes"),

@@ -520,6 +520,11 @@ fn diagnoses_requests_and_urls() {
         ("b.s3-eu-west-1.amazonaws.com", "eu-west-1", "s3"),
         ("s3.cn-north-1.amazonaws.com.cn", "cn-north-1", "s3"),
         ("b--euw1-az1--x-s3.s3express-euw1-az1.eu-west-1.amazonaws.com", "eu-west-1", "s3express"),
+        (
+            "a-123456789012.s3-object-lambda-fips.us-east-2.amazonaws.com",
+            "us-east-2",
+            "s3-object-lambda",
+        ),
         ("sts.us-gov-west-1.amazonaws.com", "us-gov-west-1", "sts"),
         ("abc.execute-api.us-east-2.amazonaws.com", "us-east-2", "execute-api"),
         ("storage.example:9000", "us-east-1", "s3"),

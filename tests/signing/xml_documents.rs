@@ -32,6 +32,8 @@ const ERROR: &str = r#"<?xml version="1.0" encoding="UTF-8"?><Error><Code>Signat
 
 x-amz-security-token:TOPSECRET</CanonicalRequest><CanonicalRequestBytes>47 45 54</CanonicalRequestBytes><Region>eu-west-1</Region><RequestId>4442587FB7D0A2F9</RequestId><HostId>h+h=</HostId></Error>"#;
 const STS: &str = r#"<AssumeRoleWithWebIdentityResponse xmlns="https://sts.amazonaws.com/doc/2011-06-15/"><AssumeRoleWithWebIdentityResult><SubjectFromWebIdentityToken>s</SubjectFromWebIdentityToken><AssumedRoleUser><Arn>arn:aws:sts::1:assumed-role/r/n</Arn></AssumedRoleUser><Credentials><SessionToken>AQoDYXdzTOKEN</SessionToken><SecretAccessKey>wJalrXUtnFEMI/K7MDENG</SecretAccessKey><Expiration>2014-10-24T23:00:23Z</Expiration><AccessKeyId>ASgeIAIOSFODNN7EXAMPLE</AccessKeyId></Credentials></AssumeRoleWithWebIdentityResult><ResponseMetadata><RequestId>ad4156e9</RequestId></ResponseMetadata></AssumeRoleWithWebIdentityResponse>"#;
+const SESSION: &str = r#"<?xml version="1.0" encoding="UTF-8"?>
+<CreateSessionResult xmlns="http://s3.amazonaws.com/doc/2006-03-01/"><Credentials><SessionToken>TOKEN+OF/SESSION==</SessionToken><SecretAccessKey>s3ssion/secret</SecretAccessKey><AccessKeyId>ASIASESSION</AccessKeyId><Expiration>2023-11-28T01:46:39Z</Expiration></Credentials></CreateSessionResult>"#;
 
 /// A reader that formats its result as text, so that all readers fit into one table.
 type Reader = fn(&[u8]) -> Result<String, Error>;
@@ -61,6 +63,11 @@ const READERS: &[(&str, Reader, &str)] = &[
         "sts_credentials",
         |b| xml::sts_credentials(b).map(|v| format!("{v:?}{:?}", *v.session_token)),
         STS,
+    ),
+    (
+        "create_session_result",
+        |b| xml::create_session_result(b).map(|v| format!("{v:?}{:?}", *v.session_token)),
+        SESSION,
     ),
 ];
 
@@ -614,31 +621,52 @@ mod credentials {
     }
 
     #[test]
+    fn of_a_session_are_read() {
+        let session = xml::create_session_result(SESSION.as_bytes()).unwrap();
+        assert_eq!(session.access_key_id, "ASIASESSION");
+        assert_eq!(*session.secret_access_key, "s3ssion/secret");
+        assert_eq!(*session.session_token, "TOKEN+OF/SESSION==");
+        assert_eq!(Some(session.expiration), time("2023-11-28T01:46:39Z"));
+        let shown = format!("{session:?}");
+        assert!(!shown.contains("s3ssion") && !shown.contains("TOKEN"), "{shown}");
+        // A server without sessions takes the request for a listing.
+        refused(xml::create_session_result(LISTING.as_bytes()), "the root element is");
+        refused(xml::create_session_result(STS.as_bytes()), "the root element is");
+        refused(xml::sts_credentials(SESSION.as_bytes()), "the root element is");
+    }
+
+    #[test]
     fn all_four_parts_are_required() {
+        for (document, reader) in
+            [(STS, xml::sts_credentials as fn(&[u8]) -> _), (SESSION, xml::create_session_result)]
+        {
+            all_four_parts_are_required_by(document, reader);
+        }
+    }
+
+    fn all_four_parts_are_required_by(
+        document: &str,
+        reader: fn(&[u8]) -> Result<xml::TemporaryCredentials, Error>,
+    ) {
         for name in ["AccessKeyId", "SecretAccessKey", "SessionToken", "Expiration"] {
-            let (head, rest) = STS.split_once(&format!("<{name}>")).unwrap();
+            let (head, rest) = document.split_once(&format!("<{name}>")).unwrap();
             let (value, tail) = rest.split_once(&format!("</{name}>")).unwrap();
             for without in [format!("{head}{tail}"), format!("{head}<{name}> </{name}>{tail}")] {
-                refused(
-                    xml::sts_credentials(without.as_bytes()),
-                    &format!("<Credentials> has no <{name}>"),
-                );
+                refused(reader(without.as_bytes()), &format!("<Credentials> has no <{name}>"));
             }
             let twice = format!("{head}<{name}>{value}</{name}><{name}>{value}</{name}>{tail}");
-            let error = refused(xml::sts_credentials(twice.as_bytes()), "comes twice");
+            let error = refused(reader(twice.as_bytes()), "comes twice");
             assert!(!error.to_string().contains(value));
         }
-        let (_, rest) = STS.split_once("<Credentials>").unwrap();
+        let (_, rest) = document.split_once("<Credentials>").unwrap();
         let (credentials, _) = rest.split_once("</Credentials>").unwrap();
-        let twice = STS.replace(
+        let twice = document.replace(
             "</Credentials>",
             &format!("</Credentials><Credentials>{credentials}</Credentials>"),
         );
-        refused(xml::sts_credentials(twice.as_bytes()), "<Credentials> comes twice");
-        refused(
-            xml::sts_credentials(STS.replace("2014-10-24T", "soon").as_bytes()),
-            "is not a point in time",
-        );
+        refused(reader(twice.as_bytes()), "<Credentials> comes twice");
+        let without_time = document.replace("<Expiration>20", "<Expiration>soon");
+        refused(reader(without_time.as_bytes()), "is not a point in time");
     }
 }
 

@@ -157,7 +157,9 @@ pub fn scope_of_host(host: &str) -> v4::Scope<'_> {
         || name.rsplit('.').flat_map(|label| [label.strip_prefix("s3-"), Some(label)]).flatten();
     let region = labels().find(|label| is_region_name(label)).unwrap_or(DEFAULT.region);
     let service = ["sts", "execute-api", "s3-outposts", "s3-object-lambda"];
-    let service = service.into_iter().find(|service| labels().any(|label| label == *service));
+    let is_of =
+        |label: &str, service: &str| label.strip_suffix("-fips").unwrap_or(label) == service;
+    let service = service.into_iter().find(|service| labels().any(|label| is_of(label, service)));
     let express = name.rsplit('.').any(|label| label.starts_with("s3express-"));
     v4::Scope {
         region,

@@ -58,7 +58,8 @@ options! {
     "accelerate" Boolean "false"
         "use Transfer Acceleration"
     "bucket" Text ""
-        "required: the name of the bucket"
+        "required: the name of the bucket, or the ARN of an access point, whose region decides \
+         where requests are sent"
     "rootdirectory" Text ""
         "the prefix of all keys; slashes at its ends are ignored, everything else is kept byte \
          for byte (even `..` and `//`); no control characters, at most 512 bytes"
