@@ -35,7 +35,7 @@ pub(crate) fn extend(
     expected: usize,
 ) -> Result<(), TryReserveError> {
     /// The smallest amount of room, for bodies of unknown length and for empty ones.
-    const MIN_ROOM: usize = 4 << 10;
+    const MIN_ROOM: usize = 32 << 10;
     let ahead = expected.saturating_sub(filled).clamp(1, MAX_RESERVE);
     let room = filled.clamp(MIN_ROOM, MAX_RESERVE).min(ahead);
     let length = filled.saturating_add(room);

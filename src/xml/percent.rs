@@ -12,6 +12,7 @@
 //!   server that claims to encode and does not, and a guess would name another object, which the
 //!   caller may be about to delete.
 use super::Error;
+use super::scan::find;
 use crate::net::percent::{Piece, pieces};
 use crate::text::shown;
 
@@ -25,7 +26,7 @@ pub(super) fn decode_all<'k>(keys: impl Iterator<Item = &'k mut String>) -> Resu
 
 /// Returns the decoded key. Most keys have nothing to decode and are returned without a copy.
 fn decode(text: String) -> Result<String, Error> {
-    if !text.bytes().any(|byte| matches!(byte, b'%' | b'+')) {
+    if find(&text, [b'%', b'+']).is_none() {
         return Ok(text);
     }
     let mut decoded = Vec::with_capacity(text.len());

@@ -218,7 +218,7 @@ const LOOPS: &[(&str, &str)] = &[
     ("src/transfer/download.rs", "each turn takes bytes of a range whose length is checked"),
     ("src/transfer/parallel.rs", "each turn takes the next of the caller's pieces"),
     ("src/transfer/read_ahead/ranges.rs", "waits for ranges whose requests have deadlines"),
-    ("src/transfer/shards.rs", "waits for pages, whose listings end"),
+    ("src/transfer/shards/mod.rs", "waits for pages, whose listings end"),
     ("src/transport/agent.rs", "each interruption checks the limits of the caller"),
     (
         "src/transfer/stream/writer.rs",
