@@ -133,7 +133,7 @@ fn a_walk_in_shards_returns_equal_results_in_equal_order() {
 #[test]
 fn listings_of_every_shape_are_complete() {
     let _turn = turn();
-    let shapes: [fn(&Far); 6] = [
+    let shapes: [fn(&Far); 7] = [
         |_| {},
         |far| far.store("only", 1),
         |far| (0..3500).for_each(|n| far.store(format!("flat/{n:05}"), 1)),
@@ -143,6 +143,8 @@ fn listings_of_every_shape_are_complete() {
                 (0..1500).for_each(|n| far.store(format!("deep/a/b/c/{d}/{n:05}"), 1));
             });
         },
+        // Too many directories for one page of their parent's listing.
+        |far| (0..5000).for_each(|n| far.store(format!("many/{:04}/{}", n / 4, n % 4), 1)),
         // The first directory differs from the others.
         |far| {
             (0..1500).for_each(|n| far.store(format!("uneven/0/{n:05}"), 1));
@@ -189,6 +191,20 @@ fn a_divided_listing_takes_few_requests_at_once() {
     let requests = far.count("ListObjectsV2");
     assert!((64..=64 * 3 / 2).contains(&requests), "{requests} requests for 64 pages");
     assert!((5..=8).contains(&far.connections()), "{} connections", far.connections());
+}
+
+/// A directory whose members take several pages is not asked for them on each of its own pages.
+#[test]
+fn a_directory_of_many_directories_is_examined_once() {
+    let _turn = turn();
+    let far = far();
+    for directory in 0..4 {
+        (0..5000).for_each(|n| far.store(format!("{directory}/{:04}/{}", n / 4, n % 4), 1));
+    }
+    let expected: Vec<String> = far.objects().into_keys().collect();
+    assert!(all_keys(&client(&far), "").unwrap() == expected);
+    let requests = far.count("ListObjectsV2");
+    assert!((22..=28).contains(&requests), "{requests} requests for 20 pages");
 }
 
 #[test]

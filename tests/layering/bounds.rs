@@ -181,6 +181,7 @@ const REVIEWED: &[(&str, &str, usize, &str)] = &[
     ("src/transport/tls.rs", "vec![value; size]", 1, "INBOUND, a constant"),
     ("src/transport/probe.rs", "read_to_end", 1, "a response of this process, cut at two bytes"),
     ("src/xml/percent.rs", "with_capacity", 1, "the length of a text in memory"),
+    ("src/xml/scan.rs", "as", 1, "the number of a bit in a word"),
     ("src/xml/write.rs", "sum", 2, "the parts or keys of a request, in memory"),
     ("src/xml/write.rs", "with_capacity", 1, "the parts or keys of a request, in memory"),
 ];

@@ -81,7 +81,7 @@ pub(crate) fn list_in_shards(
     // Most listings have one page, so no thread is started before there is something to give away.
     let mut pages = shards.client.objects(bucket, ListObjects::prefix(prefix)).pages();
     let first = pages.next().transpose()?.unwrap_or_default();
-    let mut course = Course::new(prefix);
+    let mut course = Course::new(prefix, Vec::new(), None);
     let groups = shards.groups_after(&first, &mut course)?;
     if groups.is_empty() {
         for page in std::iter::once(Ok(first)).chain(pages) {
@@ -165,13 +165,15 @@ struct Course {
     directory: String,
     /// The directories whose members are known, outermost first.
     levels: Vec<Level>,
+    /// A directory whose members could not be found out.
+    unclear: Option<String>,
     /// The first key that another thread lists.
     end: Option<String>,
 }
 
 impl Course {
-    fn new(prefix: &str) -> Self {
-        Self { directory: prefix.to_owned(), levels: Vec::new(), end: None }
+    fn new(directory: &str, levels: Vec<Level>, end: Option<String>) -> Self {
+        Self { directory: directory.to_owned(), levels, unclear: None, end }
     }
 
     /// Removes the keys that another thread lists. Returns whether there were any, or may be on the
@@ -191,13 +193,11 @@ impl Course {
         {
             self.levels.pop();
         }
-        match self.levels.last() {
-            None => Some(self.directory.clone()),
-            Some(level) => {
-                let inner = level.directory_of(last).filter(|inner| first.starts_with(inner));
-                inner.map(str::to_owned)
-            }
-        }
+        let directory = match self.levels.last() {
+            None => Some(&*self.directory),
+            Some(level) => level.directory_of(last).filter(|inner| first.starts_with(inner)),
+        };
+        directory.filter(|found| self.unclear.as_deref() != Some(found)).map(str::to_owned)
     }
 }
 
@@ -271,8 +271,7 @@ impl Shards<'_> {
         let Group { prefix, directory, members, end } = group;
         let mut pages = self.client.objects(self.bucket, ListObjects::prefix(&*prefix)).pages();
         let first = pages.next().transpose()?.unwrap_or_default();
-        let levels = vec![Level::new(directory.clone(), members)];
-        let course = Course { directory, levels, end };
+        let course = Course::new(&directory, vec![Level::new(directory.clone(), members)], end);
         if first.contents.is_empty() && !first.is_followed() && !prefix.ends_with(DELIMITER) {
             return self.list_whole_directory(number, &prefix, &course);
         }
@@ -325,7 +324,7 @@ impl Shards<'_> {
             return Ok(Vec::new());
         }
         if let Some(directory) = course.unknown_directory(&page.contents) {
-            course.levels.extend(self.examine(&directory, &page.contents)?);
+            self.examine(&directory, &page.contents, course)?;
         }
         let mut groups = plan::give_away(&mut course.levels, &page.contents, self.threads.get());
         if let Some(first) = groups.first() {
@@ -338,12 +337,12 @@ impl Shards<'_> {
     }
 
     /// Finds the members of `directory` and of directories in it, if it is worthwhile.
-    fn examine(&self, directory: &str, page: &[Object]) -> Result<Vec<Level>> {
+    fn examine(&self, directory: &str, page: &[Object], course: &mut Course) -> Result<()> {
         let directories = plan::levels_to_examine(directory, page);
         {
             let mut state = self.lock();
             if directories.is_empty() || state.examined >= EXAMINATIONS {
-                return Ok(Vec::new());
+                return Ok(());
             }
             state.examined += 1;
         }
@@ -352,11 +351,18 @@ impl Shards<'_> {
             let Some(directory) = directories.get(index) else { return Ok(None) };
             let request = ListObjects::prefix(&**directory).delimiter(DELIMITER.to_string());
             let level = client.first_page(self.bucket, &request)?;
-            let members = plan::members(directory, level);
+            let members = plan::members(directory, &level);
             Ok(members.map(|members| Level::new(directory.clone(), members)))
         })?;
-        // What follows a directory in the outer ones must be known to give away a part of it.
-        Ok(found.into_iter().map_while(|level| level).collect())
+        for (directory, level) in directories.into_iter().zip(found) {
+            // What follows a directory in the outer ones must be known to give away a part of it.
+            let Some(level) = level else {
+                course.unclear = Some(directory);
+                break;
+            };
+            course.levels.push(level);
+        }
+        Ok(())
     }
 
     /// Adds a page to a shard, once there is space for it.

@@ -73,7 +73,7 @@ impl Level {
 /// Returns the members of a directory in the order of their bytes, given its listing with a
 /// delimiter. Returns `None` if the listing goes on, has another order, or repeats itself: then the
 /// directory is listed as a whole.
-pub(super) fn members(directory: &str, level: ListBucketResult) -> Option<Vec<String>> {
+pub(super) fn members(directory: &str, level: &ListBucketResult) -> Option<Vec<String>> {
     if level.is_followed() {
         return None;
     }
@@ -135,7 +135,8 @@ pub(super) fn give_away(levels: &mut [Level], page: &[Object], threads: usize) -
             gives_all: before > 0,
         };
         division.divide(&level.members, Some(reached), &mut groups);
-        let given: usize = groups.iter().skip(before).map(|group| group.members.len()).sum();
+        let given = groups.iter().skip(before).map(|group| group.members.len());
+        let given = given.fold(0, usize::saturating_add);
         level.members.truncate(level.members.len() - given);
     }
     let ends: Vec<String> = groups.iter().skip(1).map(|next| next.prefix.clone()).collect();
@@ -236,7 +237,7 @@ fn child<'k>(directory: &str, key: &'k str) -> Option<&'k str> {
 fn common_prefix(members: &[String]) -> &str {
     let (Some(first), Some(last)) = (members.first(), members.last()) else { return "" };
     let differs = first.char_indices().zip(last.chars()).find(|((_, one), other)| one != other);
-    let end = differs.map_or(first.len().min(last.len()), |((at, _), _)| at);
+    let end = differs.map_or_else(|| first.len().min(last.len()), |((at, _), _)| at);
     first.get(..end).unwrap_or_default()
 }
 
@@ -385,7 +386,7 @@ mod tests {
             ..ListBucketResult::default()
         };
         let found = |files: &[&str], directories: &[&str]| {
-            members("d/", level(files, directories)).map(|members| members.join(" "))
+            members("d/", &level(files, directories)).map(|members| members.join(" "))
         };
         assert_eq!(found(&["d/b", "d/m"], &["d/a/", "d/c/"]).as_deref(), Some("d/a/ d/b d/c/ d/m"));
         assert_eq!(found(&[], &["d/a/", "d/a-b/"]), None, "the order of a tree");
@@ -393,6 +394,6 @@ mod tests {
         assert_eq!(found(&[], &["d/"]), None, "the directory in itself");
         let mut followed = level(&["d/b"], &[]);
         followed.is_truncated = Some(true);
-        assert_eq!(members("d/", followed), None, "more members");
+        assert_eq!(members("d/", &followed), None, "more members");
     }
 }
