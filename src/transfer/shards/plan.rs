@@ -136,14 +136,26 @@ pub(super) fn give_away(levels: &mut [Level], page: &[Object], threads: usize) -
         };
         division.divide(&level.members, Some(reached), &mut groups);
         let given = groups.iter().skip(before).map(|group| group.members.len());
-        let given = given.fold(0, usize::saturating_add);
-        level.members.truncate(level.members.len() - given);
+        let kept = level.members.len() - given.fold(0, usize::saturating_add);
+        let last = kept.checked_sub(1).and_then(|last| level.members.get(last));
+        if groups.get(before).zip(last).is_some_and(|(group, last)| is_unordered(last, group)) {
+            groups.truncate(before);
+            continue;
+        }
+        level.members.truncate(kept);
     }
     let ends: Vec<String> = groups.iter().skip(1).map(|next| next.prefix.clone()).collect();
     for (group, end) in groups.iter_mut().zip(ends) {
         group.end = Some(end);
     }
     groups
+}
+
+/// Returns whether a group may have been listed before `last`, the member before it: a server with
+/// a tree lists the directory `a/` before the file `a-b`, although `-` comes before `/`.
+fn is_unordered(last: &str, group: &Group) -> bool {
+    let directory = group.prefix.strip_suffix(DELIMITER);
+    !last.ends_with(DELIMITER) && directory.is_some_and(|directory| last.starts_with(directory))
 }
 
 /// Returns the number of keys in each member that `page` covers up to the one that it has
@@ -341,6 +353,21 @@ mod tests {
                 }
             }
         }
+    }
+
+    #[test]
+    fn a_directory_that_a_tree_lists_earlier_is_not_given_away() {
+        let given = |names: [&str; 3], last: &str| {
+            let members = names.map(|name| format!("d/{name}")).to_vec();
+            let mut levels = [Level::new("d/".to_owned(), members)];
+            let groups = give_away(&mut levels, &page([format!("d/{last}")]), 8);
+            assert_eq!(levels[0].members.len() + groups.len(), 3);
+            shown(&groups)
+        };
+        assert_eq!(given(["a-b", "a/", "b/"], "a-b"), "");
+        assert_eq!(given(["a-b", "a/", "b/"], "a/x"), "d/b/:1");
+        assert_eq!(given(["a-b/", "a/", "b/"], "a-b/x"), "d/a/:1 d/b/:1", "the order of bytes");
+        assert_eq!(given(["a-b", "c/", "d/"], "a-b"), "d/c/:1 d/d/:1");
     }
 
     #[test]
