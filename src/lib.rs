@@ -58,6 +58,8 @@
 //! - `sigv4a` (off): SigV4A, signatures that are valid in a set of regions.
 //! - `conformance` (off): the suite of cases that every [`StorageDriver`] can run.
 //! - `ureq` (off): `Config::agent`, which sends all requests through a `ureq::Agent`.
+//! - `truststore` (off): [`client::TrustStore::System`], the certificate authorities of the operating
+//!   system.
 //! - `log` (off): `observe::Log`, which writes to the `log` crate, and the option `loglevel`.
 //! - `serde` (off): `Deserialize` for the driver's parameters and for a registry's whole
 //!   configuration.
@@ -112,3 +114,8 @@ pub use error::{Error, ErrorKind, Result};
 #[cfg(all(doctest, feature = "client"))]
 #[doc = include_str!("../README.md")]
 mod readme {}
+
+/// Compiles the examples of `docs/transports.md`.
+#[cfg(all(doctest, feature = "ureq"))]
+#[doc = include_str!("../docs/transports.md")]
+mod transports {}

@@ -100,10 +100,11 @@ impl<'a> Attempts<'a> {
         self.sent += 1;
         self.unsettled |= failure.phase != Phase::Connect;
         let outcome = if failure.stale { Outcome::StaleConnection } else { Outcome::Unanswered };
-        let proxy = inner.config.proxy.as_ref();
+        let config = &inner.config;
         let BucketPlace { located, region } = &*self.place;
-        let way = Way { endpoint: &inner.config.endpoint, located, region, proxy };
-        let error = transport_error(failure, Some(way)).redacted(&secrets_of(lease, None, proxy));
+        let proxy = config.proxy.of(located.origin());
+        let way = Way { endpoint: &config.endpoint, located, region, proxy };
+        let error = transport_error(failure, Some(way)).redacted(&secrets_of(lease, None, config));
         (error, outcome)
     }
 
@@ -275,7 +276,7 @@ impl Client {
         if matches!(payload, Payload::Stream { progress, .. } if progress.begun) {
             attempts.state.body = BodyState::Consumed;
         }
-        let proxy = inner.config.proxy.as_ref();
+        let config = &inner.config;
         let (response, signing) = match sent {
             Ok(sent) => sent,
             Err(SendError::NotSent(error)) => {
@@ -295,7 +296,7 @@ impl Client {
         let deadline = deadline.or_else(|| inner.config.clock.instant().checked_add(limit));
         if is_success(response.status) {
             return accept(response, deadline).map_err(|error| {
-                let error = error.redacted(&secrets_of(lease, signing.signature(), proxy));
+                let error = error.redacted(&secrets_of(lease, signing.signature(), config));
                 attempts.unsettled |= may_retry(&error) || error.kind() == ErrorKind::Cancelled;
                 (error, Outcome::Unanswered)
             });
@@ -305,12 +306,13 @@ impl Client {
         let sent =
             Sent { call, located: &attempts.place.located, signing: &signing, now: inner.now() };
         let mut failed = Failed::read(response, &sent, deadline);
-        failed.error = failed.error.redacted(&secrets_of(lease, signing.signature(), proxy));
+        failed.error = failed.error.redacted(&secrets_of(lease, signing.signature(), config));
         if failed.lacks_reason(call) && !std::mem::replace(&mut attempts.inquired, true) {
             attempts.number += 1;
             failed = self.inquire(failed, attempts.target(), attempts.number, lease, deadline);
         }
-        if let (407, Some(proxy)) = (failed.status, &inner.config.proxy) {
+        let proxy = config.proxy.of(attempts.place.located.origin());
+        if let (407, Some(proxy)) = (failed.status, proxy) {
             failed.error = named_proxy(failed.error, proxy);
         }
         Err(attempts.refusal(inner, failed))
@@ -383,9 +385,7 @@ impl Client {
     /// Redacts an error that was made from a response after its attempt had succeeded.
     pub(super) fn without_secrets(&self, error: Error) -> Error {
         match self.lease() {
-            Ok(lease) => {
-                error.redacted(&secrets_of(&lease, None, self.inner.config.proxy.as_ref()))
-            }
+            Ok(lease) => error.redacted(&secrets_of(&lease, None, &self.inner.config)),
             Err(_) => error,
         }
     }

@@ -59,7 +59,7 @@ impl Client {
             Ok(sent) => sent,
             Err(SendError::NotSent(_)) => return failed,
             Err(SendError::Failed(failure)) => {
-                let secrets = secrets_of(lease, None, inner.config.proxy.as_ref());
+                let secrets = secrets_of(lease, None, &inner.config);
                 report(Some(&transport_error(failure, None).redacted(&secrets)));
                 return failed;
             }
@@ -76,11 +76,8 @@ impl Client {
             now: self.inner.now(),
         };
         let mut found = Failed::read(response, &sent, deadline);
-        found.error = found.error.redacted(&secrets_of(
-            lease,
-            signing.signature(),
-            self.inner.config.proxy.as_ref(),
-        ));
+        found.error =
+            found.error.redacted(&secrets_of(lease, signing.signature(), &self.inner.config));
         report(Some(&found.error));
         // A range of an empty object, or a server that has just failed, explains nothing.
         let telling = !matches!(

@@ -69,7 +69,7 @@ mod transport_failure;
 pub(crate) mod values;
 
 pub use crate::net::proxy::Proxy;
-pub use crate::transport::TlsVerification;
+pub use crate::transport::{TlsVerification, TrustStore};
 pub use crate::xml::Part;
 pub use bucket::{BucketInfo, BucketName};
 pub(crate) use checksum::Expected;
@@ -269,6 +269,11 @@ impl Client {
     /// Returns the endpoint that requests go to.
     pub fn endpoint(&self) -> &Endpoint {
         &self.inner.config.endpoint
+    }
+
+    /// Returns the proxy through which requests to this server are sent.
+    pub fn proxy_of(&self, located: &endpoint::Located) -> Option<&Proxy> {
+        self.inner.config.proxy.of(located.origin())
     }
 
     /// Returns the clock this client uses.

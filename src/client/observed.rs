@@ -120,7 +120,7 @@ impl Inner {
     }
 
     fn secrets(&self, lease: &Arc<Lease>) -> Arc<Secrets> {
-        self.redaction.of(lease, || secrets_of(lease, None, self.config.proxy.as_ref()))
+        self.redaction.of(lease, || secrets_of(lease, None, &self.config))
     }
 
     /// Reports a request that has ended.
@@ -244,7 +244,7 @@ impl Inner {
         self.notice(&Notice::Region {
             bucket: bucket.to_owned(),
             configured: self.config.endpoint.signing_region().to_owned(),
-            region: shown(&secrets_of(lease, None, None).redact(region)).to_string(),
+            region: shown(&secrets_of(lease, None, &self.config).redact(region)).to_string(),
         });
     }
 

@@ -1,12 +1,12 @@
 //! Signs requests.
 use super::Inner;
+use super::config::Config;
 use super::endpoint::{Located, Scheme};
 use super::hint::BodySignature;
 use super::places::BucketPlace;
 use super::values::{PayloadSigning, SignatureVersion};
 use crate::credentials::Lease;
 use crate::error::{Error, ErrorKind};
-use crate::net::proxy::Proxy;
 use crate::sign::chunked::ChunkSigner;
 use crate::sign::explain::Explanation;
 use crate::sign::{self, v2, v4};
@@ -108,8 +108,8 @@ impl Signing {
 }
 
 /// Returns the texts that errors about a request must not show: the keys that it was signed with,
-/// the signature in its headers, and its authorization at the proxy.
-pub(super) fn secrets_of(lease: &Lease, signature: Option<&str>, proxy: Option<&Proxy>) -> Secrets {
+/// the signature in its headers, and its authorization at the proxies.
+pub(super) fn secrets_of(lease: &Lease, signature: Option<&str>, config: &Config) -> Secrets {
     /// The length of generated access keys. Shorter ones are chosen by people, and may be words
     /// that appear in any message.
     const GENERATED_ID: usize = 16;
@@ -118,13 +118,8 @@ pub(super) fn secrets_of(lease: &Lease, signature: Option<&str>, proxy: Option<&
         let id = Some(keys.access_key_id()).filter(|id| id.len() >= GENERATED_ID);
         id.into_iter().chain([keys.secret_access_key()]).chain(keys.session_token())
     });
-    let authorization =
-        proxy.and_then(Proxy::authorization).and_then(|value| value.strip_prefix("Basic "));
-    let secrets = keys.chain(signature).chain(authorization).fold(Secrets::new(), Secrets::with);
-    match proxy.and_then(Proxy::password) {
-        Some(password) => secrets.with(&password),
-        None => secrets,
-    }
+    let secrets = keys.chain(signature).fold(Secrets::new(), Secrets::with);
+    config.proxy_secrets().iter().fold(secrets, |secrets, secret| secrets.with(secret))
 }
 
 /// The maximum difference between a server's time and the machine's time; a larger one is ignored.

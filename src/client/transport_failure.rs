@@ -31,6 +31,7 @@ pub(super) fn transport_error(failure: TransportError, way: Option<Way<'_>>) -> 
     };
     let permanent = failure.is_permanent();
     let kind = match &failure.failure {
+        Failure::Connect(_) if failure.is_timeout() => ErrorKind::Timeout,
         Failure::Connect(_) => ErrorKind::Connect,
         Failure::Tls(..) if permanent => ErrorKind::Tls,
         Failure::Tls(..) => ErrorKind::Connect,
@@ -63,11 +64,15 @@ pub(super) fn named_proxy(error: Error, proxy: &Proxy) -> Error {
 }
 
 /// Returns the remedy for a proxy that requires other credentials.
-const fn of_proxy_login(proxy: &Proxy) -> &'static str {
+fn of_proxy_login(proxy: &Proxy) -> String {
+    let setting = proxy.setting();
     if proxy.has_credentials() {
-        "the proxy refuses the user or the password in proxy"
+        format!("the proxy refuses the user or the password in {setting}")
     } else {
-        "the proxy wants a user and a password: write http://user:password@host:port in proxy"
+        format!(
+            "the proxy wants a user and a password: write http://user:password@host:port in \
+             {setting}"
+        )
     }
 }
 
@@ -99,20 +104,21 @@ fn is_misspelt_region(failure: &NoConnection, way: Way<'_>) -> bool {
 fn of_connection(failure: &NoConnection, way: Way<'_>) -> Option<String> {
     let Way { endpoint, proxy, region, .. } = way;
     let amazons = endpoint.host_is_amazons();
+    let setting = proxy.map_or("proxy", Proxy::setting);
     let hint = match (failure.party, failure.obstacle) {
         (_, Obstacle::Local) => "raise this process's limits of threads and open files".to_owned(),
-        (Party::Proxy, Obstacle::Name) => "check the host name in proxy".to_owned(),
-        (Party::Proxy, Obstacle::Tcp) => "check the host and the port in proxy, and that the \
-            proxy runs"
-            .to_owned(),
-        (_, Obstacle::Tunnel(407)) => proxy.map(of_proxy_login)?.to_owned(),
+        (Party::Proxy, Obstacle::Name) => format!("check the host name in {setting}"),
+        (Party::Proxy, Obstacle::Tcp) => {
+            format!("check the host and the port in {setting}, and that the proxy runs")
+        }
+        (_, Obstacle::Tunnel(407)) => proxy.map(of_proxy_login)?,
         (_, Obstacle::Tunnel(500..)) => {
             "the proxy cannot reach the server: check the endpoint, and the proxy's own log"
                 .to_owned()
         }
         (_, Obstacle::Tunnel(_)) => {
             format!(
-                "check that proxy is a proxy which allows tunnels to {}",
+                "check that {setting} is a proxy which allows tunnels to {}",
                 way.located.origin().authority()
             )
         }

@@ -1,5 +1,7 @@
 //! Types for the values of headers and options.
 
+use crate::transport::TrustStore;
+
 /// Defines a fieldless enum with the word that represents each variant in the configuration and on
 /// the wire.
 macro_rules! words {
@@ -45,6 +47,14 @@ pub(crate) trait Word: Copy + 'static {
             .collect::<Vec<_>>()
             .join(", ")
     }
+}
+
+impl Word for TrustStore {
+    const WORDS: &[(Self, &'static str)] = &[
+        (Self::Mozilla, Self::Mozilla.as_str()),
+        (Self::System, Self::System.as_str()),
+        (Self::Named, Self::Named.as_str()),
+    ];
 }
 
 words! {

@@ -24,7 +24,7 @@ pub use registry_config::{
 #[cfg(feature = "client")]
 pub use s3::{
     LogLevel, OptionAlias, ParameterOption, ParameterValues, Parameters, ParametersBuilder,
-    PartSizes, S3Driver,
+    PartSizes, ProxySource, S3Driver,
 };
 
 use crate::error::Result;

@@ -15,4 +15,6 @@ pub(crate) mod origin;
 pub(crate) mod percent;
 #[cfg(feature = "client")]
 pub(crate) mod proxy;
+#[cfg(feature = "client")]
+pub(crate) mod proxy_choice;
 pub(crate) mod url;

@@ -39,6 +39,15 @@ impl Url {
         Self::read(text, None)
     }
 
+    /// Like [`Url::parse_with_user`], but adds the scheme `default` to a text without a scheme.
+    #[cfg(feature = "client")]
+    pub(crate) fn parse_with_user_or_default(
+        text: &str,
+        default: Scheme,
+    ) -> Result<(Self, Option<&str>), UrlError> {
+        Self::read(text, Some(default))
+    }
+
     fn read(text: &str, default: Option<Scheme>) -> Result<(Self, Option<&str>), UrlError> {
         let (scheme, rest) = match (text.split_once("://"), default) {
             (Some((scheme, rest)), _) => {

@@ -4,9 +4,9 @@ use proptest::prelude::*;
 use s3driver::client::endpoint::{Acceleration, Addressing, Fips, Scheme, Stack, Variant};
 use s3driver::client::{
     Checksum, Encryption, MAX_PART_SIZE, MIN_PART_SIZE, PayloadSigning, Proxy, RequestPayer,
-    SignatureVersion, StorageClass, TlsVerification,
+    SignatureVersion, StorageClass, TlsVerification, TrustStore,
 };
-use s3driver::driver::{LogLevel, Parameters, PartSizes};
+use s3driver::driver::{LogLevel, Parameters, PartSizes, ProxySource};
 use s3driver::sign::Credentials;
 use s3driver::{ErrorKind, Result};
 use std::collections::BTreeSet;
@@ -46,8 +46,8 @@ fn defaults_are_the_documented_ones() {
     assert_eq!(p.encryption, Encryption::None);
     assert_eq!((p.storage_class, p.acl), (Some(StorageClass::Standard), None));
     assert_eq!(
-        (p.verification, p.ca_certificate_path.as_deref(), p.proxy.as_ref()),
-        (TlsVerification::Full, None, None)
+        (p.verification, p.ca_certificate_path.as_deref(), &p.proxy),
+        (TlsVerification::Full, None, &ProxySource::Direct)
     );
     assert_eq!(p.signature_version, SignatureVersion::V4);
     assert_eq!((p.payload, p.checksum), (PayloadSigning::Auto, Checksum::Auto));
@@ -119,7 +119,8 @@ fn every_option_has_its_effect() {
         Encryption::Kms { key_id: "arn:aws:kms:eu-west-1:1:key/x".to_owned() }
     );
     assert_eq!(p.ca_certificate_path.as_deref(), Some(Path::new("/etc/ssl/ca.pem")));
-    assert_eq!(p.proxy, Some(Proxy::parse("http://user:pass@proxy:3128").unwrap()));
+    let proxy = Proxy::parse("http://user:pass@proxy:3128").unwrap();
+    assert_eq!(p.proxy, ProxySource::Given(proxy));
     assert_eq!(p.signature_version, SignatureVersion::V2);
     assert_eq!((p.payload, p.checksum), (PayloadSigning::Unsigned, Checksum::Crc32c));
     assert_eq!(p.request_payer, RequestPayer::Requester);
@@ -142,6 +143,13 @@ fn every_option_has_its_effect() {
     assert_eq!(host(&[("usefipsendpoint", "true")]), "s3-fips.us-east-1.amazonaws.com");
     assert_eq!(host(&[("accelerate", "true")]), "s3-accelerate.amazonaws.com");
     assert_eq!(good(&[("skipverify", "true")]).verification, TlsVerification::Skip);
+    assert_eq!(good(&[]).trust_store, TrustStore::Mozilla);
+    assert_eq!(good(&[("truststore", "System")]).trust_store, TrustStore::System);
+    let named = good(&[("truststore", "cacert"), ("cacert", "ca.pem")]);
+    assert_eq!(named.trust_store, TrustStore::Named);
+    for word in ["environment", "Environment"] {
+        assert_eq!(good(&[("proxy", word)]).proxy, ProxySource::Environment);
+    }
     assert_eq!(good(&[("encrypt", "true")]).encryption, Encryption::Aes256);
     assert_eq!(good(&[("storageclass", "none")]).storage_class, None);
     assert_eq!(good(&[("loglevel", "false")]).log_levels, []);
@@ -512,6 +520,14 @@ fn contradictory_options_are_rejected() {
             "cacert cannot be used with skipverify true: no certificate would be verified",
         ),
         (
+            vec![("skipverify", "true"), ("truststore", "system")],
+            "truststore cannot be used with skipverify true: no certificate would be verified",
+        ),
+        (
+            vec![("truststore", "cacert")],
+            "truststore cacert needs cacert: no certificate would be trusted without it",
+        ),
+        (
             vec![("v4auth", "false"), ("payload", "signed")],
             "payload signed cannot be used with v4auth false: version 2 does not sign bodies",
         ),
@@ -571,6 +587,12 @@ fn malformed_texts_are_rejected() {
             "redirectendpoint cannot contain query parameters",
         ),
         ("proxy", "https://proxy:1", "unable to parse proxy: "),
+        ("proxy", "environments", "unable to parse proxy: "),
+        (
+            "truststore",
+            "file",
+            "the truststore parameter must be one of mozilla, system, cacert, file invalid",
+        ),
         ("useragent", "x\r\nhost: evil", "the useragent parameter should be visible ASCII"),
         ("keyid", "k\n", "the keyid parameter should be visible ASCII"),
         (
@@ -800,6 +822,7 @@ fn the_builder_sets_every_option() {
         .storage_class(None)
         .acl(None)
         .verification(TlsVerification::Full)
+        .trust_store(TrustStore::Named)
         .ca_certificate_path("ca.pem")
         .proxy("http://proxy:3128")
         .signature_version(SignatureVersion::V2)
@@ -838,6 +861,7 @@ fn the_builder_sets_every_option() {
         ("storageclass", "NONE"),
         ("objectacl", "none"),
         ("skipverify", "false"),
+        ("truststore", "cacert"),
         ("cacert", "ca.pem"),
         ("proxy", "http://proxy:3128"),
         ("v4auth", "false"),
@@ -862,7 +886,7 @@ fn the_builder_sets_every_option() {
     assert_eq!(format!("{built:?}"), format!("{read:?}"));
     assert_eq!(built.credentials.as_ref().unwrap().secret_access_key(), "secret");
     assert_eq!(built.credentials.as_ref().unwrap().session_token(), Some("token"));
-    assert_eq!(built.proxy, Some(Proxy::parse("http://proxy:3128").unwrap()));
+    assert_eq!(built.proxy, ProxySource::Given(Proxy::parse("http://proxy:3128").unwrap()));
 
     let custom = Parameters::builder("registry").endpoint("http://minio:9000").build().unwrap();
     assert_eq!(custom.endpoint.host(), "minio");

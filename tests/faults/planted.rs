@@ -4,6 +4,7 @@
 use crate::Rig;
 use crate::planting::{assert_hidden, secrets, texts};
 use s3driver::client::{Client, Config, Endpoint, Proxy, Scheme};
+use s3driver::credentials::Environment;
 use s3driver::driver::{MemoryDriver, Parameters, S3Driver, StorageDriver};
 use s3driver::middleware;
 use s3driver::sign::Credentials;
@@ -31,6 +32,7 @@ const OPTIONS: &[(&str, &str)] = &[
     ("objectacl", "private"),
     ("secure", "true"),
     ("skipverify", "false"),
+    ("truststore", "mozilla"),
     ("cacert", "/nonexistent/ca.pem"),
     ("proxy", "http://user:p1antedRightPassw0rd@127.0.0.1:3"),
     ("v4auth", "true"),
@@ -330,20 +332,25 @@ fn p09_debug_of_a_clients_configuration_shows_no_password() {
         ("escaped", "p1anted%2FPassw0rd"),
         ("a key", "AKIAQ3EGVZ7PLANTED42"),
     ] {
-        let proxy = Proxy::parse(&format!("http://user:{secret}@127.0.0.1:9")).unwrap();
-        let config = Config::new(endpoint.clone())
-            .proxy(proxy)
-            .static_credentials(Credentials::new("AKID", secret).with_session_token(secret));
-        let context = config.credential_context();
-        let client = Client::new(config.clone()).unwrap();
-        for text in [
-            format!("{config:?}"),
-            format!("{config:#?}"),
-            format!("{client:?}"),
-            format!("{context:?}"),
+        let url = format!("http://user:{secret}@127.0.0.1:9");
+        let variables = Environment::from_pairs([("http_proxy", &url), ("HTTPS_PROXY", &url)]);
+        let keys = Credentials::new("AKID", secret).with_session_token(secret);
+        let base = Config::new(endpoint.clone()).static_credentials(keys);
+        for config in [
+            base.clone().proxy(Proxy::parse(&url).unwrap()),
+            base.proxy_from_env(&variables).unwrap(),
         ] {
-            assert_hidden(&text, secret, form);
-            assert!(!text.contains(&secret[..7]), "{text}");
+            let context = config.credential_context();
+            let client = Client::new(config.clone()).unwrap();
+            for text in [
+                format!("{config:?}"),
+                format!("{config:#?}"),
+                format!("{client:?}"),
+                format!("{context:?}"),
+            ] {
+                assert_hidden(&text, secret, form);
+                assert!(!text.contains(&secret[..7]), "{text}");
+            }
         }
     }
 }

@@ -3,15 +3,16 @@
 
 use crate::planting::texts;
 use crate::server::{Answer, Fault, Seen};
-use crate::support::ServerOptions;
-use crate::{BUCKET, Rig};
+use crate::support::{self, ServerOptions};
+use crate::{BUCKET, Rig, retry};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use s3driver::Error;
 use s3driver::client::{
-    Client, Condition, Config, CopySource, GetObject, ListObjects, ObjectSettings, Part, Proxy,
+    Client, Condition, Config, CopySource, GetObject, ListObjects, ObjectSettings, Part,
     SignatureVersion, UploadRef,
 };
+use s3driver::credentials::Environment;
 use s3driver::sign::Credentials;
 
 pub(crate) const ID: &str = "ASIAQ3EGVZ7PLANTED42";
@@ -196,18 +197,28 @@ fn p04_a_proxys_password_that_it_repeats_is_hidden() {
     const PASSWORD: &str = "pr0xyPassw0rdPlanted";
     let plain = Rig::new();
     let url = plain.faulty.url().replace("http://", &format!("http://user:{PASSWORD}@"));
-    let rig = Rig::with(ServerOptions::default(), |given| {
-        config(given).proxy(Proxy::parse(&url).unwrap())
-    });
+    let given = || config(crate::config(&plain.faulty.backend, "http://s3.example").retry(retry()));
+    let variables = Environment::from_pairs([("http_proxy", &url)]);
+    let chosen = support::transport::choose_proxy(given(), &url);
+    let of_environment = given().proxy_from_env(&variables).unwrap();
+    for client in [chosen, of_environment].map(|config| Client::new(config).unwrap()) {
+        proxy_is_hidden(&client, &plain, PASSWORD);
+    }
+}
+
+fn proxy_is_hidden(client: &Client, plain: &Rig, password: &str) {
+    let mut errors = 0;
     for (place, answer) in PLACES {
         for (spelling, spell) in SPELLINGS {
-            let spelt = spell(PASSWORD);
+            let spelt = spell(password);
             plain.faulty.heal();
             plain.faulty.always("*", Fault::raw(answer(&spelt).bytes()));
-            let error = rig.client.put_object(BUCKET, "k", b"x", &ObjectSettings::default());
+            let error = client.put_object(BUCKET, "k", b"x", &ObjectSettings::default());
             let Err(error) = error else { continue };
-            let secrets = if spelling.contains("half") { vec![] } else { vec![PASSWORD, &spelt] };
+            errors += 1;
+            let secrets = if spelling.contains("half") { vec![] } else { vec![password, &spelt] };
             assert_hidden(error, &secrets, &format!("{place}, {spelling}"));
         }
     }
+    assert!(errors >= 10, "{errors}");
 }

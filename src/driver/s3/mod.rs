@@ -12,7 +12,7 @@ mod writer;
 pub(crate) use parameters::Value;
 pub use parameters::{
     LogLevel, OptionAlias, ParameterOption, ParameterValues, Parameters, ParametersBuilder,
-    PartSizes,
+    PartSizes, ProxySource,
 };
 
 use crate::cancel::Cancel;

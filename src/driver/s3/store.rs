@@ -1,7 +1,7 @@
 //! The state that all operations of the driver share.
 use super::parameters::Parameters;
 use crate::client::{BucketName, Client, Config, ObjectSettings, RetryPolicy, read_roots};
-use crate::credentials::Provider;
+use crate::credentials::{Environment, Provider};
 use crate::driver::path::{below, check_path};
 use crate::error::{Error, ErrorKind, Result};
 use crate::observe::Notice;
@@ -68,14 +68,13 @@ impl Store {
                 max_attempts: parameters.max_retries.saturating_add(1),
                 ..RetryPolicy::default()
             })
-            .tls_verification(parameters.verification);
+            .tls_verification(parameters.verification)
+            .trust_store(parameters.trust_store);
         if let Some(path) = &parameters.ca_certificate_path {
             config = config.extra_roots_pem(&**read_roots("cacert", path)?);
         }
 
-        if let Some(proxy) = &parameters.proxy {
-            config = config.proxy(proxy.clone());
-        }
+        config = parameters.proxy.apply_to(config, &Environment::default())?;
 
         if let Some(agent) = &parameters.user_agent {
             config = config.user_agent(agent);

@@ -92,6 +92,7 @@ mod http {
 
     fn failed(error: TransportError) -> Error {
         let kind = match &error.failure {
+            Failure::Connect(_) if error.is_timeout() => ErrorKind::Timeout,
             Failure::Connect(_) => ErrorKind::Connect,
             Failure::Tls(..) => ErrorKind::Tls,
             Failure::Timeout => ErrorKind::Timeout,

@@ -16,6 +16,7 @@ mod builder;
 mod deserialize;
 mod kind;
 mod options;
+mod proxy;
 mod table;
 #[cfg(feature = "serde")]
 mod value;
@@ -24,6 +25,7 @@ mod values;
 pub use crate::transfer::PartSizes;
 pub use aliases::OptionAlias;
 pub use builder::ParametersBuilder;
+pub use proxy::ProxySource;
 pub use table::ParameterOption;
 #[cfg(feature = "serde")]
 pub(crate) use value::Value;
@@ -33,7 +35,7 @@ use crate::client::endpoint::{Acceleration, Addressing, Endpoint, Fips, Scheme, 
 use crate::client::values::Word;
 use crate::client::{
     BucketName, CannedAcl, Checksum, Encryption, MAX_PART_SIZE, MIN_PART_SIZE, PayloadSigning,
-    Proxy, RequestPayer, SignatureVersion, StorageClass, TlsVerification,
+    RequestPayer, SignatureVersion, StorageClass, TlsVerification, TrustStore,
 };
 use crate::error::{ErrorKind, Result};
 use crate::sign::Credentials;
@@ -137,10 +139,12 @@ pub struct ParameterValues {
     pub acl: Option<CannedAcl>,
     /// Whether certificates are verified.
     pub verification: TlsVerification,
-    /// A PEM file with certificates to trust in addition to the built-in ones.
+    /// The certificate authorities that are trusted.
+    pub trust_store: TrustStore,
+    /// A PEM file with certificates to trust in addition to the authorities of the trust store.
     pub ca_certificate_path: Option<PathBuf>,
-    /// The proxy through which requests are sent.
-    pub proxy: Option<Proxy>,
+    /// The source of the proxy through which requests are sent.
+    pub proxy: ProxySource,
     /// The signature algorithm.
     pub signature_version: SignatureVersion,
     /// Whether bodies are signed.
@@ -237,7 +241,7 @@ impl Parameters {
         let signature_version = signature_version(options, &endpoint)?;
         let part = MIN_PART_SIZE..=MAX_PART_SIZE;
         let chunk_size = options.integer("chunksize", part.clone())?;
-        let (verification, ca_certificate_path) = verification(options)?;
+        let (verification, trust_store, ca_certificate_path) = verification(options)?;
         Ok(Self(ParameterValues {
             credentials: credentials(options)?,
             bucket,
@@ -247,8 +251,9 @@ impl Parameters {
             storage_class: storage_class(options)?,
             acl: acl(options)?,
             verification,
+            trust_store,
             ca_certificate_path,
-            proxy: options.text("proxy").map(Proxy::parse).transpose()?,
+            proxy: ProxySource::parse(options.text("proxy"))?,
             signature_version,
             payload: payload(options, signature_version)?,
             checksum: options.word("checksum", &[])?,
@@ -431,16 +436,31 @@ fn signature_version(options: &GivenOptions, endpoint: &Endpoint) -> Result<Sign
     }
 }
 
-/// Returns whether certificates are verified, and the file with additional ones to trust.
-fn verification(options: &GivenOptions) -> Result<(TlsVerification, Option<PathBuf>)> {
+/// Returns whether certificates are verified, the trust store, and the file with additional
+/// certificates to trust.
+fn verification(options: &GivenOptions) -> Result<(TlsVerification, TrustStore, Option<PathBuf>)> {
+    let store = options.word("truststore", &[])?;
     let ca_certificate_path = options.text("cacert").map(PathBuf::from);
-    match (options.boolean("skipverify")?, ca_certificate_path) {
-        (true, Some(_)) => Err(config_error(
-            "cacert cannot be used with skipverify true: no certificate would be verified",
-        )),
-        (true, None) => Ok((TlsVerification::Skip, None)),
-        (false, path) => Ok((TlsVerification::Full, path)),
+    if options.boolean("skipverify")? {
+        let conflicts = [
+            ("cacert", ca_certificate_path.is_some()),
+            ("truststore", store != TrustStore::Mozilla),
+        ];
+        return match conflicts.iter().find(|(_, is_given)| *is_given) {
+            Some((name, _)) => Err(config_error(format!(
+                "{name} cannot be used with skipverify true: no certificate would be verified"
+            ))),
+            None => Ok((TlsVerification::Skip, store, None)),
+        };
     }
+
+    if store == TrustStore::Named && ca_certificate_path.is_none() {
+        return Err(config_error(
+            "truststore cacert needs cacert: no certificate would be trusted without it",
+        ));
+    }
+
+    Ok((TlsVerification::Full, store, ca_certificate_path))
 }
 
 fn credentials(options: &GivenOptions) -> Result<Option<Credentials>> {

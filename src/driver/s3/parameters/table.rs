@@ -75,11 +75,15 @@ options! {
     "secure" Boolean "true"
         "`false`: plain http; a scheme in `regionendpoint` takes precedence"
     "skipverify" Boolean "false"
-        "`true`: certificates are not verified; excludes `cacert`"
+        "`true`: certificates are not verified; excludes `cacert` and `truststore`"
+    "truststore" Word "mozilla"
+        "the authorities to trust: `mozilla`, the built-in list; `system`, the store of the \
+         operating system, with the feature `truststore`; `cacert`, only the certificates there"
     "cacert" Text ""
-        "the path of a PEM file with certificates to trust in addition to the built-in ones"
+        "the path of a PEM file with certificates to trust in addition to the trust store"
     "proxy" Secret ""
-        "`http://[user:password@]host:port`; proxies named in the environment are not used"
+        "`http://[user:password@]host:port`; `environment` for the proxies that the variables \
+         `http_proxy`, `https_proxy`, `all_proxy` and `no_proxy` name, which are not used otherwise"
     "v4auth" Boolean "true"
         "`false`: signature version 2; an error in AWS regions that do not support it"
     "payload" Word "auto"
