@@ -1,12 +1,12 @@
-//! The client, and `transfer` for files.
-use super::order::{BUCKET, REGION, Setting, Source, at_least_one, big_key, listed_key};
+//! Performs the work through the client, and through `transfer` for files.
+use super::order::{BUCKET, Observed, REGION, Setting, Source, at_least_one, big_key, listed_key};
 use super::route::{Outcome, Route};
 use super::threads;
 use s3driver::client::{
     ByteRange, Client, Condition, Config, DELETE_OBJECTS_KEYS, Endpoint, GetObject, ListObjects,
     ObjectSettings, Scheme, UploadRef,
 };
-use s3driver::observe::Metrics;
+use s3driver::observe::{Event, Metrics};
 use s3driver::transfer::Transfer;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
@@ -25,15 +25,17 @@ impl ThroughClient {
             .static_credentials(setting.credentials.clone())
             .payload_signing(setting.payload)
             .checksum(setting.checksum);
-        if setting.observed {
-            config = config.observer(Arc::new(Metrics::new()));
+        match setting.observed {
+            Observed::ByNone => {}
+            Observed::ByIdle => config = config.observer(Arc::new(|_: &Event<'_>| {})),
+            Observed::ByMetrics => config = config.observer(Arc::new(Metrics::new())),
         }
         let authority = setting.ca_file.as_ref().map(std::fs::read).transpose()?;
         Ok(Self { client: Client::new(over_transport(config, authority)?)? })
     }
 }
 
-/// Chooses the transport that `BENCH_TRANSPORT` names.
+/// Configures the transport that `BENCH_TRANSPORT` names.
 fn over_transport(config: Config, authority: Option<Vec<u8>>) -> Outcome<Config> {
     match std::env::var("BENCH_TRANSPORT").as_deref() {
         Err(_) | Ok("own") => Ok(match authority {
@@ -42,11 +44,11 @@ fn over_transport(config: Config, authority: Option<Vec<u8>>) -> Outcome<Config>
         }),
         #[cfg(feature = "ureq")]
         Ok("ureq") => Ok(config.agent(agent(authority)?)),
-        Ok(other) => Err(format!("the transport {other} is not built in").into()),
+        Ok(other) => Err(format!("this program was built without the transport {other}").into()),
     }
 }
 
-/// An agent with room in its pool for every thread of a measurement.
+/// Creates an agent whose pool is large enough for all threads of a measurement.
 #[cfg(feature = "ureq")]
 fn agent(authority: Option<Vec<u8>>) -> Outcome<ureq::Agent> {
     use ureq::tls::{Certificate, RootCerts, TlsConfig};

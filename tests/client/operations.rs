@@ -1,7 +1,8 @@
-//! The client against real servers over real sockets: one list of checks for the embedded server,
-//! Ceph and SeaweedFS.
+//! Tests the client with real servers over real sockets: the same checks run on the embedded
+//! server, Ceph and SeaweedFS.
 
 use crate::support::target::{Target, bytes_at};
+use crate::support::{Server, ServerOptions};
 use s3driver::client::{
     ByteRange, Client, Condition, CopySource, GetObject, HELD_BODY, ListObjects, ObjectSettings,
     Part, Presign, PresignMethod, RetryPolicy, SignatureVersion, StorageClass, UploadRef,
@@ -319,7 +320,7 @@ crate::checks! {
         for (number, part) in (1..).zip(content.chunks(PART)) {
             parts.push(client.upload_part(upload, number, part).unwrap());
         }
-        // A part that is sent again replaces itself.
+        // A part that is sent again replaces the first one.
         parts[1] = client.upload_part(upload, 2, &content[PART..2 * PART]).unwrap();
         assert_eq!(
             client.head_object(&target.bucket, &key, &Default::default()).unwrap_err().kind(),
@@ -517,6 +518,21 @@ crate::checks! {
         assert_eq!(client.head_bucket(&bucket).unwrap_err().kind(), ErrorKind::NoSuchBucket);
     }
 
+    fn lifecycle_rules_are_read_or_not_offered(target) {
+        let client = target.client();
+        match client.get_bucket_lifecycle_configuration(&target.bucket) {
+            Ok(rules) => assert_eq!(rules, []),
+            Err(error) => assert!(s3driver::client::lacks_operation(&error), "{error}"),
+        }
+        let missing = client.get_bucket_lifecycle_configuration("no-such-bucket-here");
+        assert!(missing.is_err());
+    }
+
+    fn the_certificate_of_a_server_is_returned_only_with_tls(target) {
+        let found = target.client().server_certificate(&target.bucket).unwrap();
+        assert_eq!(found.is_some(), target.endpoint.starts_with("https:"));
+    }
+
     fn an_unreachable_server_is_named(target) {
         // A port that was free a moment ago, so nothing listens there.
         let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
@@ -530,6 +546,23 @@ crate::checks! {
         assert_eq!(error.kind(), ErrorKind::Connect, "{error}");
         assert!(error.to_string().contains(&port.to_string()), "{error}");
     }
+}
+
+#[test]
+fn a_certificate_is_returned_although_it_is_not_trusted() {
+    let server = Server::start(ServerOptions { tls: true, ..ServerOptions::default() });
+    let endpoint = s3driver::client::Endpoint::custom(
+        &server.endpoint(),
+        None,
+        s3driver::client::Scheme::Https,
+    );
+    let config = s3driver::client::Config::new(endpoint.unwrap()).retry(RetryPolicy::never());
+    let client = Client::new(config).unwrap();
+    assert_eq!(client.head_bucket(server.bucket()).unwrap_err().kind(), ErrorKind::Tls);
+    let certificate = client.server_certificate(server.bucket()).unwrap().unwrap();
+    // A SEQUENCE with a length of two bytes.
+    assert!(certificate.starts_with(&[0x30, 0x82]));
+    assert!(certificate.windows(9).any(|bytes| bytes == b"localhost"));
 }
 
 #[test]

@@ -10,11 +10,14 @@ use s3driver::client::{
     ListObjects, ObjectSettings, Part, Proxy, Scheme, SignatureVersion, Timeouts, Variant,
 };
 use s3driver::clock::{Clock, SystemClock};
+use s3driver::credentials::{Cache, Lease, Source, Unavailable};
 use s3driver::driver::{Parameters, S3Driver, StorageDriver};
 use s3driver::observe::{
-    Attempt, AttemptRole, ConnectionUse, Decision, Detail, Event, Metrics, Notice, Observer,
+    Attempt, AttemptRole, ConnectionUse, CredentialsEvent, Decision, Detail, Event, Metrics,
+    Notice, Observer,
 };
 use s3driver::sign::Credentials;
+use s3driver::transfer::Transfer;
 use s3driver::{ErrorKind, Result};
 use std::collections::BTreeMap;
 use std::io::Read;
@@ -25,7 +28,7 @@ use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::{Duration, Instant, SystemTime};
 
-/// An attempt, copied.
+/// A copy of an attempt's data.
 #[derive(Clone, Debug)]
 struct Sent {
     operation: &'static str,
@@ -71,15 +74,16 @@ impl Sent {
     }
 }
 
-/// The end of an operation: its name, the attempts, and the kind of its error.
+/// The end of an operation: its name, the number of attempts, and the kind of its error.
 type Ended = (&'static str, u32, Option<ErrorKind>);
 
-/// An observer that keeps everything.
+/// An observer that records all events.
 #[derive(Default)]
 struct Recorder {
     sent: Mutex<Vec<Sent>>,
     ended: Mutex<Vec<Ended>>,
-    /// Bytes of bodies that were read after their attempt, and whether they were read to the end.
+    /// The number of body bytes that were read after the attempt, and whether the body was read to
+    /// its end.
     downloads: Mutex<Vec<(u64, bool)>>,
     notices: Mutex<Vec<Notice>>,
     redirects: Mutex<Vec<String>>,
@@ -140,7 +144,7 @@ fn content(length: usize) -> Vec<u8> {
     (0..length).map(|at| (at % 251) as u8).collect()
 }
 
-/// Calls every operation of the client once or more.
+/// Calls every operation of the client at least once.
 fn call_every_operation(client: &Client) -> Result<()> {
     let settings = ObjectSettings::default();
     client.head_bucket(BUCKET)?;
@@ -219,9 +223,10 @@ fn every_operation_is_reported_as_the_server_saw_it() {
 
         let later: u64 = recorder.downloads.lock().unwrap().iter().map(|(bytes, _)| bytes).sum();
         let received = later + sent.iter().map(|sent| sent.bytes.1).sum::<u64>();
-        // The embedded server also counts the body that its response to HEAD leaves out.
+        // The embedded server also counts the body that it omits from its response to HEAD.
         assert_eq!(received, rig.faulty.backend.bytes_out() - 5000, "{version:?}");
-        // The beginning of an upload in chunks is compared with what the server has stored.
+        // After a chunked upload, the client compares its beginning with what the server has
+        // stored.
         let compared = (version == SignatureVersion::V4).then_some((64, true));
         let downloads: Vec<_> = compared.into_iter().chain([(5000, true), (100, true)]).collect();
         assert_eq!(*recorder.downloads.lock().unwrap(), downloads);
@@ -235,7 +240,7 @@ fn every_operation_is_reported_as_the_server_saw_it() {
     }
 }
 
-/// The samples of a text in Prometheus' format: name with labels, and value.
+/// Parses a text in the Prometheus format into samples: the name with its labels, and the value.
 fn samples(text: &str) -> BTreeMap<&str, f64> {
     text.lines()
         .filter(|line| !line.starts_with('#'))
@@ -360,8 +365,8 @@ fn the_request_that_asks_why_a_head_failed_is_reported_as_an_inquiry() {
     rig.finish();
 }
 
-/// A client for AWS's own endpoints, all of whose requests end at the scripted server, as its
-/// proxy.
+/// Returns a client for AWS's endpoints whose requests all go to the scripted server, which acts as
+/// its proxy.
 fn aws(rig: &Rig, adjust: impl FnOnce(Config) -> Config) -> Client {
     let endpoint = Endpoint::aws("us-east-1", Scheme::Http, Variant::default()).unwrap();
     let config = Config::new(endpoint)
@@ -409,7 +414,7 @@ fn regions_and_redirects_are_reported_once_and_kept() {
     rig.finish();
 }
 
-/// A clock that is wrong by so many seconds.
+/// A clock that is slow by this many seconds.
 #[derive(Debug)]
 struct Slow(u64);
 
@@ -472,6 +477,26 @@ fn fallbacks_are_notices() {
     expected.push(fallback("DeleteObjects", "DeleteObject"));
     assert_eq!(rig.client.notices(), expected);
 
+    let missing = Fault::error(501, "NotImplemented");
+    rig.faulty.always("CopyObject", missing.clone());
+    let transfer = Transfer::new(&rig.client).part_size(5 << 20);
+    for _ in 0..2 {
+        let source = CopySource::new(BUCKET, "key");
+        transfer.copy(source, BUCKET, "copy", &Default::default()).unwrap();
+    }
+    expected.push(fallback("CopyObject", "GetObject with PutObject"));
+    assert_eq!(rig.client.notices(), expected);
+
+    rig.store("large", &content((5 << 20) + 1));
+    rig.faulty.always("UploadPartCopy", missing);
+    for _ in 0..2 {
+        let source = CopySource::new(BUCKET, "large");
+        transfer.copy(source, BUCKET, "copy", &Default::default()).unwrap();
+    }
+    expected.push(fallback("UploadPartCopy", "GetObject with UploadPart"));
+    assert_eq!(rig.client.notices(), expected);
+    drop(transfer);
+
     rig.faulty.by_digest(Fault::error(400, "MissingContentMD5"));
     for _ in 0..2 {
         rig.put("digest", b"content").unwrap();
@@ -492,7 +517,7 @@ fn fallbacks_are_notices() {
     rig.finish();
 }
 
-/// A clock that reports each time that the thread `second` asks for an instant.
+/// A clock that sends a message whenever the thread `second` reads the time.
 #[derive(Debug)]
 struct Asked {
     count: AtomicUsize,
@@ -524,14 +549,14 @@ fn waits_for_admission_are_reported() {
     let (asked, asks) = mpsc::channel();
     let clock = Asked { count: AtomicUsize::new(0), asked: Mutex::new(asked) };
     let one = NonZeroUsize::new(1).unwrap();
-    // The first response is late however soon the second thread begins.
+    // The first response arrives late, regardless of when the second thread starts.
     let patient = Timeouts::default();
     let (rig, recorder) =
         observed(|config| config.max_requests(one).clock(Arc::new(clock)).timeouts(patient));
     let (begin, begun) = mpsc::channel();
     let (begin, asks) = (Mutex::new(begin), Mutex::new(asks));
-    // The first request ends once the second waits: the third instant that it asks for is the one
-    // at which its wait begins.
+    // The first request ends once the second one waits, which begins when the second thread reads
+    // the time for the third time.
     rig.faulty.once(
         "PutObject",
         Fault::changed(move |answer| {
@@ -578,8 +603,8 @@ fn planted_secrets_are_in_no_event_and_no_metric() {
                 let signed = texts.iter().filter(|text| text.starts_with("Signing(")).count();
                 assert!(signed > 10, "{signed}");
                 for text in &texts {
-                    // The canonical request and the URL name the key, the scope and nothing else of
-                    // the credentials.
+                    // Of the credentials, the canonical request and the URL contain only the access
+                    // key and the scope.
                     assert_hidden(text, secret, &format!("{version:?}, {place}"));
                 }
             }
@@ -590,7 +615,7 @@ fn planted_secrets_are_in_no_event_and_no_metric() {
     }
 }
 
-/// Lets the server repeat each request's signature in a response that is a success.
+/// Makes the server repeat each request's signature in a successful response.
 fn assert_signatures_hidden(rig: &Rig, recorder: &Recorder, version: SignatureVersion) {
     let signatures = Arc::new(Mutex::new(Vec::new()));
     let sink = Arc::clone(&signatures);
@@ -616,10 +641,8 @@ fn assert_signatures_hidden(rig: &Rig, recorder: &Recorder, version: SignatureVe
     }
 }
 
-#[test]
-fn the_driver_reports_to_the_observers_of_its_configuration() {
-    let rig = Rig::new();
-    let recorder = Arc::new(Recorder::default());
+/// Returns a driver with an option, whose client reports to `recorder`.
+fn driver(rig: &Rig, option: (&str, &str), recorder: &Arc<Recorder>) -> S3Driver {
     let url = rig.faulty.url();
     let pairs = [
         ("accesskey", rig.faulty.backend.access_key()),
@@ -627,11 +650,143 @@ fn the_driver_reports_to_the_observers_of_its_configuration() {
         ("region", "us-east-1"),
         ("regionendpoint", &url),
         ("bucket", BUCKET),
-        ("loglevel", "debug"),
+        option,
     ];
     let parameters = Parameters::from_pairs(pairs).unwrap();
-    let driver =
-        S3Driver::with_config(&parameters, |config| config.observer(recorder.clone())).unwrap();
+    S3Driver::with_config(&parameters, |config| config.observer(recorder.clone())).unwrap()
+}
+
+#[test]
+fn a_server_without_conditional_deletions_is_a_notice() {
+    let rig = Rig::new();
+    let recorder = Arc::new(Recorder::default());
+    let driver = driver(&rig, ("maxretries", "0"), &recorder);
+    rig.faulty.once("DeleteObject", Fault::error(501, "NotImplemented"));
+    for _ in 0..2 {
+        driver.put_content("/a", b"content").unwrap();
+        driver.rename("/a", "/b").unwrap();
+    }
+    let expected = [Notice::Fallback {
+        bucket: BUCKET.to_owned(),
+        missing: "DeleteObject with If-Match",
+        instead: "HeadObject with DeleteObject",
+    }];
+    assert_eq!(driver.client().notices(), expected);
+    assert_eq!(*recorder.notices.lock().unwrap(), expected);
+    drop(driver);
+    rig.finish();
+}
+
+/// A source whose keys are those of the server and end soon, so that they are refreshed.
+#[derive(Debug)]
+struct Brief(Credentials);
+
+impl Source for Brief {
+    fn name(&self) -> &'static str {
+        "brief"
+    }
+    fn fetch(&self) -> std::result::Result<Lease, Unavailable> {
+        let expires = SystemTime::now() + Duration::from_secs(3600);
+        Ok(Lease { credentials: Some(self.0.clone()), expires: Some(expires) })
+    }
+}
+
+#[test]
+fn refreshed_credentials_are_reported_to_the_clients_observer() {
+    let seen = Arc::new(Mutex::new(Vec::new()));
+    let sink = Arc::clone(&seen);
+    let observer = move |event: &Event<'_>| {
+        if let Event::Credentials(CredentialsEvent::Refreshed { source, expires, .. }) = event {
+            sink.lock().unwrap().push(((*source).to_owned(), expires.is_some()));
+        }
+    };
+    let rig = Rig::with(ServerOptions::default(), |config| {
+        let server = ServerOptions::default();
+        let keys = Credentials::new(&server.access_key, &server.secret_key);
+        let config = config.observer(Arc::new(observer));
+        let context = config.credential_context();
+        config.credentials(Arc::new(Cache::new(Brief(keys), &context)))
+    });
+    for _ in 0..2 {
+        rig.put("key", b"content").unwrap();
+    }
+    assert_eq!(*seen.lock().unwrap(), [("brief".to_owned(), true)]);
+    rig.finish();
+}
+
+/// A clock that counts how often it is read.
+#[derive(Debug, Default)]
+struct Counted(AtomicUsize);
+
+impl Clock for Counted {
+    fn now(&self) -> SystemTime {
+        self.0.fetch_add(1, Ordering::Relaxed);
+        SystemClock.now()
+    }
+    fn instant(&self) -> Instant {
+        self.0.fetch_add(1, Ordering::Relaxed);
+        SystemClock.instant()
+    }
+    fn sleep(&self, wait: Duration) {
+        SystemClock.sleep(wait);
+    }
+    fn random(&self) -> u64 {
+        SystemClock.random()
+    }
+}
+
+/// Without an observer, an operation reads the clock for its retries, its deadline and its signature
+/// only, and PutObject also for the case that its response is lost. `scripts/guards` also counts
+/// allocations and the readings of the transport.
+#[test]
+fn no_clock_is_read_for_events_without_an_observer() {
+    let readings = |is_observed: bool| {
+        let clock = Arc::new(Counted::default());
+        let count = || clock.0.load(Ordering::Relaxed);
+        let rig = Rig::with(ServerOptions::default(), |config| {
+            let config = config.clock(clock.clone());
+            if is_observed { config.observer(Arc::new(|_: &Event<'_>| {})) } else { config }
+        });
+        rig.put("key", b"content").unwrap();
+        let before = count();
+        rig.put("key", b"content").unwrap();
+        let put = count() - before;
+        rig.client.get_object(BUCKET, "key", &GetObject::default()).unwrap().read_all(7).unwrap();
+        let get = count() - before - put;
+        rig.finish();
+        (put, get)
+    };
+    assert_eq!(readings(false), (4, 3));
+    // With an observer: the beginning of the operation, its admission, its request and its end; for
+    // an object also the beginning and the end of its body.
+    assert_eq!(readings(true), (4 + 4, 3 + 6));
+}
+
+#[test]
+fn the_manual_has_every_notice() {
+    let bucket = BUCKET.to_owned();
+    let region = "eu-west-1".to_owned();
+    let notices = [
+        Notice::Region { bucket: bucket.clone(), configured: region.clone(), region },
+        Notice::Clock { ahead: 1 },
+        Notice::Fallback { bucket: bucket.clone(), missing: "a", instead: "b" },
+        Notice::DigestRequired { bucket: bucket.clone() },
+        Notice::OpaqueEtags { bucket },
+        Notice::OptionWithoutEffect { option: "a", needs: "b" },
+    ];
+    let manual = include_str!("../../docs/observability.md");
+    let (_, section) = manual.split_once("\n## Notices\n").expect("the section");
+    let (section, _) = section.split_once("\n## ").expect("the next section");
+    let rows: Vec<_> =
+        section.lines().filter_map(|line| line.strip_prefix("| `")?.split('`').next()).collect();
+    assert_eq!(rows, notices.each_ref().map(Notice::name));
+}
+
+#[test]
+fn the_driver_reports_to_the_observers_of_its_configuration() {
+    let rig = Rig::new();
+    let recorder = Arc::new(Recorder::default());
+    let driver = driver(&rig, ("loglevel", "debug"), &recorder);
     driver.put_content("/a", b"content").unwrap();
     assert_eq!(recorder.ended(), [("PutObject", 1, None)]);
     // The option `loglevel` needs the feature `log`, and says so once without it.

@@ -1,4 +1,4 @@
-//! Real responses of servers, and invalid ones, through every reader of `s3driver::xml`.
+//! Parses real responses of servers, and invalid ones, with every reader of `s3driver::xml`.
 //!
 //! The documents are modelled on responses of the named servers; comments mention the relevant
 //! difference.
@@ -26,12 +26,16 @@ const PARTS: &str = r#"<?xml version="1.0" encoding="UTF-8"?><ListPartsResult xm
 const UPLOADS: &str = r#"<?xml version="1.0" encoding="UTF-8"?><ListMultipartUploadsResult xmlns="http://s3.amazonaws.com/doc/2006-03-01/"><Bucket>b</Bucket><KeyMarker/><UploadIdMarker/><NextKeyMarker>my-movie.m2ts</NextKeyMarker><NextUploadIdMarker>YW55IGlkZWE</NextUploadIdMarker><MaxUploads>3</MaxUploads><IsTruncated>true</IsTruncated><Upload><Key>my+divisor%20</Key><UploadId>XMgbGlrZSBlbHZpbmcncyBub3QgaGF2aW5nIG11Y2ggbHVjaw</UploadId><Initiator><ID>i</ID><DisplayName>u</DisplayName></Initiator><StorageClass>STANDARD</StorageClass><Initiated>2010-11-10T20:48:33.000Z</Initiated></Upload><CommonPrefixes><Prefix>p/</Prefix></CommonPrefixes></ListMultipartUploadsResult>"#;
 const DELETED: &str = r#"<?xml version="1.0" encoding="UTF-8"?><DeleteResult xmlns="http://s3.amazonaws.com/doc/2006-03-01/"><Deleted><Key>sample1.txt</Key></Deleted><Error><Key>sample2.txt</Key><Code>AccessDenied</Code><Message>Access Denied</Message></Error></DeleteResult>"#;
 const LOCATION: &str = r#"<?xml version="1.0" encoding="UTF-8"?><LocationConstraint xmlns="http://s3.amazonaws.com/doc/2006-03-01/">eu-west-1</LocationConstraint>"#;
+const LIFECYCLE: &str = r#"<?xml version="1.0" encoding="UTF-8"?><LifecycleConfiguration xmlns="http://s3.amazonaws.com/doc/2006-03-01/"><Rule><ID>leftovers</ID><Filter><Prefix>docker/</Prefix></Filter><Status>Enabled</Status><AbortIncompleteMultipartUpload><DaysAfterInitiation>7</DaysAfterInitiation></AbortIncompleteMultipartUpload></Rule><Rule><ID>logs</ID><Filter><And><Prefix>logs/</Prefix><Tag><Key>k</Key><Value>v</Value></Tag></And></Filter><Status>Disabled</Status><Transition><Days>30</Days><StorageClass>GLACIER</StorageClass></Transition><Expiration><Days>365</Days></Expiration></Rule></LifecycleConfiguration>"#;
 const ERROR: &str = r#"<?xml version="1.0" encoding="UTF-8"?><Error><Code>SignatureDoesNotMatch</Code><Message>The request signature we calculated does not match.</Message><AWSAccessKeyId>AKID</AWSAccessKeyId><StringToSign>AWS4-HMAC-SHA256
 20130524T000000Z</StringToSign><SignatureProvided>deadbeef</SignatureProvided><StringToSignBytes>41 57 53</StringToSignBytes><CanonicalRequest>GET
 /
 
 x-amz-security-token:TOPSECRET</CanonicalRequest><CanonicalRequestBytes>47 45 54</CanonicalRequestBytes><Region>eu-west-1</Region><RequestId>4442587FB7D0A2F9</RequestId><HostId>h+h=</HostId></Error>"#;
+const IDENTITY: &str = r#"<GetCallerIdentityResponse xmlns="https://sts.amazonaws.com/doc/2011-06-15/"><GetCallerIdentityResult><Arn>arn:aws:iam::123456789012:user/Alice</Arn><UserId>AIDACKCEVSQ6C2EXAMPLE</UserId><Account>123456789012</Account></GetCallerIdentityResult><ResponseMetadata><RequestId>01234567</RequestId></ResponseMetadata></GetCallerIdentityResponse>"#;
 const STS: &str = r#"<AssumeRoleWithWebIdentityResponse xmlns="https://sts.amazonaws.com/doc/2011-06-15/"><AssumeRoleWithWebIdentityResult><SubjectFromWebIdentityToken>s</SubjectFromWebIdentityToken><AssumedRoleUser><Arn>arn:aws:sts::1:assumed-role/r/n</Arn></AssumedRoleUser><Credentials><SessionToken>AQoDYXdzTOKEN</SessionToken><SecretAccessKey>wJalrXUtnFEMI/K7MDENG</SecretAccessKey><Expiration>2014-10-24T23:00:23Z</Expiration><AccessKeyId>ASgeIAIOSFODNN7EXAMPLE</AccessKeyId></Credentials></AssumeRoleWithWebIdentityResult><ResponseMetadata><RequestId>ad4156e9</RequestId></ResponseMetadata></AssumeRoleWithWebIdentityResponse>"#;
+const SESSION: &str = r#"<?xml version="1.0" encoding="UTF-8"?>
+<CreateSessionResult xmlns="http://s3.amazonaws.com/doc/2006-03-01/"><Credentials><SessionToken>TOKEN+OF/SESSION==</SessionToken><SecretAccessKey>s3ssion/secret</SecretAccessKey><AccessKeyId>ASIASESSION</AccessKeyId><Expiration>2023-11-28T01:46:39Z</Expiration></Credentials></CreateSessionResult>"#;
 
 /// A reader that formats its result as text, so that all readers fit into one table.
 type Reader = fn(&[u8]) -> Result<String, Error>;
@@ -56,11 +60,22 @@ const READERS: &[(&str, Reader, &str)] = &[
     ),
     ("delete_result", |b| xml::delete_result(b).map(|v| format!("{v:?}")), DELETED),
     ("location_constraint", |b| xml::location_constraint(b).map(|v| format!("{v:?}")), LOCATION),
+    (
+        "lifecycle_configuration",
+        |b| xml::lifecycle_configuration(b).map(|v| format!("{v:?}")),
+        LIFECYCLE,
+    ),
+    ("caller_identity", |b| xml::caller_identity(b).map(|v| format!("{v:?}")), IDENTITY),
     ("error_document", |b| xml::error_document(b).map(|v| format!("{v:?}")), ERROR),
     (
         "sts_credentials",
         |b| xml::sts_credentials(b).map(|v| format!("{v:?}{:?}", *v.session_token)),
         STS,
+    ),
+    (
+        "create_session_result",
+        |b| xml::create_session_result(b).map(|v| format!("{v:?}{:?}", *v.session_token)),
+        SESSION,
     ),
 ];
 
@@ -109,7 +124,7 @@ mod responses {
         assert_eq!(second.creation_date, time("2019-11-10T23:32:13Z"));
     }
 
-    /// Servers send the owner or leave it out, name the root as they like, and send empty elements.
+    /// Servers may omit the owner, use different names for the root, and send empty elements.
     #[test]
     fn sparse_buckets() {
         for (root, content) in [
@@ -241,6 +256,48 @@ mod responses {
         );
     }
 
+    #[test]
+    fn lifecycle_rules() {
+        let rules = xml::lifecycle_configuration(LIFECYCLE.as_bytes()).unwrap();
+        let [first, second] = &rules[..] else { panic!("{rules:?}") };
+        assert_eq!((first.id.as_deref(), first.is_enabled), (Some("leftovers"), true));
+        assert_eq!((&*first.prefix, first.abort_uploads_after_days), ("docker/", Some(7)));
+        assert!(!first.has_other_filters && !first.expires_objects);
+        assert_eq!((&*second.prefix, second.is_enabled), ("logs/", false));
+        assert!(second.has_other_filters && second.expires_objects);
+        assert_eq!(second.storage_classes, ["GLACIER"]);
+
+        let only = |content: &str| {
+            let rule = format!("<Rule><Status>Enabled</Status>{content}</Rule>");
+            let body = format!("<LifecycleConfiguration>{rule}</LifecycleConfiguration>");
+            xml::lifecycle_configuration(body.as_bytes()).map(|mut rules| rules.remove(0))
+        };
+        // The old place of the prefix, and a rule that removes only the remains of versions.
+        assert_eq!(only("<Prefix>a b</Prefix>").unwrap().prefix, "a b");
+        let marker = "<ExpiredObjectDeleteMarker>true</ExpiredObjectDeleteMarker>";
+        let rule = only(&format!("<Expiration>{marker}</Expiration><Filter/>")).unwrap();
+        assert!(!rule.expires_objects && rule.prefix.is_empty());
+        assert!(
+            only("<Filter><ObjectSizeGreaterThan>1</ObjectSizeGreaterThan></Filter>")
+                .unwrap()
+                .has_other_filters
+        );
+        for (content, why) in [
+            ("<Prefix>a</Prefix><Filter><Prefix>b</Prefix></Filter>", "comes twice"),
+            ("<AbortIncompleteMultipartUpload/>", "has no <DaysAfterInitiation>"),
+            (
+                "<AbortIncompleteMultipartUpload><DaysAfterInitiation>x</DaysAfterInitiation>\
+                 </AbortIncompleteMultipartUpload>",
+                "is not a whole number",
+            ),
+        ] {
+            refused(only(content), why);
+        }
+        let many = "<Rule><Status>Enabled</Status></Rule>".repeat(xml::MAX_ENTRIES + 1);
+        let body = format!("<LifecycleConfiguration>{many}</LifecycleConfiguration>");
+        refused(xml::lifecycle_configuration(body.as_bytes()), "entries");
+    }
+
     /// The ETag is empty in the first response, and present in a repeated one.
     #[test]
     fn ceph_completions_have_no_etag() {
@@ -264,8 +321,8 @@ mod responses {
         }
     }
 
-    /// Ceph and SeaweedFS encode only keys and common prefixes, Garage encodes everything, and
-    /// rclone the prefix but no marker.
+    /// Ceph and SeaweedFS encode only keys and common prefixes; Garage encodes everything; rclone
+    /// encodes the prefix, but no marker.
     #[test]
     fn all_dialects_of_encoded_listings_are_decoded() {
         let page = |prefix: &str, marker: &str, key: &str, common: &str| {
@@ -350,7 +407,7 @@ mod responses {
                        <IsTruncated>true</IsTruncated><NextKeyMarker></NextKeyMarker></ListMultipartUploadsResult>";
         let page = xml::list_multipart_uploads_result(uploads.as_bytes()).unwrap();
         assert_eq!((page.is_truncated, page.next_key_marker), (Some(true), None));
-        // s3s-fs lists parts without ETags: such an upload cannot be completed from the list.
+        // s3s-fs lists parts without ETags, so an upload cannot be completed from this list.
         refused(
             xml::list_parts_result(
                 b"<ListPartsResult><Part><PartNumber>1</PartNumber><Size>1</Size></Part></ListPartsResult>",
@@ -547,7 +604,7 @@ mod errors {
                 "{name}: a truncated report is not evidence of an error"
             );
         }
-        // Under the root element of a success.
+        // The error is below the root element of a success.
         let wrapped = "<CompleteMultipartUploadResult><ETag>\"a\"</ETag><Error><Code>InternalError</Code></Error>\
                        </CompleteMultipartUploadResult>";
         let error = xml::complete_multipart_upload_result(wrapped.as_bytes()).unwrap_err();
@@ -559,7 +616,7 @@ mod errors {
         assert_eq!(error.document.unwrap().code, "InternalError");
         let error = keys("<Error><Code>InternalError</Code></Error>").unwrap_err();
         assert_eq!(error.document.unwrap().code, "InternalError");
-        // Also under the root element of another error, with its own position.
+        // The error may also be below the root element of another error, and has its own position.
         let nested = "<Error><Code>a</Code><Error><Code>b</Code></Error></Error>";
         for (name, read, _) in READERS {
             let error = refused(read(nested.as_bytes()), "error report: b ()");
@@ -570,7 +627,7 @@ mod errors {
             );
             refused(read(&nested.as_bytes()[..35]), "cut off");
         }
-        // At a greater depth it belongs to an extension.
+        // At a greater depth, it belongs to an extension.
         assert_eq!(keys("<Extension><Error><Code>x</Code></Error></Extension>").unwrap(), [""; 0]);
     }
 
@@ -614,31 +671,52 @@ mod credentials {
     }
 
     #[test]
+    fn of_a_session_are_read() {
+        let session = xml::create_session_result(SESSION.as_bytes()).unwrap();
+        assert_eq!(session.access_key_id, "ASIASESSION");
+        assert_eq!(*session.secret_access_key, "s3ssion/secret");
+        assert_eq!(*session.session_token, "TOKEN+OF/SESSION==");
+        assert_eq!(Some(session.expiration), time("2023-11-28T01:46:39Z"));
+        let shown = format!("{session:?}");
+        assert!(!shown.contains("s3ssion") && !shown.contains("TOKEN"), "{shown}");
+        // A server without sessions takes the request for a listing.
+        refused(xml::create_session_result(LISTING.as_bytes()), "the root element is");
+        refused(xml::create_session_result(STS.as_bytes()), "the root element is");
+        refused(xml::sts_credentials(SESSION.as_bytes()), "the root element is");
+    }
+
+    #[test]
     fn all_four_parts_are_required() {
+        for (document, reader) in
+            [(STS, xml::sts_credentials as fn(&[u8]) -> _), (SESSION, xml::create_session_result)]
+        {
+            all_four_parts_are_required_by(document, reader);
+        }
+    }
+
+    fn all_four_parts_are_required_by(
+        document: &str,
+        reader: fn(&[u8]) -> Result<xml::TemporaryCredentials, Error>,
+    ) {
         for name in ["AccessKeyId", "SecretAccessKey", "SessionToken", "Expiration"] {
-            let (head, rest) = STS.split_once(&format!("<{name}>")).unwrap();
+            let (head, rest) = document.split_once(&format!("<{name}>")).unwrap();
             let (value, tail) = rest.split_once(&format!("</{name}>")).unwrap();
             for without in [format!("{head}{tail}"), format!("{head}<{name}> </{name}>{tail}")] {
-                refused(
-                    xml::sts_credentials(without.as_bytes()),
-                    &format!("<Credentials> has no <{name}>"),
-                );
+                refused(reader(without.as_bytes()), &format!("<Credentials> has no <{name}>"));
             }
             let twice = format!("{head}<{name}>{value}</{name}><{name}>{value}</{name}>{tail}");
-            let error = refused(xml::sts_credentials(twice.as_bytes()), "comes twice");
+            let error = refused(reader(twice.as_bytes()), "comes twice");
             assert!(!error.to_string().contains(value));
         }
-        let (_, rest) = STS.split_once("<Credentials>").unwrap();
+        let (_, rest) = document.split_once("<Credentials>").unwrap();
         let (credentials, _) = rest.split_once("</Credentials>").unwrap();
-        let twice = STS.replace(
+        let twice = document.replace(
             "</Credentials>",
             &format!("</Credentials><Credentials>{credentials}</Credentials>"),
         );
-        refused(xml::sts_credentials(twice.as_bytes()), "<Credentials> comes twice");
-        refused(
-            xml::sts_credentials(STS.replace("2014-10-24T", "soon").as_bytes()),
-            "is not a point in time",
-        );
+        refused(reader(twice.as_bytes()), "<Credentials> comes twice");
+        let without_time = document.replace("<Expiration>20", "<Expiration>soon");
+        refused(reader(without_time.as_bytes()), "is not a point in time");
     }
 }
 
@@ -715,7 +793,7 @@ mod lenient {
         }
     }
 
-    /// An extension may stand between any two elements.
+    /// An extension may be between any two elements.
     #[test]
     fn unknown_elements_are_skipped_wherever_they_are() {
         for (name, read, document) in READERS {
@@ -739,7 +817,7 @@ mod lenient {
             (" a ", " a "),
             ("\n", "\n"),
             ("a\r\nb\rc\r\r\nd", "a\nb\nc\n\nd"),
-            // Only line breaks are normalised.
+            // Only line breaks are normalized.
             ("\r", "\n"),
             ("a<![CDATA[\r]]>&amp;\r\r\n", "a\n&\n\n"),
             ("&#13;&#10;&#x9;", "\r\n\t"),
@@ -782,7 +860,7 @@ mod lenient {
         }
     }
 
-    /// Echoed parameters and counts, on which nothing depends, never fail a page.
+    /// Echoed parameters and counts never make a page fail, because nothing depends on them.
     #[test]
     fn echoes() {
         let echoes = "<Delimiter> </Delimiter><MaxKeys>1000</MaxKeys><KeyCount>0</KeyCount>\
@@ -888,14 +966,17 @@ mod strict {
                 (inside("</x>"), "not well-formed"),
                 (inside("<x></y>"), "not well-formed"),
                 (inside("<></>"), "without a name"),
-                (inside("<?xml version='1.0'?>"), "where none may be"),
+                (inside("<?xml version='1.0'?>"), "where it is not allowed"),
                 (inside("<?XML ?>"), "malformed XML declaration"),
                 (inside("\u{1}"), "forbids"),
                 (inside("<!-- \0 -->"), "forbids"),
                 (inside("<x a='\u{1f}'/>"), "forbids"),
                 (inside("\u{fffe}"), "forbids"),
                 (inside("\u{ffff}"), "forbids"),
-                (format!("<?xml version='1.0'?><?xml version='1.0'?>{body}"), "where none may be"),
+                (
+                    format!("<?xml version='1.0'?><?xml version='1.0'?>{body}"),
+                    "where it is not allowed",
+                ),
                 (
                     format!("<?xml version='1.0' encoding='ISO-8859-1'?>{body}"),
                     "encoding \"ISO-8859-1\"",
@@ -913,7 +994,7 @@ mod strict {
                 ),
                 (inside("<x/ >"), "stray slash"),
                 (inside("<x/y>"), "stray slash"),
-                (inside("<x\"y\"/>"), "holds a quote"),
+                (inside("<x\"y\"/>"), "contains a quote"),
                 (inside("<x y=\"/>"), "not well-formed"),
                 (inside("<!x>"), "exclamation mark"),
                 (inside("<?><x/><?y?>"), "has no name"),
@@ -1094,7 +1175,7 @@ mod strict {
 mod bounded {
     use super::*;
 
-    /// Ten times the duration on a slow, busy machine without optimisation.
+    /// Ten times the duration on a slow, busy machine without optimization.
     const TIME_LIMIT: Duration = Duration::from_secs(20);
 
     fn all(document: &str, why: &str) {
@@ -1128,11 +1209,12 @@ mod bounded {
                     | "list_parts_result"
                     | "list_multipart_uploads_result"
                     | "delete_result"
+                    | "lifecycle_configuration"
             );
             let max = if listing { xml::MAX_LISTING_BYTES } else { xml::MAX_REPLY_BYTES };
             if !listing {
-                // Accepted up to the limit, and no further; the first lines of this test show that
-                // for listings.
+                // Documents are accepted up to the limit, but no further. The first lines of this
+                // test show that for listings.
                 assert!(
                     read(format!("{document}{}", " ".repeat(max - document.len())).as_bytes())
                         .is_ok(),
@@ -1187,7 +1269,7 @@ mod bounded {
                 " a='x'".repeat(50_000),
                 format!(" a='{}'", "x".repeat(900_000)),
             ] {
-                // Accepted or incomplete, but never slow.
+                // The document is accepted or incomplete, but parsing it is never slow.
                 let _ = read(format!("<{root}{attributes}/>").as_bytes());
             }
             assert!(start.elapsed() < TIME_LIMIT, "{name}");
@@ -1284,7 +1366,7 @@ fn some_key() -> impl Strategy<Value = String> {
     "[ -~\t\n\r\u{7f}-\u{a0}é&<>\"'%+\\]\u{fffd}\u{1f600}]{1,40}"
 }
 
-/// Returns `text` cut into pieces at `cuts`, each written in another of XML's notations.
+/// Returns `text` cut into pieces at `cuts`, each in a different one of XML's notations.
 fn in_pieces(text: &str, ways: &[u8]) -> String {
     let mut written = String::new();
     for (i, c) in text.chars().enumerate() {
@@ -1342,7 +1424,7 @@ proptest! {
             }
         }
         if read(&bytes).is_ok() {
-            // The last byte of the root's end tag is required, whatever else was changed.
+            // The last byte of the root's end tag is required, regardless of other changes.
             let end = bytes.iter().rposition(|byte| *byte == b'>').unwrap();
             prop_assert!(read(&bytes[..end]).is_err());
         }
@@ -1353,7 +1435,7 @@ proptest! {
         prop_assert_eq!(key(&in_pieces(&expected, &ways)).unwrap(), expected);
     }
 
-    /// Other parsers read equal keys, sizes, prefixes and markers from the same document.
+    /// Other parsers read the same keys, sizes, prefixes and markers from a document.
     #[test]
     fn other_parsers_agree_about_listings(keys in proptest::collection::vec((some_key(), any::<u64>()), 0..6), marker in some_key(), ways in proptest::collection::vec(any::<u8>(), 1..8)) {
         let written = in_pieces(&marker, &ways);

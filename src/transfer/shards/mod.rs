@@ -8,11 +8,11 @@
 //!
 //! The only assumption about the order of keys is that those below a prefix are listed
 //! consecutively, and that the members of a directory that is divided are in the order of their
-//! bytes, which is checked.
+//! bytes, which is checked. The listing of a directory bucket, which has no order, is never split.
 mod plan;
 
 use super::{Transfer, parallel};
-use crate::client::{Client, ListObjects, Pages};
+use crate::client::{BucketKind, Client, ListObjects, Pages};
 use crate::error::{Error, ErrorKind, Result};
 use crate::sync;
 use crate::xml::{ListBucketResult, Object};
@@ -320,7 +320,11 @@ impl Shards<'_> {
 
     /// Returns the groups that other threads should list, and ends the course before them.
     fn groups_after(&self, page: &ListBucketResult, course: &mut Course) -> Result<Vec<Group>> {
-        if !page.is_followed() || self.threads.get() == 1 || self.lock().made >= SHARDS {
+        if !page.is_followed()
+            || self.threads.get() == 1
+            || !BucketKind::of(self.bucket)?.lists_in_order()
+            || self.lock().made >= SHARDS
+        {
             return Ok(Vec::new());
         }
         if let Some(directory) = course.unknown_directory(&page.contents) {
