@@ -317,7 +317,7 @@ mod tests {
     }
 
     #[test]
-    fn circles_of_any_length_are_recognised_in_constant_memory() {
+    fn circles_of_any_length_are_recognized_in_constant_memory() {
         for (before, circle) in
             [(0, 1), (3, 2), (0, 4096), (0, 4097), (10, 10_000), (30_000, 5_000), (7, 100_000)]
         {
