@@ -1,7 +1,7 @@
 //! The configuration of a client.
 use super::endpoint::Endpoint;
 use super::retry::RetryPolicy;
-use super::values::{Checksum, PayloadSigning, RequestPayer, SignatureVersion};
+use super::values::{Checksum, PayloadSigning, RequestPayer, SessionAuth, SignatureVersion};
 use crate::clock::{Clock, SystemClock};
 use crate::credentials::{Cache, Chain, Context, Credentials, Environment, Provider, Static};
 use crate::error::Result;
@@ -97,6 +97,7 @@ pub struct Config {
     pub(super) payload: PayloadSigning,
     pub(super) checksum: Checksum,
     pub(super) request_payer: RequestPayer,
+    pub(super) session_auth: SessionAuth,
     pub(super) verification: TlsVerification,
     pub(super) trust_store: TrustStore,
     pub(super) extra_roots_pem: Vec<u8>,
@@ -145,6 +146,7 @@ impl Config {
             payload: PayloadSigning::Auto,
             checksum: Checksum::Auto,
             request_payer: RequestPayer::BucketOwner,
+            session_auth: SessionAuth::Enabled,
             verification: TlsVerification::Full,
             trust_store: TrustStore::Mozilla,
             extra_roots_pem: Vec::new(),
@@ -221,6 +223,12 @@ impl Config {
     #[must_use]
     pub const fn request_payer(mut self, payer: RequestPayer) -> Self {
         self.request_payer = payer;
+        self
+    }
+    /// Chooses how requests to directory buckets are authorized.
+    #[must_use]
+    pub const fn session_auth(mut self, auth: SessionAuth) -> Self {
+        self.session_auth = auth;
         self
     }
     /// Chooses whether certificates are verified.

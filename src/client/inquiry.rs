@@ -42,7 +42,7 @@ impl Client {
         let call = question(target.call);
         let inner = &*self.inner;
         let now = || inner.config.clock.instant();
-        let mut watch = inner.watch(number, &target.place.located, lease, &Payload::Empty, now);
+        let mut watch = inner.watch(number, target.located, lease, &Payload::Empty, now);
         let trace = watch.as_ref().map(|watch| Arc::clone(watch.trace()));
         let target = Target { call: &call, trace: trace.as_ref(), ..target };
         let sent = self.send(target, lease, &mut Payload::Empty, deadline);
@@ -69,12 +69,8 @@ impl Client {
             report(None);
             return failed;
         }
-        let sent = Sent {
-            call: &call,
-            located: &target.place.located,
-            signing: &signing,
-            now: self.inner.now(),
-        };
+        let sent =
+            Sent { call: &call, located: target.located, signing: &signing, now: self.inner.now() };
         let mut found = Failed::read(response, &sent, deadline);
         found.error =
             found.error.redacted(&secrets_of(lease, signing.signature(), &self.inner.config));

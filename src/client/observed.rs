@@ -158,12 +158,16 @@ impl Inner {
         if self.config.observers.want(Detail::Bodies) {
             let redact = |text: &str| watch.redacted(text).into_owned();
             let request = watch.request.as_ref().map(|bytes| shown_body(bytes, redact));
+            let response: &[u8] = match call.creates_session() {
+                true => b"(not shown: it contains secrets)",
+                false => &measured.beginning,
+            };
             self.config.observers.emit(&Event::Bodies(&Bodies {
                 operation: call.operation,
                 bucket: call.bucket,
                 key: call.key,
                 request: request.as_deref(),
-                response: &shown_body(&measured.beginning, redact),
+                response: &shown_body(response, redact),
             }));
         }
     }

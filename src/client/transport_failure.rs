@@ -1,6 +1,6 @@
 //! Turns failures below HTTP into errors that name the party, the origin of its name, and the
 //! remedy.
-use super::endpoint::{Endpoint, Located};
+use super::endpoint::{BucketKind, Endpoint, Located};
 use super::hint::WRITE_HTTPS;
 use crate::error::{Error, ErrorKind};
 use crate::net::aws::is_known_area;
@@ -12,8 +12,6 @@ use crate::transport::{Failure, NoConnection, Obstacle, Party, Phase, TlsProblem
 pub(super) struct Way<'a> {
     pub(super) endpoint: &'a Endpoint,
     pub(super) located: &'a Located,
-    /// The region that the request is signed for.
-    pub(super) region: &'a str,
     pub(super) proxy: Option<&'a Proxy>,
 }
 
@@ -90,19 +88,20 @@ fn name(way: Way<'_>, failure: &TransportError) -> String {
 }
 
 /// Returns whether the host name contains the region. The host of Transfer Acceleration does not.
-fn is_made_from_region(Way { endpoint, located, region, .. }: Way<'_>) -> bool {
-    endpoint.host_is_amazons() && located.host().contains(region)
+fn is_made_from_region(Way { endpoint, located, .. }: Way<'_>) -> bool {
+    endpoint.host_is_amazons() && located.host().contains(located.signing_region())
 }
 
 /// Returns whether a host name that cannot be looked up was made from a region that AWS is not
 /// known to have.
 fn is_misspelt_region(failure: &NoConnection, way: Way<'_>) -> bool {
     let name = (failure.party, failure.obstacle) == (Party::Server, Obstacle::Name);
-    name && is_made_from_region(way) && !is_known_area(way.region)
+    name && is_made_from_region(way) && !is_known_area(way.located.signing_region())
 }
 
 fn of_connection(failure: &NoConnection, way: Way<'_>) -> Option<String> {
-    let Way { endpoint, proxy, region, .. } = way;
+    let Way { endpoint, proxy, located } = way;
+    let region = located.signing_region();
     let amazons = endpoint.host_is_amazons();
     let setting = proxy.map_or("proxy", Proxy::setting);
     let hint = match (failure.party, failure.obstacle) {
@@ -126,6 +125,12 @@ fn of_connection(failure: &NoConnection, way: Way<'_>) -> Option<String> {
             format!(
                 "the host name is made from the region {region}, which is not a known region \
                 of AWS: check region"
+            )
+        }
+        (Party::Server, Obstacle::Name) if amazons && located.kind() == BucketKind::Directory => {
+            format!(
+                "the host name is made from the zone in the bucket's name and the region {region}: \
+                 check both, and that this machine can look up names on the Internet"
             )
         }
         (Party::Server, Obstacle::Name) if is_made_from_region(way) => format!(
@@ -220,10 +225,7 @@ mod tests {
         let in_host = custom.clone().with_addressing(Addressing::VirtualHost).unwrap();
         [aws, custom, in_host].map(|endpoint| {
             let located = endpoint.locate("registry").unwrap();
-            of_tls(
-                problem,
-                Way { endpoint: &endpoint, located: &located, region: "eu-west-1", proxy: None },
-            )
+            of_tls(problem, Way { endpoint: &endpoint, located: &located, proxy: None })
         })
     }
 

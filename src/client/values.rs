@@ -77,8 +77,7 @@ words! {
         Outposts = "OUTPOSTS",
         /// `GLACIER_IR`.
         GlacierInstantRetrieval = "GLACIER_IR",
-        /// `EXPRESS_ONEZONE`, for servers that support it in ordinary buckets: AWS's own directory
-        /// buckets are not supported.
+        /// `EXPRESS_ONEZONE`, the class of directory buckets.
         ExpressOneZone = "EXPRESS_ONEZONE",
     }
 }
@@ -163,6 +162,20 @@ impl RequestPayer {
     pub(super) fn header(self) -> Option<(&'static str, &'static str)> {
         (self == Self::Requester).then_some(("x-amz-request-payer", self.as_str()))
     }
+}
+
+/// How requests to directory buckets (S3 Express One Zone) are authorized.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum SessionAuth {
+    /// With the credentials of a session, which CreateSession returns for one bucket and five
+    /// minutes. The session is cached, and renewed before it ends. The client's own credentials
+    /// need the permission `s3express:CreateSession`.
+    #[default]
+    Enabled,
+    /// With the client's own credentials, in each request. This takes longer on the server, and
+    /// each operation needs its own permission.
+    Disabled,
 }
 
 /// Encryption by the server.

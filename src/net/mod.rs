@@ -1,4 +1,4 @@
-//! URLs and their parts: one parser for each rule.
+//! Parsing of URLs and their parts, with a single parser for each rule.
 #[cfg_attr(
     not(feature = "client"),
     allow(dead_code, unreachable_pub, reason = "`Partition` is part of the client's interface")

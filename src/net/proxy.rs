@@ -29,8 +29,8 @@ impl Proxy {
     /// a `%` in either of them must be written as `%25`. An empty password is written as `user:@`.
     ///
     /// # Errors
-    /// [`ErrorKind::Configuration`]. The error does not quote the text, which may contain a
-    /// password.
+    /// [`ErrorKind::Configuration`] if the text does not have this form. The error does not quote
+    /// the text, which may contain a password.
     pub fn parse(url: &str) -> Result<Self> {
         Self::read("proxy", "proxy", Url::parse_with_user(url))
     }
@@ -90,7 +90,7 @@ impl Proxy {
         self.origin.port
     }
 
-    /// Reports whether requests carry a user and a password for the proxy.
+    /// Reports whether the proxy requires a user and a password.
     pub const fn has_credentials(&self) -> bool {
         self.authorization.is_some()
     }
@@ -161,7 +161,7 @@ mod tests {
     }
 
     #[test]
-    fn everything_else_is_refused_without_repeating_it() {
+    fn other_texts_are_refused_without_quoting_them() {
         for text in [
             "",
             "127.0.0.1:3128",

@@ -1,10 +1,10 @@
-//! The driver's options: accepted values, rejected values, and error messages.
+//! Tests of the driver's options: accepted values, rejected values, and error messages.
 
 use proptest::prelude::*;
 use s3driver::client::endpoint::{Acceleration, Addressing, Fips, Scheme, Stack, Variant};
 use s3driver::client::{
-    Checksum, Encryption, MAX_PART_SIZE, MIN_PART_SIZE, PayloadSigning, Proxy, RequestPayer,
-    SignatureVersion, StorageClass, TlsVerification, TrustStore,
+    BucketKind, Checksum, Encryption, MAX_PART_SIZE, MIN_PART_SIZE, PayloadSigning, Proxy,
+    RequestPayer, SignatureVersion, StorageClass, TlsVerification, TrustStore,
 };
 use s3driver::driver::{LogLevel, Parameters, PartSizes, ProxySource};
 use s3driver::sign::Credentials;
@@ -491,6 +491,50 @@ fn version_2_is_rejected_in_regions_without_it() {
         "on Amazon S3 this storage driver can only be used with v4 authentication, unless region is one of us-east-1, \
          us-west-1, us-west-2, eu-west-1, ap-southeast-1, ap-southeast-2, ap-northeast-1, sa-east-1, us-gov-west-1"
     );
+}
+
+#[test]
+fn an_access_point_of_one_region_can_be_the_bucket() {
+    let point = "arn:aws:s3:eu-west-1:123456789012:accesspoint/registry";
+    let outpost = "arn:aws:s3-outposts:eu-west-1:123456789012:outpost/op-1/accesspoint/registry";
+    let lambda = "arn:aws:s3-object-lambda:eu-west-1:123456789012:accesspoint/registry";
+    let alias = "registry-abcdefgh-s3alias";
+    for bucket in [point, outpost, alias] {
+        assert_eq!(&*good(&[("bucket", bucket)]).bucket, bucket);
+    }
+    let colons = point.replace('/', ":");
+    let normalized = good(&[("bucket", &colons)]);
+    assert_eq!((&*normalized.bucket, normalized.bucket.kind()), (point, BucketKind::AccessPoint));
+    for (more, expected) in [
+        (
+            vec![("bucket", "registry--use1-az4--x-s3")],
+            "the bucket parameter does not accept directory buckets",
+        ),
+        (vec![("bucket", lambda)], "does not accept Object Lambda access points"),
+        (
+            vec![("bucket", point), ("redirectendpoint", "https://cdn.example")],
+            "redirectendpoint cannot be used with access points",
+        ),
+        (vec![("bucket", point), ("v4auth", "false")], "v4auth false cannot be used with"),
+        (vec![("bucket", point), ("forcepathstyle", "true")], "forcepathstyle cannot be used"),
+        (vec![("bucket", point), ("secure", "false")], "secure false cannot be used with"),
+        (vec![("bucket", point), ("accelerate", "true")], "accelerate cannot be used with"),
+        (vec![("bucket", outpost), ("usedualstack", "true")], "usedualstack cannot be used with"),
+        (vec![("bucket", point), ("region", "cn-north-1")], "the ARN is of the partition aws"),
+        (
+            vec![("bucket", point), ("regionendpoint", "http://minio:9000")],
+            "cannot be reached through the endpoint minio",
+        ),
+        (vec![("bucket", "arn:aws:s3:::registry")], "give the bucket's name"),
+    ] {
+        let refused = refusal(&more);
+        assert!(refused.contains(expected), "{refused}");
+    }
+    #[cfg(feature = "sigv4a")]
+    {
+        let multi = refusal(&[("bucket", "arn:aws:s3::123456789012:accesspoint/a.mrap")]);
+        assert!(multi.contains("does not accept multi-region access points"), "{multi}");
+    }
 }
 
 #[test]

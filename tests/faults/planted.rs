@@ -87,7 +87,7 @@ fn assert_driver_hides(pairs: &[(&str, String)], secret: &str, what: &str) {
         Err(error) => texts(error).iter().for_each(|text| assert_hidden(text, secret, what)),
         Ok(driver) => {
             assert_hidden(&format!("{driver:?}"), secret, what);
-            // Nothing listens there, so a retry would only cost time.
+            // Nothing listens at this address, so a retry would only take time.
             let never = |config: Config| config.retry(s3driver::client::RetryPolicy::never());
             let Ok(driver) = S3Driver::with_config(&parameters, never) else { return };
             let error = driver.put_content("/a", b"x").unwrap_err();
@@ -124,7 +124,7 @@ fn p03_a_secret_in_any_option_of_the_driver_is_not_shown() {
                 pairs.push((*name, value));
                 assert_driver_hides(&pairs, &secret, &what);
             }
-            // Without the other options a different check fails first.
+            // Without the other options, a different check may fail first.
             let mut pairs =
                 vec![("bucket", "registry".to_owned()), ("region", "us-east-1".to_owned())];
             pairs.retain(|(given, _)| given != name);

@@ -1,5 +1,5 @@
-//! Servers and proxies that repeat the secrets of a request: no error shows them, regardless of
-//! where and how they appear.
+//! Tests that errors do not show secrets which a server or a proxy repeats, regardless of where and
+//! how they appear.
 
 use crate::planting::texts;
 use crate::server::{Answer, Fault, Seen};
@@ -20,7 +20,8 @@ pub(crate) const SECRET: &str = "p1antedS3cret/K7MDENG+bPxRfiCYEXAMPLEKEY";
 pub(crate) const TOKEN: &str =
     "IQoJb3JpZ2luX2VjEPLANTED/tok3n+with/s1gns/A/wEaCXVzLWVhc3QtMSJHMEUCIQDx0PlantedEnd==";
 
-/// Asserts that no text shows twelve consecutive letters and digits of a secret, in any case.
+/// Asserts that neither form of the error contains twelve consecutive letters and digits of a
+/// secret, ignoring case.
 fn assert_hidden(error: Error, secrets: &[&str], what: &str) {
     let plain = |text: &str| {
         text.to_lowercase().chars().filter(char::is_ascii_alphanumeric).collect::<Vec<_>>()
@@ -86,7 +87,7 @@ const SPELLINGS: &[(&str, Spell)] = &[
     ("its last half", |text| text[text.len() / 2..].to_owned()),
 ];
 
-/// The place of the repeated text.
+/// The places in which a server repeats a text.
 pub(crate) const PLACES: &[(&str, Place)] = &[
     ("message", |said| document("AccessDenied", said)),
     ("code", |said| document(said, "refused")),
@@ -136,7 +137,8 @@ fn p04_keys_and_tokens_that_a_server_repeats_are_hidden() {
         for (place, answer) in PLACES {
             for (spelling, spell) in SPELLINGS {
                 for secret in [TOKEN, SECRET, ID] {
-                    // A name in XML has neither escapes nor half of a short text.
+                    // The name of an element cannot contain escapes, and half of the short text
+                    // would not be redacted.
                     let plain = ["as it is", "in capitals", "in small letters"].contains(spelling);
                     if secret == ID && spelling.contains("half")
                         || *place == "another document" && !plain

@@ -1,6 +1,6 @@
-//! The options: one table of names, types, defaults and meanings. The string pairs, `Deserialize`,
-//! the suggestions for misspelt names, the public list and the documentation of `Parameters` all
-//! use it.
+//! The table of options, with their names, types, defaults and meanings. String pairs,
+//! `Deserialize`, the suggestions for misspelt names, the public list and the documentation of
+//! `Parameters` all use it.
 
 use super::aliases::OptionAlias;
 use super::kind::Kind;
@@ -58,7 +58,8 @@ options! {
     "accelerate" Boolean "false"
         "use Transfer Acceleration"
     "bucket" Text ""
-        "required: the name of the bucket"
+        "required: the name of the bucket, or the ARN of an access point, whose region decides \
+         where requests are sent"
     "rootdirectory" Text ""
         "the prefix of all keys; slashes at its ends are ignored, everything else is kept byte \
          for byte (even `..` and `//`); no control characters, at most 512 bytes"
@@ -101,8 +102,8 @@ options! {
         "the maximum number of parts that are copied at once: 1 or more"
     "multipartcopythresholdsize" Integer "33554432"
         "the size in bytes up to which objects are copied with one request: 0 to 5 GiB"
-    // More threads had no effect on two cores with 25 ms to the first byte of a response (`cargo
-    // bench --bench writer`).
+    // On two cores with 25 ms to the first byte of a response, more threads did not have any effect
+    // (`cargo bench --bench writer`).
     "concurrency" Integer "4"
         "the number of threads that send one upload's parts: 1 to 64"
     // With 80 MB/s per connection and 25 ms to the first byte of a response, these fill a link of 1
@@ -242,7 +243,7 @@ mod tests {
     }
 
     #[test]
-    fn names_are_lower_case_and_stand_for_one_thing() {
+    fn names_are_lower_case_and_unique() {
         let options = OPTIONS.iter().map(|option| option.name);
         let names: Vec<_> =
             options.chain(OptionAlias::ALL.iter().map(|alias| alias.name)).collect();
