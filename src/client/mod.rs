@@ -85,6 +85,7 @@ pub use endpoint::{Addressing, ArnRegions, BucketKind, Endpoint, Scheme, Variant
 pub use entries::Entries;
 pub use fallback::lacks_operation;
 pub use listing::ListObjects;
+pub(crate) use listing::has_prefix;
 pub use meta::ObjectMeta;
 pub use multipart::{CompletedUpload, MAX_PART_SIZE, MAX_PARTS, MIN_PART_SIZE, UploadRef};
 pub use object::CopySource;

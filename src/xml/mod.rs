@@ -75,6 +75,7 @@ mod multipart;
 mod percent;
 mod reader;
 mod reply;
+mod scan;
 mod sts;
 mod tokens;
 mod value;
