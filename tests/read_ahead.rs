@@ -1,16 +1,16 @@
-//! Readers over a long line: one connection at first, then several, and the handling of faults
-//! between them.
+//! Readers and writers over a long line: one or two connections at first, then as many as increase
+//! the throughput, and the handling of faults between them.
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
 mod line;
 
 use line::{BUCKET, ETAG, Far, Fault, Line, is_content, threads_named, turn, wait_until};
 use s3driver::client::{Checksum, Client, Config, Endpoint, RetryPolicy, Scheme, Timeouts};
-use s3driver::driver::{Parameters, S3Driver, StorageDriver};
+use s3driver::driver::{Parameters, S3Driver, StorageDriver, WriteMode};
 use s3driver::sign::Credentials;
 use s3driver::transfer::{ReadAhead, Transfer};
 use s3driver::{Cancel, Error, ErrorKind, Result};
-use std::io::Read;
+use std::io::{Read, Write};
 use std::num::NonZeroUsize;
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
@@ -141,6 +141,61 @@ fn a_slow_reader_uses_one_connection() {
     };
     // On a busy machine the reader may wait for the processor, which looks the same.
     assert!((0..10).any(|_| requests() == 1));
+}
+
+/// The size of an object on a line that one connection fills.
+const LONG: u64 = 80 * MIB + 7;
+
+/// A line whose connections share 100 MB/s.
+fn full() -> Far {
+    let far = Far::start(Line { latency: Duration::from_millis(2), rate: None });
+    far.limit_total(100_000_000);
+    far.store("key", LONG);
+    far
+}
+
+/// Where one connection fills the line, ranges are tried, and one connection continues after them.
+#[test]
+fn a_full_line_is_read_through_one_connection() {
+    let _turn = turn();
+    let far = full();
+    let client = client(&far, Checksum::Crc64Nvme);
+    let mut reader = reader(&client, 8, 0);
+    let (at, result) = read_on(&mut reader, 0);
+    result.unwrap();
+    assert_eq!(at, LONG);
+    let seen = far.seen();
+    let last = seen.iter().max_by_key(|request| request.start).unwrap();
+    assert_eq!(last.end, None, "the last request is for the rest");
+    assert_eq!(last.if_match.as_deref(), Some(&*format!("\"{ETAG}\"")));
+    assert!(last.start > BOUNDARY && LONG - last.start > 8 * RANGE, "{}", last.start);
+    drop(reader);
+    nothing_left(&far, client);
+}
+
+#[test]
+fn the_checksum_covers_what_follows_the_ranges() {
+    let _turn = turn();
+    let far = full();
+    far.send_wrong_checksums();
+    let (at, error) = failure(&far, Checksum::Crc64Nvme);
+    assert_eq!(error.kind(), ErrorKind::Integrity, "{error}");
+    assert!(at < LONG);
+    assert_eq!(far.seen().iter().filter(|request| request.end.is_none()).count(), 2);
+}
+
+/// The connection that continues after ranges reports another version of the object.
+#[test]
+fn a_change_after_the_ranges_is_reported() {
+    let _turn = turn();
+    let far = full();
+    far.script(|request| match (request.start, request.end) {
+        (1.., None) => Fault::Etag("another"),
+        _ => Fault::None,
+    });
+    let (at, error) = failure(&far, Checksum::None);
+    assert_eq!(error.kind(), ErrorKind::Integrity, "{error}");
+    assert!(at.is_multiple_of(RANGE) && at > BOUNDARY, "everything before it was returned: {at}");
 }
 
 #[test]
@@ -297,8 +352,56 @@ fn a_driver_reads_ahead_within_its_memory() {
     };
     assert!(read(&[]) > 4);
     assert_eq!(read(&[("readahead", "1")]), 1);
-    assert!(
-        read(&[("chunksize", "5242880"), ("maxmemory", "5242880")]) > 4,
-        "one range at a time is better than none"
+    assert_eq!(
+        read(&[("chunksize", "5242880"), ("maxmemory", "5242880")]),
+        1,
+        "one range at a time is slower than one connection"
     );
+    assert!(read(&[("chunksize", "5242880"), ("maxmemory", "9437184")]) > 4, "two ranges");
+}
+
+/// Writes `size` bytes in parts of 5 MiB, and returns the number of connections that were opened.
+fn connections_of_a_writer(far: &Far, size: u64, adjust: &[(&str, &str)]) -> usize {
+    let url = far.url();
+    let basic = [
+        ("bucket", BUCKET),
+        ("regionendpoint", &*url),
+        ("accesskey", "k"),
+        ("secretkey", "s"),
+        ("payload", "unsigned"),
+        ("checksum", "none"),
+        ("chunksize", "5242880"),
+    ];
+    let parameters = Parameters::from_pairs(basic.iter().chain(adjust).copied()).unwrap();
+    let mut writer =
+        S3Driver::new(&parameters).unwrap().writer("/written", WriteMode::Create).unwrap();
+    let piece = vec![0x5a; MIB as usize];
+    (0..size / MIB).for_each(|_| writer.write_all(&piece).unwrap());
+    writer.commit().unwrap();
+    assert_eq!(far.objects().get("written"), Some(&size));
+    far.connections()
+}
+
+/// By default, a writer sends two parts at the same time, and more while that is faster.
+#[test]
+fn a_writer_uses_as_many_connections_as_increase_the_throughput() {
+    let _turn = turn();
+    let size = 160 * MIB;
+    let line = Line { latency: Duration::from_millis(25), rate: Some(20_000_000) };
+    let most = connections_of_a_writer(&Far::start(line), size, &[]);
+    assert!((9..=20).contains(&most), "{most} connections");
+    let four = connections_of_a_writer(&Far::start(line), size, &[("concurrency", "4")]);
+    assert_eq!(four, 4, "an explicit number is respected");
+    let within = [("maxmemory", "26214400")];
+    let few = connections_of_a_writer(&Far::start(line), size, &within);
+    assert!((3..=5).contains(&few), "{few} connections with memory for five parts");
+}
+
+#[test]
+fn a_writer_on_a_full_line_tries_more_connections_once() {
+    let _turn = turn();
+    let far = Far::start(Line { latency: Duration::from_millis(2), rate: None });
+    far.limit_total(60_000_000);
+    let used = connections_of_a_writer(&far, 80 * MIB, &[]);
+    assert!(used <= 4, "{used} connections");
 }

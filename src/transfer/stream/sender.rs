@@ -1,31 +1,46 @@
 //! Threads that send parts, and the buffers that circulate between the writer and these threads.
 use super::buffer::Buffer;
+use super::content::{PartContent, PartStorage};
 use crate::cancel::Cancel;
 use crate::client::{Client, Part, UploadRef};
 use crate::error::{Error, ErrorKind, Result, catch_panic};
 use crate::sync;
-use crate::transfer::memory::MemoryLimit;
+use crate::transfer::memory::{MemoryLimit, Share};
+use crate::transfer::pace::{Bottleneck, Pace};
 use crate::transfer::parallel::for_each;
 use std::collections::VecDeque;
 use std::num::NonZeroUsize;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard};
 use std::thread::JoinHandle;
+use std::time::Instant;
 
 /// A sender of the parts of one upload, several at the same time, while its owner fills the next
 /// part.
 ///
 /// Threads are started when they are needed, and end with the sender. The total size of all buffers
-/// is at most (threads + 1) times the chunk size. If a single part is larger than that, parts are
-/// sent one after the other.
+/// is at most (window + 1) times the chunk size, where the window is the number of parts that are
+/// sent at the same time. If a single part is larger than that, parts are sent one after the other.
 #[derive(Debug)]
 pub(crate) struct Sender {
     shared: Arc<SharedSender>,
     threads: Vec<JoinHandle<()>>,
-    concurrency: NonZeroUsize,
-    /// The maximum total size of all buffers, in bytes.
-    room: u64,
+    storage: PartStorage,
     memory: MemoryLimit,
+}
+
+/// The number of parts of an upload that are sent at the same time.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Concurrency {
+    Exactly(NonZeroUsize),
+    /// As many as increase the throughput while the caller waits, but not more than these.
+    UpTo(NonZeroUsize),
+}
+
+/// The place of one part.
+enum Place {
+    Memory(Share),
+    File,
 }
 
 #[derive(Debug)]
@@ -34,17 +49,26 @@ struct SharedSender {
     cancel: Cancel,
     bucket: String,
     key: String,
+    chunk_size: u64,
     state: Mutex<SendQueue>,
     changed: Condvar,
     /// Whether `state.failure` is set. This can be read without the lock.
     failed: AtomicBool,
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct SendQueue {
     queue: VecDeque<Job>,
     /// The number of parts that are queued or being sent.
     busy: usize,
+    /// The number of parts that may be sent at the same time.
+    window: usize,
+    /// The choice of the window; `None` if it is fixed.
+    pace: Option<Pace>,
+    /// Whether the caller is waiting for a buffer.
+    is_waiting: bool,
+    /// The slower side since the last part was sent.
+    bottleneck: Bottleneck,
     /// The total size of all buffers, in bytes, including those that are being sent.
     held: u64,
     free: Vec<Buffer>,
@@ -93,25 +117,30 @@ impl Sender {
     pub(crate) fn new(
         client: &Client,
         (bucket, key): (&str, &str),
-        concurrency: NonZeroUsize,
+        concurrency: Concurrency,
         chunk_size: u64,
+        storage: &PartStorage,
         memory: &MemoryLimit,
     ) -> Self {
         let (client, cancel) = client.with_child_cancel();
+        let pace = match concurrency {
+            Concurrency::Exactly(_) => None,
+            Concurrency::UpTo(most) => Some(Pace::of_parts(most)),
+        };
         let shared = SharedSender {
             client,
             cancel,
             bucket: bucket.to_owned(),
             key: key.to_owned(),
-            state: Mutex::default(),
+            chunk_size,
+            state: Mutex::new(SendQueue::new(concurrency, pace)),
             changed: Condvar::new(),
             failed: AtomicBool::new(false),
         };
         Self {
             shared: Arc::new(shared),
             threads: Vec::new(),
-            concurrency,
-            room: chunk_size.saturating_mul(concurrency.get() as u64 + 1),
+            storage: storage.clone(),
             memory: memory.clone(),
         }
     }
@@ -124,42 +153,68 @@ impl Sender {
         self.shared.lock().failure()
     }
 
-    /// Returns an empty buffer for a part of `size` bytes. Waits until memory for it is available.
-    pub(crate) fn buffer(&self, size: u64) -> Result<Buffer> {
-        self.buffer_with(Vec::new(), size)
+    /// Returns the number of parts that may be sent at the same time.
+    pub(crate) fn window(&self) -> usize {
+        self.shared.lock().window
     }
 
-    /// Returns a buffer for a part of `size` bytes that begins with `bytes`. Waits until memory for
-    /// it is available.
-    pub(crate) fn buffer_with(&self, bytes: Vec<u8>, size: u64) -> Result<Buffer> {
+    /// Returns the first buffer, for a part of `size` bytes that begins with `content`.
+    pub(crate) fn first_buffer(&self, content: PartContent, size: u64) -> Result<Buffer> {
+        let share = match self.storage {
+            PartStorage::Memory => Some(self.memory.take(size)),
+            PartStorage::Folder(_) => None,
+        };
+        let buffer = Buffer::new(content, size, share)?;
+        self.shared.lock().held += size;
+        Ok(buffer)
+    }
+
+    /// Returns an empty buffer for a part of `size` bytes. Waits until memory for it is available.
+    pub(crate) fn buffer(&self, size: u64) -> Result<Buffer> {
         let mut state = self.shared.lock();
         loop {
             state.failure()?;
-            if let Some(mut buffer) = state.free.pop() {
+            if let Some(buffer) = state.free.pop() {
                 if buffer.size() >= size {
-                    if !bytes.is_empty() {
-                        buffer.append(&bytes);
-                    }
                     return Ok(buffer);
                 }
                 // Parts have become larger, so this buffer is too small.
                 state.held -= buffer.size();
                 continue;
             }
-            let share = match state.held {
-                0 => Some(self.memory.take(size)),
-                held if held.saturating_add(size) <= self.room => self.memory.try_take(size),
-                _ => None,
-            };
-            if let Some(share) = share {
-                let buffer = Buffer::new(bytes, size, share)?;
+            let room = state.room(self.shared.chunk_size);
+            if (state.held == 0 || state.held.saturating_add(size) <= room)
+                && let Some(place) = self.place(state.held, size)
+            {
+                let buffer = self.buffer_at(place, size)?;
                 state.held += size;
                 return Ok(buffer);
             }
             // If no buffer is free, all of them are being sent, and each one is returned
             // afterwards.
+            state.bottleneck = Bottleneck::Network;
+            state.is_waiting = true;
             state = self.shared.wait(state);
+            state.is_waiting = false;
         }
+    }
+
+    /// Returns a place for a part, if there is one. The first part always has a place.
+    fn place(&self, held: u64, size: u64) -> Option<Place> {
+        match (&self.storage, held) {
+            (PartStorage::Folder(_), _) => Some(Place::File),
+            (PartStorage::Memory, 0) => Some(Place::Memory(self.memory.take(size))),
+            (PartStorage::Memory, _) => self.memory.try_take(size).map(Place::Memory),
+        }
+    }
+
+    fn buffer_at(&self, place: Place, size: u64) -> Result<Buffer> {
+        let mut share = match place {
+            Place::Memory(share) => Some(share),
+            Place::File => None,
+        };
+        let memory = share.as_mut().and_then(Share::reuse).unwrap_or_default();
+        Buffer::new(PartContent::new(&self.storage, &self.shared.client, memory)?, size, share)
     }
 
     /// Passes a part to the threads. `replaces` is an existing part with this number that holds the
@@ -176,7 +231,7 @@ impl Sender {
         state.failure()?;
         state.queue.push_back(Job { upload_id: Arc::clone(upload_id), number, buffer, replaces });
         state.busy += 1;
-        let wanted = state.busy.min(self.concurrency.get());
+        let wanted = state.busy.min(state.window);
         drop(state);
         self.shared.changed.notify_all();
         while self.threads.len() < wanted {
@@ -203,11 +258,19 @@ impl Sender {
     /// were passed earlier. `first` is the number of the first part.
     pub(crate) fn send_from(&self, upload_id: &str, first: u32, parts: &[&[u8]]) -> Result<()> {
         let shared = &*self.shared;
-        drop(self.idle()?);
-        let sent = for_each(parts.len(), self.concurrency, &shared.cancel, |index| {
+        let state = self.idle()?;
+        let threads = NonZeroUsize::new(state.window).unwrap_or(NonZeroUsize::MIN);
+        drop(state);
+        let sent = for_each(parts.len(), threads, &shared.cancel, |index| {
             let upload = UploadRef { bucket: &shared.bucket, key: &shared.key, upload_id };
             let number = first.saturating_add(u32::try_from(index).unwrap_or(u32::MAX));
-            shared.client.upload_part(upload, number, parts.get(index).copied().unwrap_or_default())
+            let content = parts.get(index).copied().unwrap_or_default();
+            let part = shared.client.upload_part(upload, number, content)?;
+            // The caller waits for all of these parts.
+            let mut state = shared.lock();
+            state.bottleneck = Bottleneck::Network;
+            state.adapt(part.size, shared.client.clock().instant());
+            Ok(part)
         });
         let mut state = shared.lock();
         match sent {
@@ -305,7 +368,7 @@ impl SharedSender {
     fn work(&self) {
         let mut state = self.lock();
         loop {
-            let Some(mut job) = state.queue.pop_front() else {
+            let Some(mut job) = state.next_job() else {
                 if state.ended {
                     return;
                 }
@@ -316,7 +379,9 @@ impl SharedSender {
             let result = catch_panic("a thread that sends parts", || self.upload(&job));
             state = self.lock();
             state.busy -= 1;
-            if state.ended || state.failure.is_some() {
+            state.adapt(job.buffer.len(), self.client.clock().instant());
+            let is_needed = state.held <= state.room(self.chunk_size);
+            if state.ended || state.failure.is_some() || !is_needed {
                 state.held -= job.buffer.size();
             } else {
                 job.buffer.clear();
@@ -335,11 +400,11 @@ impl SharedSender {
 
     fn upload(&self, job: &Job) -> Result<Vec<Part>> {
         let upload = UploadRef { bucket: &self.bucket, key: &self.key, upload_id: &job.upload_id };
-        match (self.client.upload_part(upload, job.number, job.buffer.content()), &job.replaces) {
+        let sent = job.buffer.as_slice().send(&self.client, upload, job.number);
+        match (sent, &job.replaces) {
             (Err(error), Some(kept)) if cannot_replace(&error) => {
-                let kept_bytes = usize::try_from(kept.size).unwrap_or(usize::MAX);
-                let rest = job.buffer.content().get(kept_bytes..).unwrap_or_default();
-                let next = self.client.upload_part(upload, job.number.saturating_add(1), rest)?;
+                let rest = job.buffer.after(kept.size);
+                let next = rest.send(&self.client, upload, job.number.saturating_add(1))?;
                 Ok(vec![kept.clone(), next])
             }
             (result, _) => result.map(|part| vec![part]),
@@ -366,6 +431,43 @@ pub(crate) fn cannot_replace(error: &Error) -> bool {
 }
 
 impl SendQueue {
+    fn new(concurrency: Concurrency, pace: Option<Pace>) -> Self {
+        let (Concurrency::Exactly(threads) | Concurrency::UpTo(threads)) = concurrency;
+        Self {
+            queue: VecDeque::new(),
+            busy: 0,
+            window: pace.as_ref().map_or(threads.get(), Pace::first),
+            pace,
+            is_waiting: false,
+            bottleneck: Bottleneck::Caller,
+            held: 0,
+            free: Vec::new(),
+            sent: Vec::new(),
+            unreported: SentParts::default(),
+            failure: None,
+            ended: false,
+        }
+    }
+
+    /// Returns the maximum total size of all buffers, in bytes.
+    fn room(&self, chunk_size: u64) -> u64 {
+        chunk_size.saturating_mul((self.window as u64).saturating_add(1))
+    }
+
+    /// Takes the next part that may be sent now.
+    fn next_job(&mut self) -> Option<Job> {
+        let sending = self.busy.saturating_sub(self.queue.len());
+        if sending < self.window { self.queue.pop_front() } else { None }
+    }
+
+    /// Adapts the window after a part of this size was sent.
+    fn adapt(&mut self, bytes: u64, now: Instant) {
+        if let Some(pace) = &mut self.pace {
+            self.window = pace.after(bytes, self.bottleneck, self.window, now);
+        }
+        self.bottleneck = if self.is_waiting { Bottleneck::Network } else { Bottleneck::Caller };
+    }
+
     fn failure(&mut self) -> Result<()> {
         let Some(failure) = &mut self.failure else { return Ok(()) };
         Err(failure.error.take().unwrap_or_else(|| {

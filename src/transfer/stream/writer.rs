@@ -1,6 +1,7 @@
 //! A writer for objects whose size is not known in advance.
 use super::buffer::Buffer;
 use super::cleanup::clean_up;
+use super::content::{PartSlice, PartStorage};
 use super::layout::{Layout, PartSizes};
 use super::parts::parts_of;
 use super::sender::Sender;
@@ -10,7 +11,6 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::transfer::memory::MemoryLimit;
 use crate::transfer::meter::Meter;
 use crate::transfer::{Transfer, Transferred};
-use md5::{Digest as _, Md5};
 use std::collections::BTreeMap;
 use std::fmt;
 use std::io::{self, Read, Write};
@@ -20,8 +20,8 @@ use std::sync::Arc;
 ///
 /// Nothing is sent until a part is full and another byte follows: an object of at most one part is
 /// stored with one PutObject. The parts of a larger object are sent by threads while the caller
-/// writes, with at most (threads + 1) parts in memory: 72 MiB, unless [`Transfer`] is configured
-/// otherwise. Parts become larger in uploads of more than 6,600 parts, so that an object can have 5
+/// writes: at first two at the same time, and more as long as they increase the throughput. At most
+/// (threads + 1) parts are in memory: 72 MiB, unless [`Transfer`] is configured otherwise. Parts become larger in uploads of more than 6,600 parts, so that an object can have 5
 /// TiB.
 ///
 /// [`ObjectWriter::finish`] makes the complete object visible. A writer that is dropped earlier
@@ -183,7 +183,10 @@ impl<'a> ObjectWriter<'a> {
         let client = transfer.client.clone();
         let memory = MemoryLimit::new(None);
         let chunk_size = layout.chunk_size();
-        let sender = Sender::new(&client, (bucket, key), transfer.concurrency, chunk_size, &memory);
+        let concurrency = transfer.writer_concurrency;
+        let storage = PartStorage::Memory;
+        let sender =
+            Sender::new(&client, (bucket, key), concurrency, chunk_size, &storage, &memory);
         Self {
             meter: Meter::new(&client, transfer.progress, 0),
             client,
@@ -263,10 +266,10 @@ impl<'a> ObjectWriter<'a> {
                 self.accept(&next)?;
             }
             let buffer = self.room()?;
-            let filled = buffer.content().len();
-            let result = buffer.fill(reader, u64::MAX);
-            let (read, is_full) = (buffer.content().len() - filled, buffer.is_full());
-            self.size = self.size.saturating_add(read as u64);
+            let filled = buffer.len();
+            let result = buffer.fill(reader, u64::MAX)?;
+            let (read, is_full) = (buffer.len() - filled, buffer.is_full());
+            self.size = self.size.saturating_add(read);
             result.map_err(unreadable)?;
             self.report();
             if !is_full {
@@ -281,7 +284,7 @@ impl<'a> ObjectWriter<'a> {
         if content.is_empty() {
             return self.sender.check().map(|()| 0);
         }
-        let taken = self.room()?.append(content);
+        let taken = self.room()?.append(content)?;
         self.size = self.size.saturating_add(taken as u64);
         self.report();
         Ok(taken)
@@ -319,7 +322,11 @@ impl<'a> ObjectWriter<'a> {
     /// already has it.
     fn send(&mut self) -> Result<()> {
         let Some(buffer) = self.buffer.take() else { return Ok(()) };
-        match self.stored.remove(&self.number).filter(|part| has_content(part, buffer.content())) {
+        let stored = match self.stored.remove(&self.number) {
+            Some(part) if has_content(&part, buffer.as_slice())? => Some(part),
+            _ => None,
+        };
+        match stored {
             Some(part) => {
                 self.meter.part(part.size);
                 self.confirmed.push(part);
@@ -338,8 +345,8 @@ impl<'a> ObjectWriter<'a> {
         self.sender.check()?;
         let (bytes, bucket, key) = (self.size, self.bucket.clone(), self.key.clone());
         let Some(upload_id) = self.upload_id.clone() else {
-            let content = self.buffer.as_ref().map_or(&[][..], Buffer::content);
-            let stored = self.client.put_object(&bucket, &key, content, &self.settings)?;
+            let content = self.buffer.as_ref().map_or(PartSlice::EMPTY, Buffer::as_slice);
+            let stored = content.put(&self.client, (&bucket, &key), &self.settings)?;
             self.meter.part(bytes);
             return Ok(Transferred { bytes, parts: 1, etag: stored.etag });
         };
@@ -430,9 +437,11 @@ impl fmt::Debug for ObjectWriter<'_> {
 
 /// Returns whether a part on the server verifiably has this content. ETags that are not MD5s do not
 /// prove anything.
-fn has_content(part: &Part, content: &[u8]) -> bool {
-    part.size == content.len() as u64
-        && hex::decode(&part.etag).is_ok_and(|etag| etag == Md5::digest(content)[..])
+fn has_content(part: &Part, content: PartSlice<'_>) -> Result<bool> {
+    match hex::decode(&part.etag) {
+        Ok(etag) if part.size == content.len() => Ok(etag == content.md5()?),
+        _ => Ok(false),
+    }
 }
 
 /// Converts the error of a reader. An error of this crate, such as that of reading an object, is
