@@ -213,7 +213,7 @@ impl<'a> Transfer<'a> {
     }
 
     /// Calls `tell` from the working threads, one at a time: for every part, and while a part is
-    /// being received. It should return quickly.
+    /// being sent or received. It should return quickly.
     #[must_use]
     pub const fn progress(mut self, tell: &'a (dyn Fn(Progress) + Sync)) -> Self {
         self.progress = Some(tell);

@@ -1,7 +1,7 @@
 //! Uploads a local file.
 use super::copy::{abort_after, cut, part_number};
 use super::file::{Section, local_error};
-use super::meter::Meter;
+use super::meter::{Meter, reporting};
 use super::{Transfer, Transferred, parallel};
 use crate::client::{ObjectSettings, UploadRef};
 use crate::error::{Error, ErrorKind, Result, catch_panic};
@@ -45,14 +45,10 @@ impl Transfer<'_> {
         };
         let meter = Meter::new(&self.client, self.progress, size);
         if size <= self.part_size {
-            let stored = self.client.put_object_replayed(
-                bucket,
-                key,
-                &|| section(0, size),
-                size,
-                settings,
-            )?;
-            meter.part(size);
+            let stored = meter.count(size, |report| {
+                let open = |purpose| reporting(section(0, size), purpose, report);
+                self.client.put_object_replayed(bucket, key, &open, size, settings)
+            })?;
             return Ok(Transferred { bytes: size, parts: 1, etag: stored.etag });
         }
         let pieces = cut(size, self.part_size)?;
@@ -61,15 +57,11 @@ impl Transfer<'_> {
         let (client, cancel) = self.client.with_child_cancel();
         let sent = parallel::for_each(pieces.len(), self.concurrency, &cancel, |index| {
             let piece = &pieces[index];
-            let open = || section(piece.start, piece.end);
-            let part = client.upload_part_from(
-                upload,
-                part_number(index),
-                &open,
-                piece.end - piece.start,
-            )?;
-            meter.part(part.size);
-            Ok(part)
+            let length = piece.end - piece.start;
+            meter.count(length, |report| {
+                let open = |purpose| reporting(section(piece.start, piece.end), purpose, report);
+                client.upload_part_from(upload, part_number(index), &open, length)
+            })
         });
         let completed = catch_panic("the upload", || {
             let parts = sent?;

@@ -3,6 +3,7 @@ use super::spool::SpoolFolder;
 use crate::client::{Client, ObjectReader, ObjectSettings, Part, PutResult, UploadRef};
 use crate::error::{Error, ErrorKind, Result};
 use crate::transfer::file::{Section, write_all_at};
+use crate::transfer::meter::reporting;
 use md5::{Digest as _, Md5};
 use std::fs::File;
 use std::io::{self, Read};
@@ -254,9 +255,22 @@ impl<'a> PartSlice<'a> {
             Self::Bytes(bytes) => client.upload_part(upload, number, bytes),
             Self::File { .. } => {
                 self.check_file()?;
-                client.upload_part_from(upload, number, &|| self.open(), self.len())
+                client.upload_part_from(upload, number, &|_| self.open(), self.len())
             }
         }
+    }
+
+    /// Sends the bytes like [`PartSlice::send`], and reports how many of them an attempt has sent.
+    pub(crate) fn send_reported(
+        self,
+        client: &Client,
+        upload: UploadRef<'_>,
+        number: u32,
+        report: &(dyn Fn(u64) + Sync),
+    ) -> Result<Part> {
+        self.check_file()?;
+        let open = |purpose| reporting(self.open(), purpose, report);
+        client.upload_part_from(upload, number, &open, self.len())
     }
 
     /// Stores the bytes as an object.
@@ -270,10 +284,23 @@ impl<'a> PartSlice<'a> {
             Self::Bytes(bytes) => client.put_object(bucket, key, bytes, settings),
             Self::File { .. } => {
                 self.check_file()?;
-                let open = || self.open();
+                let open = |_| self.open();
                 client.put_object_replayed(bucket, key, &open, self.len(), settings)
             }
         }
+    }
+
+    /// Stores the bytes like [`PartSlice::put`], and reports how many of them an attempt has sent.
+    pub(crate) fn put_reported(
+        self,
+        client: &Client,
+        (bucket, key): (&str, &str),
+        settings: &ObjectSettings,
+        report: &(dyn Fn(u64) + Sync),
+    ) -> Result<PutResult> {
+        self.check_file()?;
+        let open = |purpose| reporting(self.open(), purpose, report);
+        client.put_object_replayed(bucket, key, &open, self.len(), settings)
     }
 
     /// Checks that the file still has all bytes that were written to it.

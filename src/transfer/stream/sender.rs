@@ -6,6 +6,7 @@ use crate::client::{Client, Part, UploadRef};
 use crate::error::{Error, ErrorKind, Result, catch_panic};
 use crate::sync;
 use crate::transfer::memory::{MemoryLimit, Share};
+use crate::transfer::meter::SentBytes;
 use crate::transfer::pace::{Bottleneck, Pace};
 use crate::transfer::parallel::for_each;
 use std::collections::VecDeque;
@@ -73,26 +74,28 @@ struct SendQueue {
     held: u64,
     free: Vec<Buffer>,
     sent: Vec<Part>,
-    /// The number and size of the parts sent since the last report.
+    /// Whether bytes are counted while parts are being sent.
+    counting: Counting,
+    /// What was sent since the last report.
     unreported: SentParts,
     failure: Option<FirstFailure>,
     ended: bool,
 }
 
-/// The number of parts that were sent, and their total size in bytes.
-#[derive(Clone, Copy, Debug, Default)]
+/// The number of parts that were sent, and the number of bytes, which may belong to parts that are
+/// still being sent.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct SentParts {
     pub(crate) parts: u32,
     pub(crate) bytes: u64,
 }
 
-impl SentParts {
-    fn add(&mut self, sent: &[Part]) {
-        for part in sent {
-            self.parts = self.parts.saturating_add(1);
-            self.bytes = self.bytes.saturating_add(part.size);
-        }
-    }
+/// Whether the bytes of a part are counted while it is being sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Counting {
+    Bytes,
+    /// The caller does not report progress.
+    Nothing,
 }
 
 #[derive(Debug)]
@@ -153,6 +156,11 @@ impl Sender {
         self.shared.lock().failure()
     }
 
+    /// Counts bytes while parts are being sent, for a caller that reports them.
+    pub(crate) fn count_bytes(&self) {
+        self.shared.lock().counting = Counting::Bytes;
+    }
+
     /// Returns the number of parts that may be sent at the same time.
     pub(crate) fn window(&self) -> usize {
         self.shared.lock().window
@@ -171,6 +179,15 @@ impl Sender {
 
     /// Returns an empty buffer for a part of `size` bytes. Waits until memory for it is available.
     pub(crate) fn buffer(&self, size: u64) -> Result<Buffer> {
+        self.buffer_with(size, |_| {})
+    }
+
+    /// Like [`Sender::buffer`], but also reports what is sent in the meantime.
+    pub(crate) fn buffer_with(
+        &self,
+        size: u64,
+        mut report: impl FnMut(SentParts),
+    ) -> Result<Buffer> {
         let mut state = self.shared.lock();
         loop {
             state.failure()?;
@@ -194,7 +211,15 @@ impl Sender {
             // afterwards.
             state.bottleneck = Bottleneck::Network;
             state.is_waiting = true;
-            state = self.shared.wait(state);
+            let sent = std::mem::take(&mut state.unreported);
+            if sent == SentParts::default() {
+                state = self.shared.wait(state);
+            } else {
+                // The caller's code runs without the lock.
+                drop(state);
+                report(sent);
+                state = self.shared.lock();
+            }
             state.is_waiting = false;
         }
     }
@@ -296,7 +321,7 @@ impl Sender {
         self.shared.lock().free.push(buffer);
     }
 
-    /// Returns the number and size of the parts that were sent since the last call.
+    /// Returns what was sent since the last call.
     pub(crate) fn take_sent(&self) -> SentParts {
         std::mem::take(&mut self.shared.lock().unreported)
     }
@@ -306,13 +331,13 @@ impl Sender {
         self.finish_with(|_| {})
     }
 
-    /// Like [`Sender::finish`], but also reports the parts that are sent in the meantime.
+    /// Like [`Sender::finish`], but also reports what is sent in the meantime.
     pub(crate) fn finish_with(&self, mut report: impl FnMut(SentParts)) -> Result<Vec<Part>> {
         let mut state = self.shared.lock();
         loop {
             let sent = std::mem::take(&mut state.unreported);
             let is_waiting = state.busy > 0 && state.failure.is_none();
-            if sent.parts > 0 {
+            if sent != SentParts::default() {
                 // The caller's code runs without the lock.
                 drop(state);
                 report(sent);
@@ -376,7 +401,8 @@ impl SharedSender {
                 continue;
             };
             drop(state);
-            let result = catch_panic("a thread that sends parts", || self.upload(&job));
+            let counted = SentBytes::default();
+            let result = catch_panic("a thread that sends parts", || self.upload(&job, &counted));
             state = self.lock();
             state.busy -= 1;
             state.adapt(job.buffer.len(), self.client.clock().instant());
@@ -389,7 +415,9 @@ impl SharedSender {
             }
             match result {
                 Ok(parts) => {
-                    state.unreported.add(&parts);
+                    let bytes =
+                        parts.iter().fold(0, |sum: u64, part| sum.saturating_add(part.size));
+                    state.add(parts.len(), counted.advance(bytes));
                     state.sent.extend(parts);
                 }
                 Err(error) => self.fail(&mut state, error),
@@ -398,9 +426,17 @@ impl SharedSender {
         }
     }
 
-    fn upload(&self, job: &Job) -> Result<Vec<Part>> {
+    fn upload(&self, job: &Job, counted: &SentBytes) -> Result<Vec<Part>> {
         let upload = UploadRef { bucket: &self.bucket, key: &self.key, upload_id: &job.upload_id };
-        let sent = job.buffer.as_slice().send(&self.client, upload, job.number);
+        let content = job.buffer.as_slice();
+        let report = |at| {
+            self.lock().add(0, counted.advance(at));
+            self.changed.notify_all();
+        };
+        let sent = match self.lock().counting {
+            Counting::Nothing => content.send(&self.client, upload, job.number),
+            Counting::Bytes => content.send_reported(&self.client, upload, job.number, &report),
+        };
         match (sent, &job.replaces) {
             (Err(error), Some(kept)) if cannot_replace(&error) => {
                 let rest = job.buffer.after(kept.size);
@@ -443,10 +479,21 @@ impl SendQueue {
             held: 0,
             free: Vec::new(),
             sent: Vec::new(),
+            counting: Counting::Nothing,
             unreported: SentParts::default(),
             failure: None,
             ended: false,
         }
+    }
+
+    /// Records what was sent.
+    fn add(&mut self, parts: usize, bytes: u64) {
+        let SentParts { parts: parts_before, bytes: bytes_before } = self.unreported;
+        let parts = u32::try_from(parts).unwrap_or(u32::MAX);
+        self.unreported = SentParts {
+            parts: parts_before.saturating_add(parts),
+            bytes: bytes_before.saturating_add(bytes),
+        };
     }
 
     /// Returns the maximum total size of all buffers, in bytes.

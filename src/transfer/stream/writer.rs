@@ -187,6 +187,9 @@ impl<'a> ObjectWriter<'a> {
         let storage = PartStorage::Memory;
         let sender =
             Sender::new(&client, (bucket, key), concurrency, chunk_size, &storage, &memory);
+        if transfer.progress.is_some() {
+            sender.count_bytes();
+        }
         Self {
             meter: Meter::new(&client, transfer.progress, 0),
             client,
@@ -302,7 +305,10 @@ impl<'a> ObjectWriter<'a> {
         }
         let buffer = match self.buffer.take() {
             Some(buffer) => buffer,
-            None => self.sender.buffer(self.layout.part_size(self.number)?)?,
+            None => {
+                let size = self.layout.part_size(self.number)?;
+                self.sender.buffer_with(size, |sent| self.meter.add(sent))?
+            }
         };
         Ok(self.buffer.insert(buffer))
     }
@@ -346,8 +352,14 @@ impl<'a> ObjectWriter<'a> {
         let (bytes, bucket, key) = (self.size, self.bucket.clone(), self.key.clone());
         let Some(upload_id) = self.upload_id.clone() else {
             let content = self.buffer.as_ref().map_or(PartSlice::EMPTY, Buffer::as_slice);
-            let stored = content.put(&self.client, (&bucket, &key), &self.settings)?;
-            self.meter.part(bytes);
+            let (client, place) = (&self.client, (&*bucket, &*key));
+            let stored = if self.meter.is_reported() {
+                self.meter.count(bytes, |report| {
+                    content.put_reported(client, place, &self.settings, report)
+                })
+            } else {
+                content.put(client, place, &self.settings)
+            }?;
             return Ok(Transferred { bytes, parts: 1, etag: stored.etag });
         };
         // S3 does not complete an upload without parts, so an empty object consists of an empty

@@ -100,7 +100,7 @@ impl Checkpoint {
         // for minutes.
         let settings = ObjectSettings { storage_class: None, ..store.settings.clone() };
         let key = checkpoint_key(store, path);
-        let open = || -> Box<dyn Read + '_> { Box::new(tail.open().chain(&*trailer)) };
+        let open = |_| -> Box<dyn Read + '_> { Box::new(tail.open().chain(&*trailer)) };
         let length = tail.len().saturating_add(trailer.len() as u64);
         client.put_object_replayed(&store.bucket, &key, &open, length, &settings).map(drop)
     }
