@@ -6,7 +6,7 @@ use crate::error::Result;
 use std::io::Read;
 
 /// Opens a body from its first byte.
-pub type Open<'a> = dyn Fn() -> Box<dyn Read + 'a> + Sync + 'a;
+pub type BodyOpener<'a> = dyn Fn() -> Box<dyn Read + 'a> + Sync + 'a;
 
 /// Returns the place that a `Location` sends a request for `bucket` to, if it may be followed.
 pub fn redirected(from: &Located, location: &str, bucket: &str) -> Option<Located> {
@@ -18,7 +18,7 @@ pub fn put_object_replayed<'a>(
     client: &Client,
     bucket: &str,
     key: &str,
-    open: &'a Open<'a>,
+    open: &'a BodyOpener<'a>,
     length: u64,
 ) -> Result<PutResult> {
     client.put_object_replayed(bucket, key, &|_| open(), length, &ObjectSettings::default())
@@ -28,7 +28,7 @@ pub fn put_object_replayed<'a>(
 pub fn upload_part_replayed<'a>(
     client: &Client,
     upload: UploadRef<'_>,
-    open: &'a Open<'a>,
+    open: &'a BodyOpener<'a>,
     length: u64,
 ) -> Result<Part> {
     client.upload_part_from(upload, 1, &|_| open(), length)

@@ -112,6 +112,7 @@ mod purge;
 mod read_ahead;
 mod resume;
 mod seek;
+mod sent;
 mod shards;
 mod stream;
 mod upload;

@@ -226,6 +226,13 @@ impl Pace {
     }
 }
 
+/// Returns whether a connection is so fast that the processor limits the throughput, not the
+/// network, after it has moved `bytes` in this time. Then, more connections than processors do not
+/// help. Returns `None` after too few bytes.
+pub(super) fn is_limited_by_processor(bytes: u64, time: Duration) -> Option<bool> {
+    (bytes >= PROBE).then(|| per_second(bytes, time) >= ENOUGH)
+}
+
 fn per_second(bytes: u64, time: Duration) -> f64 {
     bytes as f64 / time.as_secs_f64().max(f64::EPSILON)
 }
@@ -398,6 +405,21 @@ mod tests {
             _ => (at(2e9), 0.0),
         };
         assert_eq!(probed(Probe::default(), less_often), None);
+    }
+
+    #[test]
+    fn a_fast_connection_is_limited_by_the_processor() {
+        for (bytes, millis, expected) in [
+            (MIB - 1, 1, None),
+            (MIB, 4, Some(false)),
+            (MIB, 3, Some(true)),
+            (10 * MIB, 156, Some(false)),
+            (10 * MIB, 20, Some(true)),
+            (10 * MIB, 0, Some(true)),
+        ] {
+            let time = Duration::from_millis(millis);
+            assert_eq!(is_limited_by_processor(bytes, time), expected, "{bytes} in {millis} ms");
+        }
     }
 
     #[test]

@@ -1,7 +1,8 @@
 //! Uploads a local file.
 use super::copy::{abort_after, cut, part_number};
 use super::file::{Section, local_error};
-use super::meter::{Meter, reporting};
+use super::meter::Meter;
+use super::sent::reporting;
 use super::{Transfer, Transferred, parallel};
 use crate::client::{ObjectSettings, UploadRef};
 use crate::error::{Error, ErrorKind, Result, catch_panic};

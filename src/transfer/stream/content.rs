@@ -3,7 +3,7 @@ use super::spool::SpoolFolder;
 use crate::client::{Client, ObjectReader, ObjectSettings, Part, PutResult, UploadRef};
 use crate::error::{Error, ErrorKind, Result};
 use crate::transfer::file::{Section, write_all_at};
-use crate::transfer::meter::reporting;
+use crate::transfer::sent::reporting;
 use md5::{Digest as _, Md5};
 use std::fs::File;
 use std::io::{self, Read};

@@ -16,7 +16,6 @@ pub(crate) use content::{PartContent, PartSlice, PartStorage};
 pub(crate) use layout::Layout;
 pub use layout::PartSizes;
 pub(crate) use parts::parts_of;
-pub(super) use sender::SentParts;
 pub(crate) use sender::{Concurrency, Sender, cannot_replace};
 pub(crate) use spool::SpoolFolder;
 pub use token::UploadToken;

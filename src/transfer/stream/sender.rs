@@ -6,13 +6,13 @@ use crate::client::{Client, Part, UploadRef};
 use crate::error::{Error, ErrorKind, Result, catch_panic};
 use crate::sync;
 use crate::transfer::memory::{MemoryLimit, Share};
-use crate::transfer::meter::SentBytes;
-use crate::transfer::pace::{Bottleneck, Pace};
+use crate::transfer::pace::{Bottleneck, Pace, is_limited_by_processor};
 use crate::transfer::parallel::for_each;
+use crate::transfer::sent::{SentBytes, SentParts};
 use std::collections::VecDeque;
 use std::num::NonZeroUsize;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock};
 use std::thread::JoinHandle;
 use std::time::Instant;
 
@@ -22,6 +22,8 @@ use std::time::Instant;
 /// Threads are started when they are needed, and end with the sender. The total size of all buffers
 /// is at most (window + 1) times the chunk size, where the window is the number of parts that are
 /// sent at the same time. If a single part is larger than that, parts are sent one after the other.
+/// While the processors limit the throughput, there are only buffers for one part on each of them:
+/// filling a new buffer costs several times as much as filling one that was used before.
 #[derive(Debug)]
 pub(crate) struct Sender {
     shared: Arc<SharedSender>,
@@ -66,6 +68,10 @@ struct SendQueue {
     window: usize,
     /// The choice of the window; `None` if it is fixed.
     pace: Option<Pace>,
+    /// The number of parts that the processors can work on at the same time.
+    processors: usize,
+    /// Whether the processors limited the throughput while the last part was sent.
+    is_limited_by_processor: bool,
     /// Whether the caller is waiting for a buffer.
     is_waiting: bool,
     /// The slower side since the last part was sent.
@@ -80,14 +86,6 @@ struct SendQueue {
     unreported: SentParts,
     failure: Option<FirstFailure>,
     ended: bool,
-}
-
-/// The number of parts that were sent, and the number of bytes, which may belong to parts that are
-/// still being sent.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct SentParts {
-    pub(crate) parts: u32,
-    pub(crate) bytes: u64,
 }
 
 /// Whether the bytes of a part are counted while it is being sent.
@@ -401,11 +399,17 @@ impl SharedSender {
                 continue;
             };
             drop(state);
-            let counted = SentBytes::default();
+            let (counted, begun) = (SentBytes::default(), self.client.clock().instant());
             let result = catch_panic("a thread that sends parts", || self.upload(&job, &counted));
             state = self.lock();
             state.busy -= 1;
-            state.adapt(job.buffer.len(), self.client.clock().instant());
+            let (bytes, now) = (job.buffer.len(), self.client.clock().instant());
+            state.adapt(bytes, now);
+            if let Some(limited) =
+                is_limited_by_processor(bytes, now.saturating_duration_since(begun))
+            {
+                state.is_limited_by_processor = limited;
+            }
             let is_needed = state.held <= state.room(self.chunk_size);
             if state.ended || state.failure.is_some() || !is_needed {
                 state.held -= job.buffer.size();
@@ -460,6 +464,13 @@ impl SharedSender {
     }
 }
 
+/// Returns the number of processors of this process. It is determined once, because that reads
+/// files.
+fn processors() -> usize {
+    static PROCESSORS: OnceLock<usize> = OnceLock::new();
+    *PROCESSORS.get_or_init(|| std::thread::available_parallelism().map_or(1, NonZeroUsize::get))
+}
+
 /// Returns whether `error` means that the server does not allow a part to be replaced. rclone
 /// forwards parts in the order of arrival, and accepts parts of any size.
 pub(crate) fn cannot_replace(error: &Error) -> bool {
@@ -474,6 +485,8 @@ impl SendQueue {
             busy: 0,
             window: pace.as_ref().map_or(threads.get(), Pace::first),
             pace,
+            processors: processors(),
+            is_limited_by_processor: false,
             is_waiting: false,
             bottleneck: Bottleneck::Caller,
             held: 0,
@@ -498,7 +511,12 @@ impl SendQueue {
 
     /// Returns the maximum total size of all buffers, in bytes.
     fn room(&self, chunk_size: u64) -> u64 {
-        chunk_size.saturating_mul((self.window as u64).saturating_add(1))
+        let most = if self.is_limited_by_processor {
+            self.window.min(self.processors)
+        } else {
+            self.window
+        };
+        chunk_size.saturating_mul((most as u64).saturating_add(1))
     }
 
     /// Takes the next part that may be sent now.
