@@ -4,7 +4,7 @@
 //! cargo run --example folder_driver -- /var/lib/registry
 //! ```
 //!
-//! The driver passes the conformance suite (`tests/conformance.rs` runs it). It shows what an
+//! The driver passes the conformance suite (`tests/driver/conformance.rs` runs it). It shows what an
 //! implementation of `StorageDriver` must provide: paths that cannot leave the folder, files that
 //! appear as a whole, and errors that name the driver and the path. Its walk and `write_stream` are
 //! the trait's provided methods.

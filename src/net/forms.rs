@@ -1,5 +1,5 @@
 //! Accepted and refused forms of URLs, with the reason for each: one table for every place that
-//! parses a URL. `tests/urls.rs` reads the table too, for the places that are reachable only
+//! parses a URL. `tests/cloudfront/urls.rs` reads the table too, for the places that are reachable only
 //! through the public interface.
 
 /// A place that parses a URL.

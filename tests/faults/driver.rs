@@ -1,5 +1,5 @@
 //! Faults that end at the driver's interface. The behaviour of its writer under faults is tested in
-//! `tests/writer.rs`.
+//! `tests/driver/writer.rs`.
 
 use crate::server::{Fault, error_document};
 use crate::{BUCKET, Rig};

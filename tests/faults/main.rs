@@ -197,7 +197,7 @@ fn the_table_names_tests_that_exist() {
                     name
                 }
                 None if token.ends_with(".rs") => {
-                    let inside = if token.contains('/') { "" } else { "tests/credentials/" };
+                    let inside = if token.contains('/') { "" } else { "tests/client/credentials/" };
                     file = format!("{inside}{token}");
                     let text = read(&file);
                     assert!(text.contains("#[test]") || text.contains("checks! {"), "{file}");

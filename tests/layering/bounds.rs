@@ -100,6 +100,7 @@ const REVIEWED: &[(&str, &str, usize, &str)] = &[
         1,
         "a part of at most MAX_PART_SIZE, with an error if the memory is not available",
     ),
+    ("src/transfer/stream/buffer.rs", "reserve", 1, "a part, see content.rs"),
     ("src/transfer/stream/content.rs", "vec![value; size]", 3, "BLOCK, a constant"),
     ("src/transfer/stream/content.rs", "read_to_end", 1, "the room that is left in a part"),
     ("src/driver/s3/writer/mod.rs", "read_to_end", 1, "one byte, a constant"),

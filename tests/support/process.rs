@@ -6,8 +6,8 @@ use std::{env, fs};
 /// Set in a process that was started for a purpose: its words, one per line.
 const ORDER: &str = "S3DRIVER_TEST_ORDER";
 
-/// Starts this program again so that it runs only the test called `test`, which receives `words`
-/// from [`order`].
+/// Starts this program again so that it runs only `test`, which receives `words` from [`order`].
+/// `test` is the name with its modules, as `--list` prints it.
 ///
 /// # Panics
 /// If the process cannot be started.
@@ -27,6 +27,24 @@ pub fn command(test: &str, words: &[&str]) -> Command {
         .stdout(Stdio::piped())
         .stderr(Stdio::inherit());
     command
+}
+
+/// Runs a check in a separate process, which does nothing else. `test` is the test that calls this
+/// function.
+///
+/// # Panics
+/// If the check fails in that process.
+pub fn alone(test: &str, check: impl FnOnce()) {
+    if order().is_some() {
+        return check();
+    }
+    let ran = command(test, &["alone"]).output().expect("another process");
+    let output = String::from_utf8_lossy(&ran.stdout);
+    assert!(
+        ran.status.success() && output.contains("1 passed"),
+        "{test}: {}\n{output}",
+        ran.status
+    );
 }
 
 /// Returns a figure of this process from `/proc/self/status`, such as `VmHWM`, its peak memory, in

@@ -221,7 +221,10 @@ macro_rules! checks {
         $(#[$meta])*
         #[test]
         fn $name() {
-            support::target::on_every_target(stringify!($name), |$target: &support::target::Target| $body);
+            $crate::support::target::on_every_target(
+                stringify!($name),
+                |$target: &$crate::support::target::Target| $body,
+            );
         }
     )*};
 }

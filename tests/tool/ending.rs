@@ -2,7 +2,6 @@
 
 use crate::checks;
 use crate::rig::{Rig, Run};
-use crate::support;
 use crate::support::target::{Target, bytes_at};
 use serde_json::Value;
 use std::io::{BufRead, BufReader};

@@ -2,7 +2,6 @@
 
 use crate::checks;
 use crate::rig::Rig;
-use crate::support;
 use crate::support::target::bytes_at;
 use s3driver::client::ObjectSettings;
 use serde_json::{Value, json};

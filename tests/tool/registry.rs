@@ -3,7 +3,6 @@
 
 use crate::checks;
 use crate::rig::Rig;
-use crate::support;
 use crate::support::Server;
 use crate::support::target::{Target, bytes_at};
 use s3driver::StorageDriver;

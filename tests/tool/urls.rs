@@ -2,7 +2,6 @@
 
 use crate::checks;
 use crate::rig::Rig;
-use crate::support;
 use crate::support::fetch;
 use crate::support::target::Target;
 

@@ -437,7 +437,8 @@ impl SharedSender {
             self.lock().add(0, counted.advance(at));
             self.changed.notify_all();
         };
-        let sent = match self.lock().counting {
+        let counting = self.lock().counting;
+        let sent = match counting {
             Counting::Nothing => content.send(&self.client, upload, job.number),
             Counting::Bytes => content.send_reported(&self.client, upload, job.number, &report),
         };

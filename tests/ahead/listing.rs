@@ -1,0 +1,263 @@
+//! Listings and deletions with several concurrent requests over a long line.
+
+use crate::line::{BUCKET, Far, Fault, Line, threads_named, turn, wait_until};
+use s3driver::client::{Client, Config, Endpoint, GetObject, ObjectSettings, RetryPolicy, Scheme};
+use s3driver::driver::{Parameters, S3Driver, StorageDriver, WalkOptions, WalkStep};
+use s3driver::sign::Credentials;
+use s3driver::transfer::Transfer;
+use s3driver::{ErrorKind, Result};
+use std::num::NonZeroUsize;
+use std::ops::ControlFlow;
+use std::time::{Duration, Instant};
+
+const EIGHT: NonZeroUsize = NonZeroUsize::new(8).unwrap();
+const LATENCY: Duration = Duration::from_millis(5);
+
+fn far() -> Far {
+    Far::start(Line { latency: LATENCY, rate: None })
+}
+
+fn client(far: &Far) -> Client {
+    let endpoint = Endpoint::custom(&far.url(), Some("us-east-1"), Scheme::Http).unwrap();
+    let keys = Credentials::new("key", "secret");
+    Client::new(Config::new(endpoint).static_credentials(keys).retry(RetryPolicy::never())).unwrap()
+}
+
+fn driver(far: &Far) -> S3Driver {
+    let parameters = Parameters::builder(BUCKET)
+        .endpoint(far.url())
+        .credentials(&Credentials::new("key", "secret"));
+    S3Driver::new(&parameters.build().unwrap()).unwrap()
+}
+
+/// Waits until no thread is left: the system counts a thread until it has removed it.
+fn no_threads() {
+    let threads = || threads_named("s3driver-list") + threads_named("s3driver-delete");
+    wait_until(Duration::from_secs(1), "threads are left", || threads() == 0);
+}
+
+/// Stores blobs like a registry: 64 directories with 60 blobs each, and some files before, between
+/// and after them.
+fn store_blobs(far: &Far) {
+    for directory in 0..64 {
+        for blob in 0..60 {
+            far.store(
+                format!("docker/registry/v2/blobs/sha256/{directory:02x}/{blob:064x}/data"),
+                1,
+            );
+        }
+    }
+    for key in [
+        "docker/registry/v2/blobs/sha256/0-a",
+        "docker/registry/v2/blobs/sha256/20.z",
+        "docker/zz",
+        "a",
+        "z",
+    ] {
+        far.store(key, 1);
+    }
+}
+
+fn keys_of(
+    client: &Client,
+    prefix: &str,
+    visit: &mut dyn FnMut(&str) -> Result<ControlFlow<()>>,
+) -> Result<()> {
+    Transfer::new(client).concurrency(EIGHT).list(BUCKET, prefix, &mut |page| {
+        for object in page {
+            if visit(&object.key)?.is_break() {
+                return Ok(ControlFlow::Break(()));
+            }
+        }
+        Ok(ControlFlow::Continue(()))
+    })
+}
+
+fn all_keys(client: &Client, prefix: &str) -> Result<Vec<String>> {
+    let mut keys = Vec::new();
+    keys_of(client, prefix, &mut |key| {
+        keys.push(key.to_owned());
+        Ok(ControlFlow::Continue(()))
+    })?;
+    Ok(keys)
+}
+
+fn paths(driver: &S3Driver, options: &WalkOptions) -> Vec<String> {
+    let mut paths = Vec::new();
+    let mut visit = |info: &s3driver::driver::FileInfo| {
+        paths.push(info.path.clone());
+        Ok(WalkStep::Continue)
+    };
+    driver.walk("/", options, &mut visit).unwrap();
+    paths
+}
+
+#[test]
+fn a_walk_in_shards_returns_equal_results_in_equal_order() {
+    let _turn = turn();
+    let far = far();
+    store_blobs(&far);
+    let driver = driver(&far);
+    let one_after_the_other = paths(&driver, &WalkOptions::default());
+    let requests = far.count("ListObjectsV2");
+    far.forget();
+    let mut options = WalkOptions::default();
+    options.concurrency = Some(EIGHT);
+    assert!(paths(&driver, &options) == one_after_the_other);
+    assert!(far.count("ListObjectsV2") > requests, "the walk was split");
+    assert!(one_after_the_other.len() > 64 * 60 * 2);
+    assert!(far.connections() <= 8, "{}", far.connections());
+    // The configured concurrency applies if the caller does not choose one.
+    far.forget();
+    let parameters = Parameters::builder(BUCKET)
+        .endpoint(far.url())
+        .credentials(&Credentials::new("key", "secret"));
+    let configured = S3Driver::new(&parameters.walk_concurrency(EIGHT).build().unwrap()).unwrap();
+    assert!(paths(&configured, &WalkOptions::default()) == one_after_the_other);
+    assert!(far.count("ListObjectsV2") > requests, "the walk was split");
+    far.forget();
+    assert!(
+        paths(&configured, &WalkOptions::default().concurrency(NonZeroUsize::MIN))
+            == one_after_the_other
+    );
+    assert_eq!(far.count("ListObjectsV2"), requests);
+    // A start is for one listing.
+    far.forget();
+    options.start_after = Some("/docker/registry/v2/blobs/sha256/3e".to_owned());
+    let behind = paths(&driver, &options);
+    options.concurrency = None;
+    assert_eq!(behind, paths(&driver, &options));
+}
+
+#[test]
+fn listings_of_every_shape_are_complete() {
+    let _turn = turn();
+    let shapes: [fn(&Far); 6] = [
+        |_| {},
+        |far| far.store("only", 1),
+        |far| (0..3500).for_each(|n| far.store(format!("flat/{n:05}"), 1)),
+        |far| (0..3500).for_each(|n| far.store(format!("one-each/{n:05}/data"), 1)),
+        |far| {
+            (0..3).for_each(|d| {
+                (0..1500).for_each(|n| far.store(format!("deep/a/b/c/{d}/{n:05}"), 1));
+            });
+        },
+        // The first directory differs from the others.
+        |far| {
+            (0..1500).for_each(|n| far.store(format!("uneven/0/{n:05}"), 1));
+            (0..700).for_each(|n| far.store(format!("uneven/1{n:05}/data"), 1));
+        },
+    ];
+    for shape in shapes {
+        let far = far();
+        shape(&far);
+        let keys: Vec<String> = far.objects().into_keys().collect();
+        assert!(all_keys(&client(&far), "").unwrap() == keys);
+        let pages = keys.len().div_ceil(1000).max(1);
+        assert!(
+            far.count("ListObjectsV2") <= pages * 3 + 8,
+            "{} for {pages} pages",
+            far.count("ListObjectsV2")
+        );
+    }
+}
+
+#[test]
+fn requests_overlap() {
+    let _turn = turn();
+    let far = Far::start(Line { latency: Duration::from_millis(50), rate: None });
+    for directory in 0..32 {
+        (0..1000).for_each(|n| far.store(format!("{directory:02}/{n:04}"), 1));
+    }
+    let begun = Instant::now();
+    assert_eq!(all_keys(&client(&far), "").unwrap().len(), 32_000);
+    let one_after_the_other = Duration::from_millis(50) * 32;
+    assert!(begun.elapsed() < one_after_the_other, "{:?}", begun.elapsed());
+}
+
+#[test]
+fn a_failure_is_returned_in_its_place_and_stopping_ends_the_threads() {
+    let _turn = turn();
+    let far = far();
+    store_blobs(&far);
+    let client = client(&far);
+    let mut seen = 0;
+    keys_of(&client, "", &mut |_| {
+        seen += 1;
+        Ok(if seen == 1500 { ControlFlow::Break(()) } else { ControlFlow::Continue(()) })
+    })
+    .unwrap();
+    assert_eq!(seen, 1500);
+    no_threads();
+    let calls = std::sync::atomic::AtomicUsize::new(0);
+    far.script(move |request| match request.operation {
+        "ListObjectsV2" if calls.fetch_add(1, std::sync::atomic::Ordering::SeqCst) == 20 => {
+            Fault::Status(403, "AccessDenied")
+        }
+        _ => Fault::None,
+    });
+    assert_eq!(all_keys(&client, "").unwrap_err().kind(), ErrorKind::AccessDenied);
+    no_threads();
+}
+
+#[test]
+fn only_the_directory_is_deleted_in_all_its_pages() {
+    let _turn = turn();
+    let far = far();
+    store_blobs(&far);
+    far.store("docker/registry/v2/blobs-and-more", 1);
+    let driver = driver(&far);
+    driver.delete("/docker/registry/v2/blobs").unwrap();
+    let left: Vec<String> = far.objects().into_keys().collect();
+    assert_eq!(left, ["a", "docker/registry/v2/blobs-and-more", "docker/zz", "z"]);
+    assert_eq!(
+        driver.delete("/docker/registry/v2/blobs").unwrap_err().kind(),
+        ErrorKind::PathNotFound
+    );
+    no_threads();
+}
+
+#[test]
+fn a_failed_deletion_is_an_error_and_ends() {
+    let _turn = turn();
+    let far = far();
+    store_blobs(&far);
+    far.script(|request| match request.operation {
+        "DeleteObjects" => Fault::Status(403, "AccessDenied"),
+        _ => Fault::None,
+    });
+    let error = driver(&far).delete("/docker/registry").unwrap_err();
+    assert_eq!(
+        (error.kind(), error.path()),
+        (ErrorKind::AccessDenied, Some("/docker/registry")),
+        "{error}"
+    );
+    assert!(far.count("DeleteObjects") <= 5, "{}", far.count("DeleteObjects"));
+}
+
+#[test]
+fn many_small_objects_are_transferred_concurrently_and_in_order() {
+    let _turn = turn();
+    let far = Far::start(Line { latency: Duration::from_millis(20), rate: None });
+    let client = client(&far);
+    let transfer = Transfer::new(&client).concurrency(EIGHT);
+    let keys: Vec<String> = (0..64).map(|n| format!("small/{n:03}")).collect();
+    let begun = Instant::now();
+    transfer
+        .each(&keys, |client, key| {
+            client.put_object(BUCKET, key, key.as_bytes(), &ObjectSettings::default())
+        })
+        .unwrap();
+    let sizes = transfer
+        .each(&keys, |client, key| {
+            Ok(client.get_object(BUCKET, key, &GetObject::default())?.read_all(100)?.len())
+        })
+        .unwrap();
+    assert!(begun.elapsed() < Duration::from_millis(20) * 128, "{:?}", begun.elapsed());
+    assert_eq!(sizes, vec![9; 64]);
+    let missing = ["small/001", "none", "small/002"];
+    let error = transfer
+        .each(&missing, |client, key| client.head_object(BUCKET, key, &Default::default()))
+        .unwrap_err();
+    assert_eq!((error.kind(), error.key()), (ErrorKind::NoSuchKey, Some("none")));
+}

@@ -1,0 +1,152 @@
+//! Many objects at once: listed one by one, deleted, copied and compared with a folder.
+use super::{client, server, transfer};
+use s3driver::ErrorKind;
+use s3driver::client::{ListObjects, ObjectSettings};
+use s3driver::transfer::Compare;
+use std::fs;
+use std::time::{Duration, SystemTime};
+use tempfile::TempDir;
+
+#[test]
+fn entries_come_one_by_one_and_page_by_page() {
+    let server = server();
+    let client = client(&server);
+    for number in 0..25 {
+        server.put_object(server.bucket(), &format!("a/{number:02}"), "x");
+        server.begin_upload(server.bucket(), &format!("u/{number:02}"), SystemTime::now());
+    }
+    let request = || ListObjects::prefix("a/").max_keys(10);
+    let keys: Vec<String> =
+        client.objects(server.bucket(), request()).map(|object| object.unwrap().key).collect();
+    let expected: Vec<String> = (0..25).map(|number| format!("a/{number:02}")).collect();
+    assert_eq!(keys, expected);
+    assert_eq!(client.objects(server.bucket(), request()).pages().count(), 3);
+    assert_eq!(client.objects(server.bucket(), ListObjects::prefix("none/")).count(), 0);
+    let uploads = client.uploads(server.bucket(), "u/").map(|upload| upload.unwrap().key);
+    assert_eq!(uploads.count(), 25);
+
+    let mut missing = client.objects("no-such-bucket", ListObjects::default());
+    assert_eq!(missing.next().unwrap().unwrap_err().kind(), ErrorKind::NoSuchBucket);
+    assert!(missing.next().is_none(), "an error ends the listing");
+}
+
+#[test]
+fn any_number_of_keys_is_deleted_in_batches() {
+    let server = server();
+    let client = client(&server);
+    let keys: Vec<String> = (0..2100).map(|number| format!("k {number}")).collect();
+    for key in keys.iter().step_by(3) {
+        server.put_object(server.bucket(), key, "x");
+    }
+    server.put_object(server.bucket(), "kept", "x");
+    assert_eq!(transfer(&client).delete(server.bucket(), &keys).unwrap(), 2100);
+    assert_eq!(server.keys(server.bucket()), ["kept"]);
+    assert_eq!(server.count("DeleteObjects"), 3);
+    assert_eq!(transfer(&client).delete(server.bucket(), [""; 0]).unwrap(), 0);
+    assert_eq!(server.count("DeleteObjects"), 3);
+
+    server.put_object(server.bucket(), "other", "x");
+    let listed = client.objects(server.bucket(), ListObjects::default());
+    let others = listed.filter(|object| object.as_ref().is_ok_and(|object| object.key != "kept"));
+    assert_eq!(transfer(&client).delete_listed(server.bucket(), others).unwrap(), 1);
+    assert_eq!(server.keys(server.bucket()), ["kept"]);
+    let failing = client.objects("no-such-bucket", ListObjects::default());
+    let error = transfer(&client).delete_listed(server.bucket(), failing).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::NoSuchBucket, "{error}");
+    server.fail_next("DeleteObjects", 403, "AccessDenied", 1);
+    let error = transfer(&client).delete(server.bucket(), ["kept"]).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::AccessDenied, "{error}");
+}
+
+#[test]
+fn a_prefix_is_copied_and_deleted_without_its_neighbours() {
+    let server = server();
+    let client = client(&server);
+    let keys = |prefix: &str| -> Vec<String> {
+        server.keys(server.bucket()).into_iter().filter(|key| key.starts_with(prefix)).collect()
+    };
+    for number in 0..1200 {
+        server.put_object(server.bucket(), &format!("a/{number:04}"), format!("{number}"));
+    }
+    for neighbour in ["a", "a-b", "ab/c", "b"] {
+        server.put_object(server.bucket(), neighbour, "x");
+    }
+    let bucket = server.bucket();
+    let settings = ObjectSettings::default();
+    let copy = |from, to| transfer(&client).copy_prefix((bucket, from), (bucket, to), &settings);
+    assert_eq!(copy("a/", "copy/of/").unwrap(), 1200);
+    assert_eq!(keys("copy/").len(), 1200);
+    assert_eq!(server.object(bucket, "copy/of/0777").unwrap(), "777");
+    assert_eq!(copy("none/", "copy/").unwrap(), 0);
+    for into_itself in ["a/", "a/copy/"] {
+        assert_eq!(copy("a/", into_itself).unwrap_err().kind(), ErrorKind::InvalidArgument);
+    }
+
+    assert_eq!(transfer(&client).delete_prefix(bucket, "a/").unwrap(), 1200);
+    assert_eq!(keys("a"), ["a", "a-b", "ab/c"]);
+    assert_eq!(transfer(&client).delete_prefix(bucket, "a/").unwrap(), 0);
+    let error = transfer(&client).delete_prefix(bucket, "").unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::InvalidArgument, "{error}");
+    assert_eq!(keys("copy/").len(), 1200);
+}
+
+#[test]
+fn a_folder_is_compared_with_a_prefix() {
+    let server = server();
+    let client = client(&server);
+    let folder = TempDir::new().unwrap();
+    let bucket = server.bucket();
+    let write = |name: &str, content: &str| {
+        let path = folder.path().join(name);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(&path, content).unwrap();
+        path
+    };
+    let store = |name: &str, content: &str| {
+        server.put_object(bucket, &format!("p/{name}"), content.to_owned());
+    };
+    for name in ["same", "d/same"] {
+        write(name, "content");
+        store(name, "content");
+    }
+    write("d/longer", "content and more");
+    store("d/longer", "content");
+    write("d/content", "CONTENT");
+    store("d/content", "content");
+    write("d/e/file only", "x");
+    store("object only", "x");
+    store("d/../climbs", "x");
+    store("directory/", "");
+    server.put_object(bucket, "p", "not below");
+    server.put_object(bucket, "pp/other", "not below");
+    let newer = write("newer", "content");
+    store("newer", "content");
+    let later = SystemTime::now() + Duration::from_secs(3600);
+    fs::File::options().write(true).open(newer).unwrap().set_modified(later).unwrap();
+    #[cfg(unix)]
+    std::os::unix::fs::symlink("same", folder.path().join("link")).unwrap();
+
+    let compare = |compare| -> Vec<(String, bool, bool)> {
+        let differences = transfer(&client).compare(folder.path(), bucket, "p/", compare).unwrap();
+        differences
+            .into_iter()
+            .map(|found| (found.name, found.file.is_some(), found.object.is_some()))
+            .collect()
+    };
+    let expected = |changed: &[&str]| {
+        let mut expected: Vec<(String, bool, bool)> =
+            changed.iter().map(|name| ((*name).to_owned(), true, true)).collect();
+        expected.push(("d/e/file only".to_owned(), true, false));
+        expected.push(("object only".to_owned(), false, true));
+        expected.push(("d/../climbs".to_owned(), false, true));
+        expected.sort();
+        expected
+    };
+    assert_eq!(compare(Compare::Size), expected(&["d/longer"]));
+    assert_eq!(compare(Compare::SizeAndTime), expected(&["d/longer", "newer"]));
+    assert_eq!(compare(Compare::Content), expected(&["d/content", "d/longer"]));
+
+    let missing = folder.path().join("none");
+    let error = transfer(&client).compare(missing, bucket, "p/", Compare::Size).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::LocalIo, "{error}");
+}

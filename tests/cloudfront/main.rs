@@ -1,0 +1,15 @@
+//! Keys, policies and signed URLs of CloudFront, and the middlewares that return URLs.
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
+
+#[cfg(feature = "client")]
+#[path = "../../src/net/forms.rs"]
+mod forms;
+mod memory;
+
+#[cfg(feature = "client")]
+mod fetch;
+mod middleware;
+mod rewriting;
+mod signer;
+#[cfg(feature = "client")]
+mod urls;

@@ -1,0 +1,21 @@
+//! Tests that run this program again, once for each process that they kill, measure or keep to
+//! themselves. The server stays in the first process, so that only the client is measured.
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
+
+#[cfg(feature = "log")]
+#[path = "../support/planted.rs"]
+mod planting;
+#[path = "../faults/server.rs"]
+mod server;
+#[path = "../support/mod.rs"]
+mod support;
+#[path = "../writing/mod.rs"]
+mod writing;
+
+mod killed;
+#[cfg(target_os = "linux")]
+mod load;
+#[cfg(feature = "log")]
+mod logging;
+mod soak;
+mod writers;
