@@ -10,8 +10,10 @@
 use crate::support::{Server, ServerOptions, process};
 use crate::writing::{MIB, PART, Source, assert_nothing_pending, bytes, driver, parameters_for};
 use s3driver::ErrorKind;
+use s3driver::client::ObjectSettings;
 use s3driver::clock::{Clock, SystemClock};
 use s3driver::driver::{ParametersBuilder, S3Driver, StorageDriver, WriteMode};
+use s3driver::transfer::Transfer;
 use std::io::{self, BufRead, Read, Write};
 use std::num::NonZeroUsize;
 use std::process::{Child, Command, Stdio};
@@ -176,20 +178,47 @@ fn fifty_killed_writers_are_resumed() {
     kill_rounds("writers::fifty_killed_writers_are_resumed", 50);
 }
 
+/// What a stream is written with.
+#[cfg(target_os = "linux")]
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Through {
+    Driver,
+    /// The driver, with its parts in files.
+    Spool,
+    /// A transfer to any key.
+    Transfer,
+}
+
 /// Streams `size` bytes to a server that discards them, and checks memory, parts and retries.
 #[cfg(target_os = "linux")]
-fn stream(test: &str, size: u64) {
+fn stream(test: &str, through: Through, size: u64) {
     const THREADS: u64 = 4;
     if let Some(words) = process::order() {
         let threads = NonZeroUsize::new(THREADS as usize).unwrap();
-        let driver = S3Driver::new(&ordered(&words).concurrency(threads).build().unwrap()).unwrap();
+        let folder = tempfile::tempdir().unwrap();
+        let spool = match through {
+            Through::Spool => folder.path().to_str().unwrap(),
+            Through::Driver | Through::Transfer => "",
+        };
+        let parameters = ordered(&words).concurrency(threads).spool(spool);
+        let driver = S3Driver::new(&parameters.build().unwrap()).unwrap();
         let numbers: Vec<u64> = words[4..].iter().map(|word| word.parse().unwrap()).collect();
         let before = process::memory("VmHWM");
         let started = Instant::now();
-        let mut writer = driver.writer("/stream", WriteMode::Create).unwrap();
-        let copied = io::copy(&mut Source::new(1, numbers[0]), &mut writer).unwrap();
-        assert_eq!((copied, writer.size()), (numbers[0], numbers[0]));
-        writer.commit().unwrap();
+        let mut source = Source::new(1, numbers[0]);
+        if through == Through::Transfer {
+            let transfer =
+                Transfer::new(driver.client()).part_size(PART as u64).concurrency(threads);
+            let sent = transfer
+                .upload(&mut source, driver.bucket(), "stream", &ObjectSettings::default())
+                .unwrap();
+            assert_eq!(sent.bytes, numbers[0]);
+        } else {
+            let mut writer = driver.writer("/stream", WriteMode::Create).unwrap();
+            let copied = io::copy(&mut source, &mut writer).unwrap();
+            assert_eq!((copied, writer.size()), (numbers[0], numbers[0]));
+            writer.commit().unwrap();
+        }
         let grown = process::memory("VmHWM") - before;
         println!(
             "\nMEASURED {grown} {} {}",
@@ -208,7 +237,8 @@ fn stream(test: &str, size: u64) {
     let [grown, retries, millis] = numbers[..] else { panic!("{line}") };
     println!("{size} bytes: {grown} bytes of memory, {retries} retries, {millis} ms");
     // In addition to the parts' buffers: stacks, connections and the TLS roots.
-    let bound = (THREADS + 1) * PART as u64 + 6 * MIB as u64;
+    let buffers = if through == Through::Spool { 0 } else { (THREADS + 1) * PART as u64 };
+    let bound = buffers + 6 * MIB as u64;
     assert!(grown <= bound, "memory grew by {grown} bytes, more than {bound}");
     assert!(retries <= 1);
     let parts = &server.object_info(server.bucket(), "stream").unwrap().parts;
@@ -249,14 +279,38 @@ fn a_file_is_sent_without_buffering_a_part() {
 #[test]
 #[cfg(target_os = "linux")]
 fn a_long_stream_uses_no_more_memory_than_its_buffers() {
-    stream("writers::a_long_stream_uses_no_more_memory_than_its_buffers", 200 * MIB as u64 + 17);
+    const TEST: &str = "writers::a_long_stream_uses_no_more_memory_than_its_buffers";
+    stream(TEST, Through::Driver, 200 * MIB as u64 + 17);
+}
+
+#[test]
+#[cfg(target_os = "linux")]
+fn a_long_stream_to_any_key_uses_no_more_memory_than_its_buffers() {
+    const TEST: &str = "writers::a_long_stream_to_any_key_uses_no_more_memory_than_its_buffers";
+    stream(TEST, Through::Transfer, 200 * MIB as u64 + 17);
+}
+
+#[test]
+#[cfg(target_os = "linux")]
+fn a_long_stream_through_files_needs_almost_no_memory() {
+    const TEST: &str = "writers::a_long_stream_through_files_needs_almost_no_memory";
+    stream(TEST, Through::Spool, 200 * MIB as u64 + 17);
 }
 
 #[test]
 #[cfg(target_os = "linux")]
 #[ignore = "12 GiB take minutes"]
 fn twelve_gibibytes_use_no_more_memory_than_the_buffers() {
-    stream("writers::twelve_gibibytes_use_no_more_memory_than_the_buffers", 12 << 30);
+    const TEST: &str = "writers::twelve_gibibytes_use_no_more_memory_than_the_buffers";
+    stream(TEST, Through::Driver, 12 << 30);
+}
+
+#[test]
+#[cfg(target_os = "linux")]
+#[ignore = "12 GiB take minutes"]
+fn twelve_gibibytes_to_any_key_use_no_more_memory_than_the_buffers() {
+    const TEST: &str = "writers::twelve_gibibytes_to_any_key_use_no_more_memory_than_the_buffers";
+    stream(TEST, Through::Transfer, 12 << 30);
 }
 
 /// Returns the output of a process after its end.
