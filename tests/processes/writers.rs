@@ -287,14 +287,14 @@ fn a_long_stream_uses_no_more_memory_than_its_buffers() {
 #[cfg(target_os = "linux")]
 fn a_long_stream_to_any_key_uses_no_more_memory_than_its_buffers() {
     const TEST: &str = "writers::a_long_stream_to_any_key_uses_no_more_memory_than_its_buffers";
-    stream(TEST, Through::Transfer, 200 * MIB as u64 + 17);
+    stream(TEST, Through::Transfer, 60 * MIB as u64 + 17);
 }
 
 #[test]
 #[cfg(target_os = "linux")]
 fn a_long_stream_through_files_needs_almost_no_memory() {
     const TEST: &str = "writers::a_long_stream_through_files_needs_almost_no_memory";
-    stream(TEST, Through::Spool, 200 * MIB as u64 + 17);
+    stream(TEST, Through::Spool, 60 * MIB as u64 + 17);
 }
 
 #[test]
