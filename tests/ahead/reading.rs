@@ -1,5 +1,5 @@
-//! Readers and writers over a long line: one or two connections at first, then as many as increase
-//! the throughput, and the handling of faults between them.
+//! Tests of readers and writers over a connection with a high latency, which use one or two
+//! connections at first and then as many as increase the throughput, and of faults in between.
 
 use crate::line::{BUCKET, ETAG, Far, Fault, Line, is_content, threads_named, turn, wait_until};
 use s3driver::client::{Checksum, Client, Config, Endpoint, RetryPolicy, Scheme, Timeouts};
@@ -224,7 +224,7 @@ fn a_broken_range_is_resumed() {
     }
 }
 
-/// A failure is reported in its place: everything before it has been returned.
+/// A failure is reported at its position, after everything before it has been returned.
 #[test]
 fn failures_are_reported_in_order() {
     let _turn = turn();

@@ -1,8 +1,9 @@
 //! Tests of certificates, and of bodies that arrive in TLS records.
 
-use super::super::trust::{certificates, roots};
+use super::super::roots::{certificates, roots};
 use super::*;
 use crate::net::proxy::Proxy;
+use crate::net::proxy_choice::ProxyChoice;
 use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair, date_time_ymd};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::{ServerConfig, ServerConnection, StreamOwned};
@@ -174,7 +175,7 @@ fn a_refusal_is_told_to_the_server() {
 
 #[test]
 fn the_cheapest_cipher_is_asked_for_first() {
-    let config = super::super::tls::config(&TlsVerification::Full, &[], None).unwrap();
+    let config = super::super::tls::config(&options()).unwrap();
     let suites = &config.crypto_provider().cipher_suites;
     assert_eq!(suites[0].suite(), rustls::CipherSuite::TLS13_AES_128_GCM_SHA256);
     assert!(suites.len() > 5, "none is left out: {suites:?}");
@@ -190,8 +191,11 @@ fn extra_roots_are_added() {
     for authority in &two {
         assert_eq!(text(fetch(&transport, &serve(authority.sign(&good()), ok))), "ok");
     }
-    assert_eq!(roots(&certificates(&pem).unwrap()).unwrap().len(), roots(&[]).unwrap().len() + 2);
-    assert!(roots(&[]).unwrap().len() > 100);
+    let built_in = roots(TrustStore::Mozilla, &[]).unwrap().len();
+    let named = certificates(&pem).unwrap();
+    assert_eq!(roots(TrustStore::Mozilla, &named).unwrap().len(), built_in + 2);
+    assert_eq!(roots(TrustStore::Named, &named).unwrap().len(), 2);
+    assert!(built_in > 100);
 }
 
 /// `openssl req -x509` creates a server certificate that is its own authority. It is trusted when
@@ -574,7 +578,7 @@ fn through_a_tunnel() {
         let _ = io::copy(&mut other, &mut peer.stream);
     });
     let transport = Transport::new(TransportOptions {
-        proxy: Some(
+        proxy: ProxyChoice::Always(
             Proxy::parse(&format!("http://user:secret@127.0.0.1:{}", proxy.origin.port)).unwrap(),
         ),
         extra_roots_pem: authority.pem,
