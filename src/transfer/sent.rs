@@ -73,7 +73,6 @@ mod tests {
             let mut body = reporting(Box::new(&[0; 10][..]), purpose, &report);
             while body.read(&mut [0; 4]).expect("in memory") > 0 {}
         }
-        drop(report);
         assert_eq!(seen.into_inner().expect("no panic"), [4, 8, 10]);
     }
 }

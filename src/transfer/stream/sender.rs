@@ -484,7 +484,7 @@ impl SendQueue {
         Self {
             queue: VecDeque::new(),
             busy: 0,
-            window: pace.as_ref().map_or(threads.get(), Pace::first),
+            window: pace.as_ref().map_or_else(|| threads.get(), Pace::first),
             pace,
             processors: processors(),
             is_limited_by_processor: false,
