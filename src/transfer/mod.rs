@@ -111,6 +111,7 @@ mod parallel;
 mod purge;
 mod read_ahead;
 mod resume;
+mod resume_upload;
 mod seek;
 mod sent;
 mod shards;

@@ -15,7 +15,7 @@ pub(crate) use cleanup::clean_up;
 pub(crate) use content::{PartContent, PartSlice, PartStorage};
 pub(crate) use layout::Layout;
 pub use layout::PartSizes;
-pub(crate) use parts::parts_of;
+pub(crate) use parts::{has_content, parts_of};
 pub(crate) use sender::{Concurrency, Sender, cannot_replace};
 pub(crate) use spool::SpoolFolder;
 pub use token::UploadToken;

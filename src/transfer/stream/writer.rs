@@ -3,7 +3,7 @@ use super::buffer::Buffer;
 use super::cleanup::clean_up;
 use super::content::{PartSlice, PartStorage};
 use super::layout::{Layout, PartSizes};
-use super::parts::parts_of;
+use super::parts::{has_content, parts_of};
 use super::sender::Sender;
 use super::token::UploadToken;
 use crate::client::{Client, ObjectSettings, Part, UploadRef};
@@ -328,8 +328,9 @@ impl<'a> ObjectWriter<'a> {
     /// already has it.
     fn send(&mut self) -> Result<()> {
         let Some(buffer) = self.buffer.take() else { return Ok(()) };
+        let content = buffer.as_slice();
         let stored = match self.stored.remove(&self.number) {
-            Some(part) if has_content(&part, buffer.as_slice())? => Some(part),
+            Some(part) if has_content(&part, content.len(), || content.md5())? => Some(part),
             _ => None,
         };
         match stored {
@@ -444,15 +445,6 @@ impl fmt::Debug for ObjectWriter<'_> {
             .field("key", &self.key)
             .field("size", &self.size)
             .finish_non_exhaustive()
-    }
-}
-
-/// Returns whether a part on the server verifiably has this content. ETags that are not MD5s do not
-/// prove anything.
-fn has_content(part: &Part, content: PartSlice<'_>) -> Result<bool> {
-    match hex::decode(&part.etag) {
-        Ok(etag) if part.size == content.len() => Ok(etag == content.md5()?),
-        _ => Ok(false),
     }
 }
 

@@ -414,6 +414,40 @@ fn early_answers() {
     assert_eq!((reply.status, text(reply.read_to_end(10, None))), (403, "denied".into()));
 }
 
+/// TLS does not change the rule of `p01_an_early_200_is_not_stored`: a success that arrives while most
+/// of the body is unsent is a failure, whether the session stays open or ends with `close_notify`.
+#[test]
+fn p01_an_early_200_over_tls_is_not_stored() {
+    const SIZE: u64 = 32 << 20;
+    for ends in [true, false] {
+        let authority = Authority::new();
+        let server = serve(authority.sign(&good()), move |stream| {
+            stream
+                .write_all(b"HTTP/1.1 200 OK\r\netag: \"e\"\r\ncontent-length: 0\r\n\r\n")
+                .unwrap();
+            if ends {
+                stream.conn.send_close_notify();
+            }
+            stream.flush().unwrap();
+            let _ = io::copy(&mut stream.sock, &mut io::sink());
+        });
+        let transport = authority.trusted();
+        let bytes = vec![7; SIZE as usize];
+        let mut source = io::repeat(7);
+        for body in
+            [RequestBody::Bytes(&bytes), RequestBody::Reader { source: &mut source, length: SIZE }]
+        {
+            let (phase, failure) = failure(transport.send(&server.origin, &request("PUT"), body));
+            assert_eq!(phase, Phase::Send, "ends: {ends}");
+            assert!(
+                matches!(&failure, Failure::Protocol(text) if text.contains("before the body")),
+                "ends: {ends}: {failure:?}"
+            );
+        }
+        assert_eq!(server.accepted(), 2, "the connection must not be used again");
+    }
+}
+
 /// When a body extends to the end of the connection, an end that the server did not announce may be
 /// the work of an attacker.
 #[test]
