@@ -60,13 +60,14 @@ fn main() {
         for ranges in [1, 4, 20] {
             rows.push(("read", Box::new(move || read(rate, size, ranges))));
         }
-        for threads in [1, 4, 16, 20] {
+        for threads in [Some(1), Some(4), Some(16), Some(20), None] {
             rows.push(("write", Box::new(move || write(rate, size, threads))));
         }
     }
     // These are large enough that the ramp-up to full speed is negligible.
     rows.push(("read", Box::new(|| read(80 * MB, 4096 * MIB, 20))));
-    rows.push(("write", Box::new(|| write(80 * MB, 4096 * MIB, 20))));
+    rows.push(("write", Box::new(|| write(80 * MB, 4096 * MIB, Some(20)))));
+    rows.push(("write", Box::new(|| write(80 * MB, 4096 * MIB, None))));
     for concurrency in [1, 4, 16] {
         rows.push(("walk", Box::new(move || walk(concurrency))));
     }
@@ -171,9 +172,13 @@ fn read(rate: u64, size: u64, ranges: u64) -> Row {
     }
 }
 
-fn write(rate: u64, size: u64, threads: u64) -> Row {
+/// Writes with this number of threads, or with the default, which adapts.
+fn write(rate: u64, size: u64, threads: Option<u64>) -> Row {
     let far = far(rate);
-    let driver = driver(&far, |parameters| parameters.concurrency(nonzero(threads)));
+    let driver = driver(&far, |parameters| match threads {
+        Some(threads) => parameters.concurrency(nonzero(threads)),
+        None => parameters,
+    });
     let piece = vec![0x5a; 1 << 20];
     let (wall, memory) = measured(|| {
         let mut writer = driver.writer("/layer", WriteMode::Create).unwrap();
@@ -184,14 +189,14 @@ fn write(rate: u64, size: u64, threads: u64) -> Row {
     });
     assert_eq!(far.objects().get("layer"), Some(&size));
     let parts = u32::try_from(size.div_ceil(10 * MIB)).unwrap();
+    let at_once = threads.map_or_else(
+        || "as many parts of 10 MiB as help".to_owned(),
+        |threads| format!("{threads} parts of 10 MiB at once"),
+    );
     Row {
-        work: format!(
-            "write {} MiB at {} MB/s, {threads} parts of 10 MiB at once",
-            size / MIB,
-            rate / MB
-        ),
+        work: format!("write {} MiB at {} MB/s, {at_once}", size / MIB, rate / MB),
         wall,
-        ideal: LATENCY + seconds(size, rate * threads.min(FULL)),
+        ideal: LATENCY + seconds(size, rate * threads.unwrap_or(FULL).min(FULL)),
         // The requests are the creation, the parts, and the completion.
         go: LATENCY * (parts + 2) + seconds(size, rate),
         memory,

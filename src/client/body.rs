@@ -27,7 +27,16 @@ pub(super) enum Payload<'a> {
 }
 
 /// Opens a body from its first byte.
-pub(crate) type Reopen<'a> = dyn Fn() -> Box<dyn Read + 'a> + Sync + 'a;
+pub(crate) type Reopen<'a> = dyn Fn(BodyUse) -> Box<dyn Read + 'a> + Sync + 'a;
+
+/// The purpose for which a body is opened.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum BodyUse {
+    /// A hash or a checksum is computed.
+    Checksum,
+    /// One attempt to send it.
+    Sending,
+}
 
 /// The progress of a body that can be read only once.
 #[derive(Default)]

@@ -74,6 +74,7 @@ pub(crate) mod values;
 pub use crate::net::proxy::Proxy;
 pub use crate::transport::{TlsVerification, TrustStore};
 pub use crate::xml::Part;
+pub(crate) use body::BodyUse;
 pub use bucket::{BucketInfo, BucketName};
 pub(crate) use checksum::Expected;
 pub use condition::Condition;

@@ -1,6 +1,6 @@
 //! The payload of one attempt: how much of it the signature covers, and the reader that is sent.
 use super::Inner;
-use super::body::{Payload, Watched, sha256, unreadable};
+use super::body::{BodyUse, Payload, Watched, sha256, unreadable};
 use super::endpoint::Located;
 use super::framing::{Chunks, Framing};
 use super::request::Call;
@@ -39,7 +39,7 @@ impl Coverage {
             Payload::Empty => Self::NoBody,
             Payload::Bytes(bytes) if signed => Self::Hash(Sha256::digest(bytes).into()),
             Payload::Replay { open, length } if signed => {
-                Self::Hash(sha256(&mut *open(), *length).map_err(unreadable)?)
+                Self::Hash(sha256(&mut *open(BodyUse::Checksum), *length).map_err(unreadable)?)
             }
             Payload::Stream { .. } if signed && located.is_for_every_region() => {
                 let text = "payload signed cannot be used with multi-region access points for a \
@@ -81,7 +81,7 @@ impl Coverage {
         Ok(match payload {
             Payload::Empty => Outgoing::Bytes(b""),
             Payload::Bytes(bytes) => Outgoing::Bytes(bytes),
-            Payload::Replay { open, length } => Outgoing::Reader(open(), *length),
+            Payload::Replay { open, length } => Outgoing::Reader(open(BodyUse::Sending), *length),
             Payload::Stream { source, length, progress } => {
                 let signer = signing.chunk_signer().map_err(|error| unsignable(&error))?;
                 let framing = self.framing().zip(signer);

@@ -13,7 +13,7 @@
 //! for the ETag alone if the request does not have a checksum that the server has to verify: a
 //! configured checksum replaces the comparison.
 use super::Client;
-use super::body::{Payload, Progress, Reopen, for_each_piece, unreadable};
+use super::body::{BodyUse, Payload, Progress, Reopen, for_each_piece, unreadable};
 use super::checksum::{Algorithm, IN_HEADERS, Running};
 use super::fallback::needs_digest;
 use super::meta::{etag_of, has_opaque_etag, md5_of};
@@ -66,7 +66,7 @@ impl<'a> Content<'a> {
         match self {
             Self::Bytes(bytes) => digest.update(bytes),
             Self::Replay { open, length } => {
-                for_each_piece(&mut *open(), length, |piece| digest.update(piece))
+                for_each_piece(&mut *open(BodyUse::Checksum), length, |piece| digest.update(piece))
                     .map_err(unreadable)?;
             }
         }
@@ -79,7 +79,7 @@ impl<'a> Content<'a> {
         match self {
             Self::Bytes(bytes) => sum.update(bytes),
             Self::Replay { open, length } => {
-                for_each_piece(&mut *open(), length, |piece| sum.update(piece))
+                for_each_piece(&mut *open(BodyUse::Checksum), length, |piece| sum.update(piece))
                     .map_err(unreadable)?;
             }
         }

@@ -58,6 +58,17 @@ impl MemoryLimit {
         Some(self.share(bytes))
     }
 
+    /// Returns an idle buffer of exactly this capacity, if there is one. Its content comes from an
+    /// earlier transfer.
+    pub(crate) fn reuse(&self, capacity: usize) -> Option<Vec<u8>> {
+        sync::lock(&self.0.idle).take(capacity as u64)
+    }
+
+    /// Keeps a buffer for a later transfer.
+    pub(crate) fn keep(&self, buffer: Vec<u8>) {
+        self.0.keep(buffer);
+    }
+
     fn share(&self, bytes: u64) -> Share {
         let mut idle = sync::lock(&self.0.idle);
         let buffer = idle.take(bytes);

@@ -1,5 +1,5 @@
 //! The progress of a running transfer.
-use super::stream::SentParts;
+use super::sent::{SentBytes, SentParts};
 use crate::client::Client;
 use crate::sync;
 use std::sync::{Mutex, MutexGuard};
@@ -8,7 +8,7 @@ use std::sync::{Mutex, MutexGuard};
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Progress {
-    /// The number of bytes transferred.
+    /// The number of bytes transferred. Bytes that are sent again count once.
     pub bytes: u64,
     /// The total number of bytes. For an object whose size is not known, the number of bytes
     /// written so far.
@@ -42,6 +42,11 @@ impl<'a> Meter<'a> {
         }
     }
 
+    /// Returns whether the progress is reported to the caller.
+    pub(super) const fn is_reported(&self) -> bool {
+        self.tell.is_some()
+    }
+
     /// Records one more finished part of this size.
     pub(super) fn part(&self, bytes: u64) {
         self.advance(bytes, 1);
@@ -58,11 +63,24 @@ impl<'a> Meter<'a> {
         }
     }
 
-    /// Records parts that were sent.
+    /// Records what was sent.
     pub(super) fn add(&self, sent: SentParts) {
-        if sent.parts > 0 {
+        if sent != SentParts::default() {
             self.advance(sent.bytes, sent.parts);
         }
+    }
+
+    /// Sends a part of `size` bytes with `send`, which receives the function to report the bytes
+    /// that one attempt has sent so far. Records these bytes and the finished part.
+    pub(super) fn count<T, E>(
+        &self,
+        size: u64,
+        send: impl FnOnce(&(dyn Fn(u64) + Sync)) -> Result<T, E>,
+    ) -> Result<T, E> {
+        let counted = SentBytes::default();
+        let sent = send(&|at| self.add(SentParts { parts: 0, bytes: counted.advance(at) }))?;
+        self.part(counted.advance(size));
+        Ok(sent)
     }
 
     /// Sets the total number of bytes, which grows while an object is written.

@@ -106,12 +106,14 @@ mod each;
 mod file;
 mod memory;
 mod meter;
+mod pace;
 mod parallel;
 mod purge;
 mod read_ahead;
 mod resume;
 mod resume_upload;
 mod seek;
+mod sent;
 mod shards;
 mod stream;
 mod upload;
@@ -127,7 +129,10 @@ pub use meter::Progress;
 pub use read_ahead::ReadAhead;
 pub use seek::SeekableObject;
 pub(crate) use shards::list_in_shards;
-pub(crate) use stream::{Buffer, Layout, Sender, cannot_replace, clean_up, parts_of};
+pub(crate) use stream::{
+    Buffer, Concurrency, Layout, PartContent, PartSlice, PartStorage, Sender, SpoolFolder,
+    cannot_replace, clean_up, parts_of,
+};
 pub use stream::{ObjectWriter, PartSizes, UploadToken};
 
 use crate::client::{Client, MAX_PART_SIZE, MIN_PART_SIZE};
@@ -148,6 +153,8 @@ pub struct Transfer<'a> {
     client: Client,
     part_size: u64,
     concurrency: NonZeroUsize,
+    /// The number of concurrent parts of a writer.
+    writer_concurrency: Concurrency,
     progress: Option<&'a (dyn Fn(Progress) + Sync)>,
     verification: DownloadVerification,
 }
@@ -177,12 +184,14 @@ pub struct Transferred {
 }
 
 impl<'a> Transfer<'a> {
-    /// Creates a transfer with parts of 8 MiB, 8 of them at the same time.
+    /// Creates a transfer with parts of 8 MiB, 8 of them at the same time. Writers begin with 2, and
+    /// use more, up to 8, as long as they increase the throughput.
     pub fn new(client: &Client) -> Self {
         Self {
             client: client.clone(),
             part_size: PART_SIZE,
             concurrency: CONCURRENCY,
+            writer_concurrency: Concurrency::UpTo(CONCURRENCY),
             progress: None,
             verification: DownloadVerification::default(),
         }
@@ -201,11 +210,12 @@ impl<'a> Transfer<'a> {
     #[must_use]
     pub const fn concurrency(mut self, parts: NonZeroUsize) -> Self {
         self.concurrency = parts;
+        self.writer_concurrency = Concurrency::Exactly(parts);
         self
     }
 
     /// Calls `tell` from the working threads, one at a time: for every part, and while a part is
-    /// being received. It should return quickly.
+    /// being sent or received. It should return quickly.
     #[must_use]
     pub const fn progress(mut self, tell: &'a (dyn Fn(Progress) + Sync)) -> Self {
         self.progress = Some(tell);

@@ -2,6 +2,7 @@
 use super::copy::{abort_after, cut, part_number};
 use super::file::{Section, local_error};
 use super::meter::Meter;
+use super::sent::reporting;
 use super::{Transfer, Transferred, parallel};
 use crate::client::{ObjectSettings, Part, UploadRef};
 use crate::error::{Error, ErrorKind, Result, catch_panic};
@@ -31,14 +32,11 @@ impl Transfer<'_> {
         let size = source.size();
         let meter = Meter::new(&self.client, self.progress, size);
         if size <= self.part_size {
-            let stored = self.client.put_object_replayed(
-                bucket,
-                key,
-                &|| source.section(&(0..size)),
-                size,
-                settings,
-            )?;
-            meter.part(size);
+            let stored = meter.count(size, |report| {
+                let whole = 0..size;
+                let open = |purpose| reporting(source.section(&whole), purpose, report);
+                self.client.put_object_replayed(bucket, key, &open, size, settings)
+            })?;
             return Ok(Transferred { bytes: size, parts: 1, etag: stored.etag });
         }
         let pieces = cut(size, self.part_size)?;
@@ -67,17 +65,15 @@ impl Transfer<'_> {
         let (client, cancel) = self.client.with_child_cancel();
         parallel::for_each(pieces.len(), self.concurrency, &cancel, |index| {
             let (piece, number) = (&pieces[index], part_number(index));
-            let part = match stored(number, piece)? {
-                Some(part) => part,
-                None => client.upload_part_from(
-                    upload,
-                    number,
-                    &|| source.section(piece),
-                    piece.end - piece.start,
-                )?,
-            };
-            meter.part(part.size);
-            Ok(part)
+            let length = piece.end - piece.start;
+            if let Some(part) = stored(number, piece)? {
+                meter.part(part.size);
+                return Ok(part);
+            }
+            meter.count(length, |report| {
+                let open = |purpose| reporting(source.section(piece), purpose, report);
+                client.upload_part_from(upload, number, &open, length)
+            })
         })
     }
 }

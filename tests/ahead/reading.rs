@@ -1,13 +1,13 @@
-//! Tests of readers over a connection with a high latency, which use one connection at first and
-//! then several, and of faults in between.
+//! Tests of readers and writers over a connection with a high latency, which use one or two
+//! connections at first and then as many as increase the throughput, and of faults in between.
 
 use crate::line::{BUCKET, ETAG, Far, Fault, Line, is_content, threads_named, turn, wait_until};
 use s3driver::client::{Checksum, Client, Config, Endpoint, RetryPolicy, Scheme, Timeouts};
-use s3driver::driver::{Parameters, S3Driver, StorageDriver};
+use s3driver::driver::{Parameters, S3Driver, StorageDriver, WriteMode};
 use s3driver::sign::Credentials;
 use s3driver::transfer::{ReadAhead, Transfer};
 use s3driver::{Cancel, Error, ErrorKind, Result};
-use std::io::Read;
+use std::io::{Read, Write};
 use std::num::NonZeroUsize;
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
@@ -138,6 +138,64 @@ fn a_slow_reader_uses_one_connection() {
     };
     // On a busy machine the reader may wait for the processor, which looks the same.
     assert!((0..10).any(|_| requests() == 1));
+}
+
+/// The size of an object on a line that one connection fills.
+const LONG: u64 = 80 * MIB + 7;
+
+/// A line whose connections share 100 MB/s.
+fn full() -> Far {
+    let far = Far::start(Line { latency: Duration::from_millis(2), rate: None });
+    far.limit_total(100_000_000);
+    far.store("key", LONG);
+    far
+}
+
+/// Where one connection fills the line, ranges are tried, and one connection continues after them.
+#[test]
+fn a_full_line_is_read_through_one_connection() {
+    let _turn = turn();
+    let far = full();
+    let client = client(&far, Checksum::Crc64Nvme);
+    let returns_to_one = || {
+        far.forget();
+        let mut reader = reader(&client, 8, 0);
+        let (at, result) = read_on(&mut reader, 0);
+        result.unwrap();
+        assert_eq!(at, LONG);
+        let seen = far.seen();
+        let last = seen.iter().max_by_key(|request| request.start).unwrap();
+        assert!(last.start == 0 || last.if_match.as_deref() == Some(&*format!("\"{ETAG}\"")));
+        // The last request is for the rest.
+        last.end.is_none() && last.start > BOUNDARY && LONG - last.start > 8 * RANGE
+    };
+    // On a busy machine, the line is not full.
+    assert!((0..5).any(|_| returns_to_one()));
+    nothing_left(&far, client);
+}
+
+#[test]
+fn the_checksum_covers_what_follows_the_ranges() {
+    let _turn = turn();
+    let far = full();
+    far.send_wrong_checksums();
+    let (at, error) = failure(&far, Checksum::Crc64Nvme);
+    assert_eq!(error.kind(), ErrorKind::Integrity, "{error}");
+    assert!(at < LONG);
+}
+
+/// The connection that continues after ranges reports another version of the object.
+#[test]
+fn a_change_after_the_ranges_is_reported() {
+    let _turn = turn();
+    let far = full();
+    far.script(|request| match (request.start, request.end) {
+        (1.., None) => Fault::Etag("another"),
+        _ => Fault::None,
+    });
+    let (at, error) = failure(&far, Checksum::None);
+    assert_eq!(error.kind(), ErrorKind::Integrity, "{error}");
+    assert!(at.is_multiple_of(RANGE) && at > BOUNDARY, "everything before it was returned: {at}");
 }
 
 #[test]
@@ -294,8 +352,66 @@ fn a_driver_reads_ahead_within_its_memory() {
     };
     assert!(read(&[]) > 4);
     assert_eq!(read(&[("readahead", "1")]), 1);
-    assert!(
-        read(&[("chunksize", "5242880"), ("maxmemory", "5242880")]) > 4,
-        "one range at a time is better than none"
+    assert_eq!(
+        read(&[("chunksize", "5242880"), ("maxmemory", "5242880")]),
+        1,
+        "one range at a time is slower than one connection"
     );
+    assert!(read(&[("chunksize", "5242880"), ("maxmemory", "9437184")]) > 4, "two ranges");
+}
+
+/// Writes `size` bytes in parts of 5 MiB, and returns the number of connections that were opened.
+fn connections_of_a_writer(far: &Far, size: u64, adjust: &[(&str, &str)]) -> usize {
+    let url = far.url();
+    let basic = [
+        ("bucket", BUCKET),
+        ("regionendpoint", &*url),
+        ("accesskey", "k"),
+        ("secretkey", "s"),
+        ("payload", "unsigned"),
+        ("checksum", "none"),
+        ("chunksize", "5242880"),
+    ];
+    let parameters = Parameters::from_pairs(basic.iter().chain(adjust).copied()).unwrap();
+    let mut writer =
+        S3Driver::new(&parameters).unwrap().writer("/written", WriteMode::Create).unwrap();
+    let piece = vec![0x5a; MIB as usize];
+    (0..size / MIB).for_each(|_| writer.write_all(&piece).unwrap());
+    writer.commit().unwrap();
+    assert_eq!(far.objects().get("written"), Some(&size));
+    far.connections()
+}
+
+/// By default, a writer sends two parts at the same time, and more while that is faster.
+#[test]
+fn a_writer_uses_as_many_connections_as_increase_the_throughput() {
+    let _turn = turn();
+    let size = 160 * MIB;
+    let line = Line { latency: Duration::from_millis(25), rate: Some(20_000_000) };
+    let uses_many = || {
+        let begun = Instant::now();
+        let most = connections_of_a_writer(&Far::start(line), size, &[]);
+        assert!(most <= 20, "{most} connections");
+        // One connection would need more than eight seconds.
+        most > 8 && begun.elapsed() < Duration::from_secs(4)
+    };
+    // On a busy machine, more connections may not be faster.
+    assert!((0..5).any(|_| uses_many()));
+    let four = connections_of_a_writer(&Far::start(line), size, &[("concurrency", "4")]);
+    assert_eq!(four, 4, "an explicit number is respected");
+    let within = [("maxmemory", "26214400")];
+    let few = connections_of_a_writer(&Far::start(line), size, &within);
+    assert!(few <= 5, "{few} connections with memory for five parts");
+}
+
+#[test]
+fn a_writer_on_a_full_line_tries_more_connections_once() {
+    let _turn = turn();
+    let uses_few = || {
+        let far = Far::start(Line { latency: Duration::from_millis(2), rate: None });
+        far.limit_total(60_000_000);
+        connections_of_a_writer(&far, 80 * MIB, &[]) <= 4
+    };
+    // On a busy machine, the line is not full.
+    assert!((0..5).any(|_| uses_few()));
 }

@@ -56,7 +56,7 @@ fn defaults_are_the_documented_ones() {
         (p.multipart_copy_max_concurrency, p.multipart_copy_threshold_size),
         (threads(100), 33_554_432)
     );
-    assert_eq!((p.concurrency, p.max_memory, p.part_sizes), (threads(4), None, PartSizes::MayGrow));
+    assert_eq!((p.concurrency, p.max_memory, p.part_sizes), (None, None, PartSizes::MayGrow));
     assert_eq!(p.read_ahead, threads(20));
     assert_eq!((p.upload_purge_age, p.max_requests), (Duration::from_secs(604_800), threads(256)));
     assert_eq!((p.user_agent.as_deref(), &*p.log_levels), (None, &[][..]));
@@ -134,7 +134,7 @@ fn every_option_has_its_effect() {
     assert_eq!((p.max_retries, p.walk_concurrency), (0, threads(64)));
     assert_eq!(
         (p.concurrency, p.max_memory, p.part_sizes),
-        (threads(64), Some(MIN_PART_SIZE), PartSizes::Uniform)
+        (Some(threads(64)), Some(MIN_PART_SIZE), PartSizes::Uniform)
     );
     assert_eq!((p.upload_purge_age, p.max_requests), (Duration::from_secs(5405), threads(65_535)));
 
@@ -880,6 +880,7 @@ fn the_builder_sets_every_option() {
         .concurrency(threads(2))
         .read_ahead(threads(3))
         .max_memory(Some(MAX_PART_SIZE))
+        .spool("/var/spool/s3driver")
         .max_requests(threads(30))
         .part_sizes(PartSizes::Uniform)
         .upload_purge_age(Duration::from_secs(90))
@@ -919,6 +920,7 @@ fn the_builder_sets_every_option() {
         ("concurrency", "2"),
         ("readahead", "3"),
         ("maxmemory", "5368709120"),
+        ("spool", "/var/spool/s3driver"),
         ("maxrequests", "30"),
         ("uniformparts", "true"),
         ("uploadpurgeage", "90s"),

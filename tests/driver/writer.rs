@@ -1300,3 +1300,53 @@ fn ten_concurrent_readers_read_the_file() {
 fn ten_concurrent_readers_read_128_mib() {
     many_readers(128 * MIB);
 }
+
+/// With a spool folder, files of every size are written, closed, continued and streamed like with
+/// memory, and no file in the folder ever has a name.
+#[test]
+fn parts_in_files_are_like_parts_in_memory() {
+    let server = server();
+    let folder = tempfile::tempdir().unwrap();
+    let spool = folder.path().to_str().unwrap();
+    let driver = S3Driver::new(&parameters(&server).spool(spool).build().unwrap()).unwrap();
+    for size in [0, 1, PART - 1, PART, PART + 1, 3 * PART + PART / 2] {
+        let content = bytes(size as u64, 0, size);
+        let mut writer = create(&driver, "/whole");
+        content.chunks(MIB + 1).for_each(|piece| writer.write_all(piece).unwrap());
+        assert_eq!(folder.path().read_dir().unwrap().count(), 0);
+        writer.commit().unwrap();
+        assert!(stored(&server, "whole").unwrap() == content, "{size}");
+
+        driver.write_stream("/streamed", 0, &mut &*content).unwrap();
+        assert!(stored(&server, "streamed").unwrap() == content, "{size}");
+
+        for piece in content.chunks(PART / 2 + 3) {
+            let mut writer = match driver.writer("/continued", WriteMode::Append) {
+                Ok(writer) => writer,
+                Err(_) => create(&driver, "/continued"),
+            };
+            writer.write_all(piece).unwrap();
+            writer.close().unwrap();
+        }
+        let mut writer = driver
+            .writer("/continued", WriteMode::Append)
+            .unwrap_or_else(|_| create(&driver, "/continued"));
+        assert_eq!(writer.size(), size as u64);
+        writer.commit().unwrap();
+        assert!(stored(&server, "continued").unwrap() == content, "{size}");
+        driver.delete("/continued").unwrap();
+    }
+    assert_eq!(folder.path().read_dir().unwrap().count(), 0);
+    assert_nothing_pending(&server);
+}
+
+#[test]
+fn a_spool_folder_that_cannot_be_used_is_refused_at_the_start() {
+    let server = server();
+    let folder = tempfile::tempdir().unwrap();
+    let missing = folder.path().join("missing");
+    let spool = missing.to_str().unwrap();
+    let error = S3Driver::new(&parameters(&server).spool(spool).build().unwrap()).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Configuration);
+    assert!(error.to_string().contains(spool), "{error}");
+}

@@ -45,6 +45,7 @@ const OPTIONS: &[(&str, &str)] = &[
     ("concurrency", "4"),
     ("readahead", "4"),
     ("maxmemory", "104857600"),
+    ("spool", "/var/spool/s3driver"),
     ("maxrequests", "16"),
     ("maxretries", "1"),
     ("walkconcurrency", "4"),
@@ -65,6 +66,7 @@ const FREE: &[&str] = &[
     "useragent",
     "bucket",
     "cacert",
+    "spool",
     "redirectendpoint",
     "regionendpoint",
 ];

@@ -95,18 +95,14 @@ const REVIEWED: &[(&str, &str, usize, &str)] = &[
         "zeros up to the caller's offset, never in memory at once",
     ),
     (
-        "src/transfer/stream/buffer.rs",
+        "src/transfer/stream/content.rs",
         "reserve",
         1,
         "a part of at most MAX_PART_SIZE, with an error if the memory is not available",
     ),
-    ("src/transfer/stream/buffer.rs", "read_to_end", 1, "the room that is left in a part"),
-    (
-        "src/driver/s3/writer/checkpoint.rs",
-        "reserve",
-        1,
-        "a line of JSON with a key and an upload id",
-    ),
+    ("src/transfer/stream/buffer.rs", "reserve", 1, "a part, see content.rs"),
+    ("src/transfer/stream/content.rs", "vec![value; size]", 3, "BLOCK, a constant"),
+    ("src/transfer/stream/content.rs", "read_to_end", 1, "the room that is left in a part"),
     ("src/driver/s3/writer/mod.rs", "read_to_end", 1, "one byte, a constant"),
     ("src/driver/s3/writer/mod.rs", "with_capacity", 1, "one byte, a constant"),
     ("src/duration.rs", "as", 1, "the number of digits, of which a text has few"),
@@ -221,6 +217,10 @@ const LOOPS: &[(&str, &str)] = &[
     ("src/transfer/read_ahead/ranges.rs", "waits for ranges whose requests have deadlines"),
     ("src/transfer/shards/mod.rs", "waits for pages, whose listings end"),
     ("src/transport/agent.rs", "each interruption checks the limits of the caller"),
+    (
+        "src/transfer/stream/content.rs",
+        "each turn takes bytes of a reader or of a file, until its end or a limit",
+    ),
     (
         "src/transfer/stream/writer.rs",
         "each turn takes bytes of the caller's reader, until its end",

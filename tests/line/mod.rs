@@ -14,7 +14,7 @@ use std::fmt::Write as _;
 use std::io::{self, BufRead, BufReader, Read, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 use std::ops::{Bound, Range};
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -57,6 +57,8 @@ pub struct Request {
     pub key: String,
     /// The first requested byte.
     pub start: u64,
+    /// The last requested byte; `None` for the end of the object.
+    pub end: Option<u64>,
     pub if_match: Option<String>,
     pub query: HashMap<String, String>,
     headers: HashMap<String, String>,
@@ -68,6 +70,10 @@ type Script = dyn Fn(&Request) -> Fault + Send + Sync;
 
 struct Shared {
     line: Line,
+    /// Bytes per second of all connections together, each way; 0 for no limit.
+    total: AtomicU64,
+    /// When the line will have carried all bytes so far.
+    carried: Mutex<Instant>,
     objects: Mutex<BTreeMap<String, u64>>,
     uploads: Mutex<HashMap<String, u64>>,
     script: Mutex<Option<Arc<Script>>>,
@@ -90,6 +96,8 @@ impl Far {
         let address = listener.local_addr().expect("an address");
         let shared = Arc::new(Shared {
             line,
+            total: AtomicU64::new(0),
+            carried: Mutex::new(Instant::now()),
             objects: Mutex::default(),
             uploads: Mutex::default(),
             script: Mutex::default(),
@@ -120,6 +128,11 @@ impl Far {
 
     pub fn url(&self) -> String {
         format!("http://{}", self.address)
+    }
+
+    /// Limits the bytes per second of all connections together, each way.
+    pub fn limit_total(&self, rate: u64) {
+        self.shared.total.store(rate, Ordering::SeqCst);
     }
 
     /// Stores an object of this size under this key.
@@ -223,24 +236,33 @@ fn checksum(size: u64) -> String {
 }
 
 /// Limits the speed of a transfer to the rate of the line.
-struct Pace {
+struct Pace<'a> {
+    line: &'a Shared,
     begun: Instant,
     moved: u64,
-    rate: Option<u64>,
 }
 
 /// The number of bytes moved between two checks of the clock.
 const SLICE: usize = 128 << 10;
 
-impl Pace {
-    fn new(line: Line) -> Self {
-        Self { begun: Instant::now(), moved: 0, rate: line.rate }
+impl<'a> Pace<'a> {
+    fn new(line: &'a Shared) -> Self {
+        Self { line, begun: Instant::now(), moved: 0 }
     }
 
     fn moved(&mut self, bytes: usize) {
         self.moved += bytes as u64;
-        let Some(rate) = self.rate else { return };
-        let due = self.begun + Duration::from_secs_f64(self.moved as f64 / rate as f64);
+        let time = |bytes: u64, rate: u64| Duration::from_secs_f64(bytes as f64 / rate as f64);
+        let mut due = self.begun;
+        if let Some(rate) = self.line.line.rate {
+            due += time(self.moved, rate);
+        }
+        let total = self.line.total.load(Ordering::SeqCst);
+        if total > 0 {
+            let mut carried = self.line.carried.lock().unwrap();
+            *carried = Instant::now().max(*carried) + time(bytes as u64, total);
+            due = due.max(*carried);
+        }
         let early = due.saturating_duration_since(Instant::now());
         if early > Duration::from_millis(1) {
             thread::sleep(early);
@@ -318,7 +340,7 @@ impl Shared {
     }
 
     fn write(&self, stream: &mut TcpStream, body: &Body, limit: u64) -> io::Result<()> {
-        let mut pace = Pace::new(self.line);
+        let mut pace = Pace::new(self);
         match body {
             Body::Text(text) => {
                 stream.write_all(&text.as_bytes()[..text.len().min(limit as usize)])
@@ -378,7 +400,7 @@ impl Shared {
         let length = headers.get("content-length").map_or(0, |value| value.parse().unwrap());
         let mut body = String::new();
         if matches!(operation, "UploadPart" | "PutObject") {
-            let mut pace = Pace::new(self.line);
+            let mut pace = Pace::new(self);
             let mut left = length;
             while left > 0 {
                 let count = reader.fill_buf()?.len().min(left as usize);
@@ -396,8 +418,9 @@ impl Shared {
             .get("range")
             .and_then(|range| range.strip_prefix("bytes=")?.split('-').next()?.parse().ok())
             .unwrap_or(0);
+        let end = headers.get("range").and_then(|range| range.split_once('-')?.1.parse().ok());
         let if_match = headers.get("if-match").cloned();
-        Ok(Some(Request { operation, key, start, if_match, query, headers, length, body }))
+        Ok(Some(Request { operation, key, start, end, if_match, query, headers, length, body }))
     }
 
     fn respond(&self, request: &Request, fault: &Fault) -> Response {

@@ -34,6 +34,8 @@ const SHIFT: usize = 4_099;
 const PER_CONNECTION: usize = MIB / 4;
 /// Memory for listings, and memory that the allocator keeps.
 const OVERHEAD: usize = 8 * MIB;
+/// The maximum number of threads of a writer that adapts.
+const MOST_THREADS: usize = 20;
 /// How often open connections are counted.
 const LOOK: Duration = Duration::from_millis(10);
 
@@ -126,7 +128,7 @@ fn open(target: &Target, root: &str, scale: &Scale) -> (S3Driver, usize) {
     pairs.retain(|(name, _)| *name != "chunksize");
     pairs.extend([("chunksize", scale.part.to_string()), ("maxmemory", scale.memory.to_string())]);
     let parameters = Parameters::from_pairs(pairs).unwrap();
-    (S3Driver::new(&parameters).unwrap(), parameters.concurrency.get())
+    (S3Driver::new(&parameters).unwrap(), MOST_THREADS)
 }
 
 /// Returns files and their sizes, as reported by a walk.

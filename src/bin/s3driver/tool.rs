@@ -76,11 +76,15 @@ impl Tool {
 impl Bucket {
     /// Returns a transfer whose number of concurrent parts is the option `concurrency`.
     pub(crate) fn transfer(&self) -> Transfer<'_> {
-        self.transfer_with(self.parameters.concurrency)
+        let transfer = Transfer::new(&self.client).part_size(self.parameters.chunk_size);
+        match self.parameters.concurrency {
+            Some(parts) => transfer.concurrency(parts),
+            None => transfer,
+        }
     }
 
     pub(crate) fn transfer_with(&self, parts: NonZeroUsize) -> Transfer<'_> {
-        Transfer::new(&self.client).part_size(self.parameters.chunk_size).concurrency(parts)
+        self.transfer().concurrency(parts)
     }
 
     /// Returns the location of a key of this bucket.

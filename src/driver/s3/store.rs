@@ -5,7 +5,7 @@ use crate::credentials::{Environment, Provider};
 use crate::driver::path::{below, check_path};
 use crate::error::{Error, ErrorKind, Result};
 use crate::observe::Notice;
-use crate::transfer::MemoryLimit;
+use crate::transfer::{MemoryLimit, PartStorage, SpoolFolder};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -28,6 +28,8 @@ pub(crate) struct Store {
     pub(crate) settings: ObjectSettings,
     /// The memory budget for the part buffers and read-ahead of all writers and readers.
     pub(crate) memory: MemoryLimit,
+    /// Where the parts of writers are kept until they have been sent.
+    pub(crate) part_storage: PartStorage,
     pub(crate) parameters: Arc<Parameters>,
     pub(crate) conditional_deletes: ConditionalDeletes,
 }
@@ -94,7 +96,17 @@ impl Store {
                 needs: "the feature log of the crate s3driver",
             });
         }
+        let part_storage = match &parameters.spool {
+            None => PartStorage::Memory,
+            Some(path) => {
+                let folder = SpoolFolder::open(path, client.clock().random()).map_err(|error| {
+                    error.with_kind(ErrorKind::Configuration).with_driver(DRIVER_NAME)
+                })?;
+                PartStorage::Folder(Arc::new(folder))
+            }
+        };
         Ok(Self {
+            part_storage,
             client,
             bucket: parameters.bucket.clone(),
             settings: ObjectSettings {

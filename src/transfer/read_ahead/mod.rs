@@ -5,15 +5,15 @@
 //! has been read and the reader had to wait for the connection, threads fetch ranges ahead, each
 //! with `If-Match` and the first response's ETag. Meanwhile the first connection continues to the
 //! point where they begin, and is then closed. The number of concurrent ranges depends on the speed
-//! that they achieve ([`pace`]).
-mod pace;
+//! that they achieve ([`super::pace`]). If they are not faster than the first connection was, or if
+//! the reader turns out to be slower, one connection continues after the last range.
 mod ranges;
 
 use super::Transfer;
 use super::memory::MemoryLimit;
+use super::pace::{Pace, Probe};
 use crate::client::{ByteRange, Client, Condition, Expected, GetObject, ObjectMeta, ObjectReader};
 use crate::error::{Error, ErrorKind, Result};
-use pace::{Pace, Probe};
 use ranges::{ObjectVersion, RANGE, Ranges};
 use std::fmt;
 use std::io::{self, Read};
@@ -53,6 +53,10 @@ pub struct ReadAhead {
     key: String,
     meta: ObjectMeta,
     source: Source,
+    /// The checksum of the whole object, once it no longer belongs to the first connection.
+    expected: Option<Expected>,
+    /// The offset of the first byte that was requested.
+    offset: u64,
     /// The offset of the next byte in the object.
     at: u64,
     most: NonZeroUsize,
@@ -68,10 +72,7 @@ enum Source {
         ranges: Ranges,
         boundary: u64,
     },
-    Ranges {
-        ranges: Ranges,
-        expected: Option<Expected>,
-    },
+    Ranges(Ranges),
     /// An earlier read has failed, and all further ones fail too.
     Failed,
 }
@@ -105,6 +106,8 @@ impl ReadAhead {
             key: key.to_owned(),
             meta: stream.meta().clone(),
             source: Source::Stream(stream),
+            expected: None,
+            offset,
             at: offset,
             most,
             memory: memory.clone(),
@@ -119,11 +122,11 @@ impl ReadAhead {
 
     /// Reads like [`Read::read`], but returns this crate's error.
     pub fn pull(&mut self, buffer: &mut [u8]) -> Result<usize> {
-        let result = self.step(buffer);
+        let result = self.step(buffer).and_then(|count| self.verified(buffer, count));
         match &result {
             Ok(count) => self.at = self.at.saturating_add(*count as u64),
             // The stream may be read again, and continues where it broke.
-            Err(_) if matches!(self.source, Source::Ranges { .. }) => self.source = Source::Failed,
+            Err(_) if matches!(self.source, Source::Ranges(_)) => self.source = Source::Failed,
             Err(_) => {}
         }
         result
@@ -138,8 +141,9 @@ impl ReadAhead {
             Source::Stream(stream) => {
                 let begun = self.client.clock().instant();
                 let count = stream.pull(buffer)?;
-                let waited = self.client.clock().instant().saturating_duration_since(begun);
-                if let Some(rate) = self.probe.came(count, waited) {
+                let now = self.client.clock().instant();
+                let waited = now.saturating_duration_since(begun);
+                if let Some(rate) = self.probe.came(count, waited, now) {
                     self.fetch_ahead(self.at.saturating_add(count as u64), rate);
                 }
                 Ok(count)
@@ -150,26 +154,30 @@ impl ReadAhead {
                 stream.pull(&mut buffer[..room])
             }
             Source::Both { .. } => self.hand_over(buffer),
-            Source::Ranges { ranges, expected } => {
-                let count = ranges.pull(buffer)?;
-                if let Some(sum) = expected {
-                    sum.update(&buffer[..count]);
-                }
-                // Verified before the last bytes are returned: otherwise the caller could take the
-                // object for complete.
-                match expected
-                    .take_if(|_| self.at.saturating_add(count as u64) == self.meta.size)
-                    .map(Expected::check)
-                {
-                    Some(Err(error)) => Err(self.place(error)),
-                    Some(Ok(())) | None => Ok(count),
-                }
-            }
+            Source::Ranges(ranges) => match ranges.pull(buffer)? {
+                0 if self.at < self.meta.size => self.return_to_one(buffer),
+                count => Ok(count),
+            },
             Source::Failed => Err(self.place(Error::new(
                 ErrorKind::Interrupted,
                 "an earlier read of this object has failed",
             ))),
         }
+    }
+
+    /// Compares the whole object with its checksum before its last bytes are returned: otherwise
+    /// the caller could take the object for complete.
+    fn verified(&mut self, buffer: &[u8], count: usize) -> Result<usize> {
+        let Some(expected) = &mut self.expected else { return Ok(count) };
+        expected.update(buffer.get(..count).unwrap_or_default());
+        if self.at.saturating_add(count as u64) == self.meta.size
+            && let Some(expected) = self.expected.take()
+            && let Err(error) = expected.check()
+        {
+            self.source = Source::Failed;
+            return Err(self.place(error));
+        }
+        Ok(count)
     }
 
     /// Begins to fetch ranges, if enough of the object is left and the memory for them is
@@ -191,7 +199,7 @@ impl ReadAhead {
             etag,
             size: self.meta.size,
         };
-        let pace = Pace::new(self.most, rate, self.client.clock().instant());
+        let pace = Pace::of_ranges(self.most, rate, self.client.clock().instant());
         let Some(ranges) = Ranges::begin(&self.client, object, boundary, pace, &self.memory) else {
             return;
         };
@@ -215,14 +223,25 @@ impl ReadAhead {
             }
             Err(error) => Err(error),
             Ok(count) => {
-                let mut expected = stream.take_expected();
-                if let Some(sum) = &mut expected {
-                    sum.update(&buffer[..count]);
+                // Only the first connection has the checksum of the whole object.
+                if let Some(expected) = stream.take_expected() {
+                    self.expected = Some(expected);
                 }
-                self.source = Source::Ranges { ranges, expected };
+                self.source = Source::Ranges(ranges);
                 Ok(count)
             }
         }
+    }
+
+    /// Continues with one connection after the last range.
+    fn return_to_one(&mut self, buffer: &mut [u8]) -> Result<usize> {
+        let (etag, left) = (self.meta.etag.as_deref(), self.meta.size.saturating_sub(self.at));
+        let range = ByteRange::From(self.at);
+        let stream =
+            self.client.get_same_version(&self.bucket, &self.key, range, etag, Some(left))?;
+        self.probe = Probe::after(self.at.saturating_sub(self.offset));
+        self.source = Source::Stream(stream);
+        self.step(buffer)
     }
 
     fn place(&self, error: Error) -> Error {

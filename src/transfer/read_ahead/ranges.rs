@@ -1,10 +1,10 @@
 //! Ranges of one object, fetched by several threads and returned in order.
-use super::pace::{Bottleneck, Pace};
 use crate::cancel::Cancel;
 use crate::client::{ByteRange, Client};
 use crate::error::{Error, ErrorKind, Result};
 use crate::sync;
 use crate::transfer::memory::{MemoryLimit, Share};
+use crate::transfer::pace::{Bottleneck, Pace};
 use std::collections::VecDeque;
 use std::ops::Range;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard};
@@ -28,7 +28,8 @@ pub(super) struct ObjectVersion {
     pub(super) size: u64,
 }
 
-/// A reader of an object's bytes, from an offset to its end.
+/// A reader of an object's bytes, from an offset to its end, or to the point from which one
+/// connection is sufficient.
 ///
 /// Ranges are begun in order, and only as many as fit the window: memory is [`RANGE`] for each of
 /// them, plus one [`BLOCK`]. After a drop no further range is begun, and the threads end at their
@@ -37,7 +38,6 @@ pub(super) struct ObjectVersion {
 pub(super) struct Ranges {
     shared: Arc<Shared>,
     cancel: Cancel,
-    memory: MemoryLimit,
     pace: Pace,
     /// The block that is being returned, and how much of it already was.
     current: Option<(Block, usize)>,
@@ -50,6 +50,7 @@ pub(super) struct Ranges {
 struct Shared {
     client: Client,
     object: ObjectVersion,
+    memory: MemoryLimit,
     state: Mutex<Fetches>,
     /// Signals the reader that a block or the end of a range has arrived.
     arrived: Condvar,
@@ -66,6 +67,8 @@ struct Fetches {
     ended: u64,
     /// The first byte that does not belong to a range yet.
     next: u64,
+    /// The end of the last range: the size of the object, unless fetching ends earlier.
+    end: u64,
     /// One share for each concurrent range.
     window: Vec<Share>,
     /// Blocks that can be reused.
@@ -99,7 +102,8 @@ enum RangeSupport {
 }
 
 impl Ranges {
-    /// Begins to fetch from `start` on. Returns `None` if no memory or no thread is available.
+    /// Begins to fetch from `start` on. Returns `None` if there is not enough memory for two
+    /// ranges, or no thread: one range at a time is slower than one connection.
     pub(super) fn begin(
         client: &Client,
         object: ObjectVersion,
@@ -108,10 +112,11 @@ impl Ranges {
         memory: &MemoryLimit,
     ) -> Option<Self> {
         let (client, cancel) = client.with_child_cancel();
-        let state = Fetches { next: start, ..Fetches::default() };
+        let state = Fetches { next: start, end: object.size, ..Fetches::default() };
         let shared = Shared {
             client,
             object,
+            memory: memory.clone(),
             state: Mutex::new(state),
             arrived: Condvar::new(),
             room: Condvar::new(),
@@ -119,15 +124,16 @@ impl Ranges {
         let ranges = Self {
             shared: Arc::new(shared),
             cancel,
-            memory: memory.clone(),
             current: None,
             read: 0,
-            bottleneck: Bottleneck::Reader,
+            bottleneck: Bottleneck::Caller,
             pace,
         };
         ranges.resize(ranges.pace.first());
-        let threads = ranges.shared.lock().threads;
-        (threads > 0).then_some(ranges)
+        let state = ranges.shared.lock();
+        let is_faster = state.window.len() > 1 && state.threads > 0;
+        drop(state);
+        is_faster.then_some(ranges)
     }
 
     /// Reports whether the server turned out to ignore ranges and send the whole object.
@@ -135,7 +141,7 @@ impl Ranges {
         self.shared.lock().support == RangeSupport::Missing
     }
 
-    /// Reads the next bytes; returns 0 at the end of the object. The first failure in order is
+    /// Reads the next bytes; returns 0 at the end of the last range. The first failure in order is
     /// returned once everything before it has been read.
     pub(super) fn pull(&mut self, buffer: &mut [u8]) -> Result<usize> {
         if self.current.is_none() {
@@ -159,7 +165,7 @@ impl Ranges {
         let mut state = shared.lock();
         loop {
             let Some(first) = state.begun.front_mut() else {
-                if state.next >= shared.object.size {
+                if state.next >= state.end {
                     return Ok(None);
                 }
                 // No thread ends while there are ranges to begin, so one of them will begin it.
@@ -184,8 +190,14 @@ impl Ranges {
                     let now = shared.client.clock().instant();
                     let (read, bottleneck) =
                         (std::mem::take(&mut self.read), std::mem::take(&mut self.bottleneck));
-                    let window = self.pace.read(read, bottleneck, window, now);
-                    self.resize(window);
+                    match self.pace.after(read, bottleneck, window, now) {
+                        // One connection is sufficient for the rest.
+                        1 => {
+                            shared.lock().end();
+                            shared.room.notify_all();
+                        }
+                        window => self.resize(window),
+                    }
                     state = shared.lock();
                 }
             }
@@ -198,11 +210,10 @@ impl Ranges {
         let mut state = self.shared.lock();
         state.window.truncate(wanted);
         while state.window.len() < wanted {
-            let Some(share) = self.memory.try_take(RANGE) else { break };
+            let Some(share) = self.shared.memory.try_take(RANGE) else { break };
             state.window.push(share);
         }
-        let left =
-            (self.shared.object.size - state.next).div_ceil(RANGE) + state.begun.len() as u64;
+        let left = state.end.saturating_sub(state.next).div_ceil(RANGE) + state.begun.len() as u64;
         let threads = state.window.len().min(usize::try_from(left).unwrap_or(usize::MAX));
         while state.threads < threads {
             let shared = Arc::clone(&self.shared);
@@ -222,8 +233,16 @@ impl Ranges {
 impl Drop for Ranges {
     fn drop(&mut self) {
         self.cancel.cancel();
-        self.shared.lock().end(self.shared.object.size);
+        self.shared.lock().end();
         self.shared.room.notify_all();
+    }
+}
+
+impl Drop for Shared {
+    fn drop(&mut self) {
+        for block in std::mem::take(&mut sync::lock(&self.state).spare) {
+            self.memory.keep(block.bytes);
+        }
     }
 }
 
@@ -255,17 +274,29 @@ impl Shared {
     fn take(&self) -> Option<(u64, Range<u64>)> {
         let mut state = self.lock();
         loop {
-            if state.next >= self.object.size {
+            if state.next >= state.end {
                 return None;
             }
             if state.begun.len() < state.window.len() {
                 let (start, number) = (state.next, state.ended + state.begun.len() as u64);
-                state.next = self.object.size.min(start.saturating_add(RANGE));
+                state.next = state.end.min(start.saturating_add(RANGE));
                 state.begun.push_back(Begun::default());
                 return Some((number, start..state.next));
             }
             state = self.wait(&self.room, state);
         }
+    }
+
+    /// Returns an empty block: a spare one, one that an earlier reader used, or a new one.
+    fn block(&self) -> Block {
+        let mut state = self.lock();
+        if let Some(block) = state.spare.pop() {
+            return block;
+        }
+        state.blocks += 1;
+        drop(state);
+        let bytes = self.memory.reuse(BLOCK).filter(|bytes| bytes.len() == BLOCK);
+        Block { bytes: bytes.unwrap_or_else(|| vec![0; BLOCK]), length: 0 }
     }
 
     fn fetch(&self, number: u64, range: &Range<u64>) -> Result<()> {
@@ -283,7 +314,7 @@ impl Shared {
         }
         let mut left = length;
         while left > 0 {
-            let mut block = self.lock().block();
+            let mut block = self.block();
             let wanted = usize::try_from(left).map_or(BLOCK, |left| left.min(BLOCK));
             while block.length < wanted {
                 match reader.pull(&mut block.bytes[block.length..wanted])? {
@@ -313,13 +344,6 @@ impl Fetches {
         self.begun.get_mut(index)
     }
 
-    fn block(&mut self) -> Block {
-        self.spare.pop().unwrap_or_else(|| {
-            self.blocks += 1;
-            Block { bytes: vec![0; BLOCK], length: 0 }
-        })
-    }
-
     /// Keeps a block for later, unless fewer are needed now.
     fn give_back(&mut self, mut block: Block) {
         if self.blocks > self.window.len() * BLOCKS_PER_RANGE {
@@ -331,8 +355,8 @@ impl Fetches {
     }
 
     /// Ends fetching: no further range is begun.
-    fn end(&mut self, size: u64) {
-        self.next = size;
+    fn end(&mut self) {
+        self.end = self.next;
     }
 }
 
@@ -348,7 +372,7 @@ impl Drop for Fetching<'_> {
         let mut state = self.shared.lock();
         if matches!(self.outcome, Some(Err(_))) {
             // Nothing after this range can ever be returned.
-            state.end(self.shared.object.size);
+            state.end();
         }
         if let Some(begun) = state.of(self.number) {
             begun.outcome = self.outcome.take();

@@ -2,18 +2,21 @@
 //! send them, and a writer for any key that is built on both.
 mod buffer;
 mod cleanup;
+mod content;
 mod layout;
 mod parts;
 mod sender;
+mod spool;
 mod token;
 mod writer;
 
 pub(crate) use buffer::Buffer;
 pub(crate) use cleanup::clean_up;
+pub(crate) use content::{PartContent, PartSlice, PartStorage};
 pub(crate) use layout::Layout;
 pub use layout::PartSizes;
 pub(crate) use parts::{has_content, parts_of};
-pub(super) use sender::SentParts;
-pub(crate) use sender::{Sender, cannot_replace};
+pub(crate) use sender::{Concurrency, Sender, cannot_replace};
+pub(crate) use spool::SpoolFolder;
 pub use token::UploadToken;
 pub use writer::ObjectWriter;

@@ -1,31 +1,49 @@
 //! Threads that send parts, and the buffers that circulate between the writer and these threads.
 use super::buffer::Buffer;
+use super::content::{PartContent, PartStorage};
 use crate::cancel::Cancel;
 use crate::client::{Client, Part, UploadRef};
 use crate::error::{Error, ErrorKind, Result, catch_panic};
 use crate::sync;
-use crate::transfer::memory::MemoryLimit;
+use crate::transfer::memory::{MemoryLimit, Share};
+use crate::transfer::pace::{Bottleneck, Pace, is_limited_by_processor};
 use crate::transfer::parallel::for_each;
+use crate::transfer::sent::{SentBytes, SentParts};
 use std::collections::VecDeque;
 use std::num::NonZeroUsize;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock};
 use std::thread::JoinHandle;
+use std::time::Instant;
 
 /// A sender of the parts of one upload, several at the same time, while its owner fills the next
 /// part.
 ///
 /// Threads are started when they are needed, and end with the sender. The total size of all buffers
-/// is at most (threads + 1) times the chunk size. If a single part is larger than that, parts are
-/// sent one after the other.
+/// is at most (window + 1) times the chunk size, where the window is the number of parts that are
+/// sent at the same time. If a single part is larger than that, parts are sent one after the other.
+/// While the processors limit the throughput, there are only buffers for one part on each of them:
+/// filling a new buffer costs several times as much as filling one that was used before.
 #[derive(Debug)]
 pub(crate) struct Sender {
     shared: Arc<SharedSender>,
     threads: Vec<JoinHandle<()>>,
-    concurrency: NonZeroUsize,
-    /// The maximum total size of all buffers, in bytes.
-    room: u64,
+    storage: PartStorage,
     memory: MemoryLimit,
+}
+
+/// The number of parts of an upload that are sent at the same time.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Concurrency {
+    Exactly(NonZeroUsize),
+    /// As many as increase the throughput while the caller waits, but not more than these.
+    UpTo(NonZeroUsize),
+}
+
+/// The place of one part.
+enum Place {
+    Memory(Share),
+    File,
 }
 
 #[derive(Debug)]
@@ -34,41 +52,48 @@ struct SharedSender {
     cancel: Cancel,
     bucket: String,
     key: String,
+    chunk_size: u64,
     state: Mutex<SendQueue>,
     changed: Condvar,
     /// Whether `state.failure` is set. This can be read without the lock.
     failed: AtomicBool,
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct SendQueue {
     queue: VecDeque<Job>,
     /// The number of parts that are queued or being sent.
     busy: usize,
+    /// The number of parts that may be sent at the same time.
+    window: usize,
+    /// The choice of the window; `None` if it is fixed.
+    pace: Option<Pace>,
+    /// The number of parts that the processors can work on at the same time.
+    processors: usize,
+    /// Whether the processors limited the throughput while the last part was sent.
+    is_limited_by_processor: bool,
+    /// Whether the caller is waiting for a buffer.
+    is_waiting: bool,
+    /// The slower side since the last part was sent.
+    bottleneck: Bottleneck,
     /// The total size of all buffers, in bytes, including those that are being sent.
     held: u64,
     free: Vec<Buffer>,
     sent: Vec<Part>,
-    /// The number and size of the parts sent since the last report.
+    /// Whether bytes are counted while parts are being sent.
+    counting: Counting,
+    /// What was sent since the last report.
     unreported: SentParts,
     failure: Option<FirstFailure>,
     ended: bool,
 }
 
-/// The number of parts that were sent, and their total size in bytes.
-#[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct SentParts {
-    pub(crate) parts: u32,
-    pub(crate) bytes: u64,
-}
-
-impl SentParts {
-    fn add(&mut self, sent: &[Part]) {
-        for part in sent {
-            self.parts = self.parts.saturating_add(1);
-            self.bytes = self.bytes.saturating_add(part.size);
-        }
-    }
+/// Whether the bytes of a part are counted while it is being sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Counting {
+    Bytes,
+    /// The caller does not report progress.
+    Nothing,
 }
 
 #[derive(Debug)]
@@ -93,25 +118,30 @@ impl Sender {
     pub(crate) fn new(
         client: &Client,
         (bucket, key): (&str, &str),
-        concurrency: NonZeroUsize,
+        concurrency: Concurrency,
         chunk_size: u64,
+        storage: &PartStorage,
         memory: &MemoryLimit,
     ) -> Self {
         let (client, cancel) = client.with_child_cancel();
+        let pace = match concurrency {
+            Concurrency::Exactly(_) => None,
+            Concurrency::UpTo(most) => Some(Pace::of_parts(most)),
+        };
         let shared = SharedSender {
             client,
             cancel,
             bucket: bucket.to_owned(),
             key: key.to_owned(),
-            state: Mutex::default(),
+            chunk_size,
+            state: Mutex::new(SendQueue::new(concurrency, pace)),
             changed: Condvar::new(),
             failed: AtomicBool::new(false),
         };
         Self {
             shared: Arc::new(shared),
             threads: Vec::new(),
-            concurrency,
-            room: chunk_size.saturating_mul(concurrency.get() as u64 + 1),
+            storage: storage.clone(),
             memory: memory.clone(),
         }
     }
@@ -124,42 +154,90 @@ impl Sender {
         self.shared.lock().failure()
     }
 
-    /// Returns an empty buffer for a part of `size` bytes. Waits until memory for it is available.
-    pub(crate) fn buffer(&self, size: u64) -> Result<Buffer> {
-        self.buffer_with(Vec::new(), size)
+    /// Counts bytes while parts are being sent, for a caller that reports them.
+    pub(crate) fn count_bytes(&self) {
+        self.shared.lock().counting = Counting::Bytes;
     }
 
-    /// Returns a buffer for a part of `size` bytes that begins with `bytes`. Waits until memory for
-    /// it is available.
-    pub(crate) fn buffer_with(&self, bytes: Vec<u8>, size: u64) -> Result<Buffer> {
+    /// Returns the number of parts that may be sent at the same time.
+    pub(crate) fn window(&self) -> usize {
+        self.shared.lock().window
+    }
+
+    /// Returns the first buffer, for a part of `size` bytes that begins with `content`.
+    pub(crate) fn first_buffer(&self, content: PartContent, size: u64) -> Result<Buffer> {
+        let share = match self.storage {
+            PartStorage::Memory => Some(self.memory.take(size)),
+            PartStorage::Folder(_) => None,
+        };
+        let buffer = Buffer::new(content, size, share)?;
+        self.shared.lock().held += size;
+        Ok(buffer)
+    }
+
+    /// Returns an empty buffer for a part of `size` bytes. Waits until memory for it is available.
+    pub(crate) fn buffer(&self, size: u64) -> Result<Buffer> {
+        self.buffer_with(size, |_| {})
+    }
+
+    /// Like [`Sender::buffer`], but also reports what is sent in the meantime.
+    pub(crate) fn buffer_with(
+        &self,
+        size: u64,
+        mut report: impl FnMut(SentParts),
+    ) -> Result<Buffer> {
         let mut state = self.shared.lock();
         loop {
             state.failure()?;
-            if let Some(mut buffer) = state.free.pop() {
+            if let Some(buffer) = state.free.pop() {
                 if buffer.size() >= size {
-                    if !bytes.is_empty() {
-                        buffer.append(&bytes);
-                    }
                     return Ok(buffer);
                 }
                 // Parts have become larger, so this buffer is too small.
                 state.held -= buffer.size();
                 continue;
             }
-            let share = match state.held {
-                0 => Some(self.memory.take(size)),
-                held if held.saturating_add(size) <= self.room => self.memory.try_take(size),
-                _ => None,
-            };
-            if let Some(share) = share {
-                let buffer = Buffer::new(bytes, size, share)?;
+            let room = state.room(self.shared.chunk_size);
+            if (state.held == 0 || state.held.saturating_add(size) <= room)
+                && let Some(place) = self.place(state.held, size)
+            {
+                let buffer = self.buffer_at(place, size)?;
                 state.held += size;
                 return Ok(buffer);
             }
             // If no buffer is free, all of them are being sent, and each one is returned
             // afterwards.
-            state = self.shared.wait(state);
+            state.bottleneck = Bottleneck::Network;
+            state.is_waiting = true;
+            let sent = std::mem::take(&mut state.unreported);
+            if sent == SentParts::default() {
+                state = self.shared.wait(state);
+            } else {
+                // The caller's code runs without the lock.
+                drop(state);
+                report(sent);
+                state = self.shared.lock();
+            }
+            state.is_waiting = false;
         }
+    }
+
+    /// Returns a place for a part, if there is one. The first part always has a place.
+    fn place(&self, held: u64, size: u64) -> Option<Place> {
+        match (&self.storage, held) {
+            (PartStorage::Folder(_), _) => Some(Place::File),
+            (PartStorage::Memory, 0) => Some(Place::Memory(self.memory.take(size))),
+            (PartStorage::Memory, _) => self.memory.try_take(size).map(Place::Memory),
+        }
+    }
+
+    fn buffer_at(&self, place: Place, size: u64) -> Result<Buffer> {
+        let mut share = match place {
+            Place::Memory(share) => Some(share),
+            Place::File => None,
+        };
+        let memory = share.as_mut().and_then(Share::reuse).unwrap_or_default();
+        Buffer::new(PartContent::new(&self.storage, &self.shared.client, memory)?, size, share)
     }
 
     /// Passes a part to the threads. `replaces` is an existing part with this number that holds the
@@ -176,7 +254,7 @@ impl Sender {
         state.failure()?;
         state.queue.push_back(Job { upload_id: Arc::clone(upload_id), number, buffer, replaces });
         state.busy += 1;
-        let wanted = state.busy.min(self.concurrency.get());
+        let wanted = state.busy.min(state.window);
         drop(state);
         self.shared.changed.notify_all();
         while self.threads.len() < wanted {
@@ -203,11 +281,19 @@ impl Sender {
     /// were passed earlier. `first` is the number of the first part.
     pub(crate) fn send_from(&self, upload_id: &str, first: u32, parts: &[&[u8]]) -> Result<()> {
         let shared = &*self.shared;
-        drop(self.idle()?);
-        let sent = for_each(parts.len(), self.concurrency, &shared.cancel, |index| {
+        let state = self.idle()?;
+        let threads = NonZeroUsize::new(state.window).unwrap_or(NonZeroUsize::MIN);
+        drop(state);
+        let sent = for_each(parts.len(), threads, &shared.cancel, |index| {
             let upload = UploadRef { bucket: &shared.bucket, key: &shared.key, upload_id };
             let number = first.saturating_add(u32::try_from(index).unwrap_or(u32::MAX));
-            shared.client.upload_part(upload, number, parts.get(index).copied().unwrap_or_default())
+            let content = parts.get(index).copied().unwrap_or_default();
+            let part = shared.client.upload_part(upload, number, content)?;
+            // The caller waits for all of these parts.
+            let mut state = shared.lock();
+            state.bottleneck = Bottleneck::Network;
+            state.adapt(part.size, shared.client.clock().instant());
+            Ok(part)
         });
         let mut state = shared.lock();
         match sent {
@@ -233,7 +319,7 @@ impl Sender {
         self.shared.lock().free.push(buffer);
     }
 
-    /// Returns the number and size of the parts that were sent since the last call.
+    /// Returns what was sent since the last call.
     pub(crate) fn take_sent(&self) -> SentParts {
         std::mem::take(&mut self.shared.lock().unreported)
     }
@@ -243,13 +329,13 @@ impl Sender {
         self.finish_with(|_| {})
     }
 
-    /// Like [`Sender::finish`], but also reports the parts that are sent in the meantime.
+    /// Like [`Sender::finish`], but also reports what is sent in the meantime.
     pub(crate) fn finish_with(&self, mut report: impl FnMut(SentParts)) -> Result<Vec<Part>> {
         let mut state = self.shared.lock();
         loop {
             let sent = std::mem::take(&mut state.unreported);
             let is_waiting = state.busy > 0 && state.failure.is_none();
-            if sent.parts > 0 {
+            if sent != SentParts::default() {
                 // The caller's code runs without the lock.
                 drop(state);
                 report(sent);
@@ -305,7 +391,7 @@ impl SharedSender {
     fn work(&self) {
         let mut state = self.lock();
         loop {
-            let Some(mut job) = state.queue.pop_front() else {
+            let Some(mut job) = state.next_job() else {
                 if state.ended {
                     return;
                 }
@@ -313,10 +399,19 @@ impl SharedSender {
                 continue;
             };
             drop(state);
-            let result = catch_panic("a thread that sends parts", || self.upload(&job));
+            let (counted, begun) = (SentBytes::default(), self.client.clock().instant());
+            let result = catch_panic("a thread that sends parts", || self.upload(&job, &counted));
             state = self.lock();
             state.busy -= 1;
-            if state.ended || state.failure.is_some() {
+            let (bytes, now) = (job.buffer.len(), self.client.clock().instant());
+            state.adapt(bytes, now);
+            if let Some(limited) =
+                is_limited_by_processor(bytes, now.saturating_duration_since(begun))
+            {
+                state.is_limited_by_processor = limited;
+            }
+            let is_needed = state.held <= state.room(self.chunk_size);
+            if state.ended || state.failure.is_some() || !is_needed {
                 state.held -= job.buffer.size();
             } else {
                 job.buffer.clear();
@@ -324,7 +419,9 @@ impl SharedSender {
             }
             match result {
                 Ok(parts) => {
-                    state.unreported.add(&parts);
+                    let bytes =
+                        parts.iter().fold(0, |sum: u64, part| sum.saturating_add(part.size));
+                    state.add(parts.len(), counted.advance(bytes));
                     state.sent.extend(parts);
                 }
                 Err(error) => self.fail(&mut state, error),
@@ -333,13 +430,22 @@ impl SharedSender {
         }
     }
 
-    fn upload(&self, job: &Job) -> Result<Vec<Part>> {
+    fn upload(&self, job: &Job, counted: &SentBytes) -> Result<Vec<Part>> {
         let upload = UploadRef { bucket: &self.bucket, key: &self.key, upload_id: &job.upload_id };
-        match (self.client.upload_part(upload, job.number, job.buffer.content()), &job.replaces) {
+        let content = job.buffer.as_slice();
+        let report = |at| {
+            self.lock().add(0, counted.advance(at));
+            self.changed.notify_all();
+        };
+        let counting = self.lock().counting;
+        let sent = match counting {
+            Counting::Nothing => content.send(&self.client, upload, job.number),
+            Counting::Bytes => content.send_reported(&self.client, upload, job.number, &report),
+        };
+        match (sent, &job.replaces) {
             (Err(error), Some(kept)) if cannot_replace(&error) => {
-                let kept_bytes = usize::try_from(kept.size).unwrap_or(usize::MAX);
-                let rest = job.buffer.content().get(kept_bytes..).unwrap_or_default();
-                let next = self.client.upload_part(upload, job.number.saturating_add(1), rest)?;
+                let rest = job.buffer.after(kept.size);
+                let next = rest.send(&self.client, upload, job.number.saturating_add(1))?;
                 Ok(vec![kept.clone(), next])
             }
             (result, _) => result.map(|part| vec![part]),
@@ -359,6 +465,13 @@ impl SharedSender {
     }
 }
 
+/// Returns the number of processors of this process. It is determined once, because that reads
+/// files.
+fn processors() -> usize {
+    static PROCESSORS: OnceLock<usize> = OnceLock::new();
+    *PROCESSORS.get_or_init(|| std::thread::available_parallelism().map_or(1, NonZeroUsize::get))
+}
+
 /// Returns whether `error` means that the server does not allow a part to be replaced. rclone
 /// forwards parts in the order of arrival, and accepts parts of any size.
 pub(crate) fn cannot_replace(error: &Error) -> bool {
@@ -366,6 +479,61 @@ pub(crate) fn cannot_replace(error: &Error) -> bool {
 }
 
 impl SendQueue {
+    fn new(concurrency: Concurrency, pace: Option<Pace>) -> Self {
+        let (Concurrency::Exactly(threads) | Concurrency::UpTo(threads)) = concurrency;
+        Self {
+            queue: VecDeque::new(),
+            busy: 0,
+            window: pace.as_ref().map_or_else(|| threads.get(), Pace::first),
+            pace,
+            processors: processors(),
+            is_limited_by_processor: false,
+            is_waiting: false,
+            bottleneck: Bottleneck::Caller,
+            held: 0,
+            free: Vec::new(),
+            sent: Vec::new(),
+            counting: Counting::Nothing,
+            unreported: SentParts::default(),
+            failure: None,
+            ended: false,
+        }
+    }
+
+    /// Records what was sent.
+    fn add(&mut self, parts: usize, bytes: u64) {
+        let SentParts { parts: parts_before, bytes: bytes_before } = self.unreported;
+        let parts = u32::try_from(parts).unwrap_or(u32::MAX);
+        self.unreported = SentParts {
+            parts: parts_before.saturating_add(parts),
+            bytes: bytes_before.saturating_add(bytes),
+        };
+    }
+
+    /// Returns the maximum total size of all buffers, in bytes.
+    fn room(&self, chunk_size: u64) -> u64 {
+        let most = if self.is_limited_by_processor {
+            self.window.min(self.processors)
+        } else {
+            self.window
+        };
+        chunk_size.saturating_mul((most as u64).saturating_add(1))
+    }
+
+    /// Takes the next part that may be sent now.
+    fn next_job(&mut self) -> Option<Job> {
+        let sending = self.busy.saturating_sub(self.queue.len());
+        if sending < self.window { self.queue.pop_front() } else { None }
+    }
+
+    /// Adapts the window after a part of this size was sent.
+    fn adapt(&mut self, bytes: u64, now: Instant) {
+        if let Some(pace) = &mut self.pace {
+            self.window = pace.after(bytes, self.bottleneck, self.window, now);
+        }
+        self.bottleneck = if self.is_waiting { Bottleneck::Network } else { Bottleneck::Caller };
+    }
+
     fn failure(&mut self) -> Result<()> {
         let Some(failure) = &mut self.failure else { return Ok(()) };
         Err(failure.error.take().unwrap_or_else(|| {

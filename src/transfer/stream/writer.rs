@@ -1,6 +1,7 @@
 //! A writer for objects whose size is not known in advance.
 use super::buffer::Buffer;
 use super::cleanup::clean_up;
+use super::content::{PartSlice, PartStorage};
 use super::layout::{Layout, PartSizes};
 use super::parts::{has_content, parts_of};
 use super::sender::Sender;
@@ -10,7 +11,6 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::transfer::memory::MemoryLimit;
 use crate::transfer::meter::Meter;
 use crate::transfer::{Transfer, Transferred};
-use md5::{Digest as _, Md5};
 use std::collections::BTreeMap;
 use std::fmt;
 use std::io::{self, Read, Write};
@@ -20,8 +20,8 @@ use std::sync::Arc;
 ///
 /// Nothing is sent until a part is full and another byte follows: an object of at most one part is
 /// stored with one PutObject. The parts of a larger object are sent by threads while the caller
-/// writes, with at most (threads + 1) parts in memory: 72 MiB, unless [`Transfer`] is configured
-/// otherwise. Parts become larger in uploads of more than 6,600 parts, so that an object can have 5
+/// writes: at first two at the same time, and more as long as they increase the throughput. At most
+/// (threads + 1) parts are in memory: 72 MiB, unless [`Transfer`] is configured otherwise. Parts become larger in uploads of more than 6,600 parts, so that an object can have 5
 /// TiB.
 ///
 /// [`ObjectWriter::finish`] makes the complete object visible. A writer that is dropped earlier
@@ -183,7 +183,13 @@ impl<'a> ObjectWriter<'a> {
         let client = transfer.client.clone();
         let memory = MemoryLimit::new(None);
         let chunk_size = layout.chunk_size();
-        let sender = Sender::new(&client, (bucket, key), transfer.concurrency, chunk_size, &memory);
+        let concurrency = transfer.writer_concurrency;
+        let storage = PartStorage::Memory;
+        let sender =
+            Sender::new(&client, (bucket, key), concurrency, chunk_size, &storage, &memory);
+        if transfer.progress.is_some() {
+            sender.count_bytes();
+        }
         Self {
             meter: Meter::new(&client, transfer.progress, 0),
             client,
@@ -263,10 +269,10 @@ impl<'a> ObjectWriter<'a> {
                 self.accept(&next)?;
             }
             let buffer = self.room()?;
-            let filled = buffer.content().len();
-            let result = buffer.fill(reader, u64::MAX);
-            let (read, is_full) = (buffer.content().len() - filled, buffer.is_full());
-            self.size = self.size.saturating_add(read as u64);
+            let filled = buffer.len();
+            let result = buffer.fill(reader, u64::MAX)?;
+            let (read, is_full) = (buffer.len() - filled, buffer.is_full());
+            self.size = self.size.saturating_add(read);
             result.map_err(unreadable)?;
             self.report();
             if !is_full {
@@ -281,7 +287,7 @@ impl<'a> ObjectWriter<'a> {
         if content.is_empty() {
             return self.sender.check().map(|()| 0);
         }
-        let taken = self.room()?.append(content);
+        let taken = self.room()?.append(content)?;
         self.size = self.size.saturating_add(taken as u64);
         self.report();
         Ok(taken)
@@ -299,7 +305,10 @@ impl<'a> ObjectWriter<'a> {
         }
         let buffer = match self.buffer.take() {
             Some(buffer) => buffer,
-            None => self.sender.buffer(self.layout.part_size(self.number)?)?,
+            None => {
+                let size = self.layout.part_size(self.number)?;
+                self.sender.buffer_with(size, |sent| self.meter.add(sent))?
+            }
         };
         Ok(self.buffer.insert(buffer))
     }
@@ -319,12 +328,12 @@ impl<'a> ObjectWriter<'a> {
     /// already has it.
     fn send(&mut self) -> Result<()> {
         let Some(buffer) = self.buffer.take() else { return Ok(()) };
-        let content = buffer.content();
-        let is_stored = |part: &Part| {
-            has_content(part, content.len() as u64, || Ok(Md5::digest(content).into()))
-                .unwrap_or(false)
+        let content = buffer.as_slice();
+        let stored = match self.stored.remove(&self.number) {
+            Some(part) if has_content(&part, content.len(), || content.md5())? => Some(part),
+            _ => None,
         };
-        match self.stored.remove(&self.number).filter(is_stored) {
+        match stored {
             Some(part) => {
                 self.meter.part(part.size);
                 self.confirmed.push(part);
@@ -343,9 +352,15 @@ impl<'a> ObjectWriter<'a> {
         self.sender.check()?;
         let (bytes, bucket, key) = (self.size, self.bucket.clone(), self.key.clone());
         let Some(upload_id) = self.upload_id.clone() else {
-            let content = self.buffer.as_ref().map_or(&[][..], Buffer::content);
-            let stored = self.client.put_object(&bucket, &key, content, &self.settings)?;
-            self.meter.part(bytes);
+            let content = self.buffer.as_ref().map_or(PartSlice::EMPTY, Buffer::as_slice);
+            let (client, place) = (&self.client, (&*bucket, &*key));
+            let stored = if self.meter.is_reported() {
+                self.meter.count(bytes, |report| {
+                    content.put_reported(client, place, &self.settings, report)
+                })
+            } else {
+                content.put(client, place, &self.settings)
+            }?;
             return Ok(Transferred { bytes, parts: 1, etag: stored.etag });
         };
         // S3 does not complete an upload without parts, so an empty object consists of an empty

@@ -171,6 +171,30 @@ fn progress_of_a_stream_reaches_its_size() {
         assert_eq!((last.bytes, last.total, last.parts), expected);
         assert!(seen.is_sorted_by_key(|progress| (progress.total, progress.bytes)));
         assert!(seen.iter().all(|progress| progress.bytes <= progress.total));
+        let is_within_a_part = |progress: &Progress| {
+            !progress.bytes.is_multiple_of(PART as u64) && progress.bytes < size as u64 - 7
+        };
+        assert!(size < PART || seen.iter().any(is_within_a_part), "{seen:?}");
+    }
+}
+
+/// Bytes that are sent again count once, and those of a file do as well.
+#[test]
+fn progress_moves_within_the_parts_of_a_file() {
+    let server = server();
+    let client = client(&server);
+    let file = tempfile::NamedTempFile::new().unwrap();
+    for size in [PART, 3 * PART + 7] {
+        std::fs::write(file.path(), bytes(6, 0, size)).unwrap();
+        let seen: Mutex<Vec<Progress>> = Mutex::default();
+        let note = |progress| seen.lock().unwrap().push(progress);
+        let transfer = transfer(&client).progress(&note);
+        transfer.upload_file(file.path(), server.bucket(), "k", &settings()).unwrap();
+        let seen = seen.into_inner().unwrap();
+        assert!(seen.is_sorted_by_key(|progress| progress.bytes));
+        assert_eq!(seen.last().unwrap().bytes, size as u64);
+        let steps = seen.windows(2).map(|pair| pair[1].bytes - pair[0].bytes);
+        assert!(steps.max().unwrap() <= 1 << 20);
     }
 }
 

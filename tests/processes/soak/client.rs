@@ -1,16 +1,20 @@
 //! The operations of the threads through the client.
 
-use super::worker::{BUCKET, Worker};
+use super::driver::PART;
+use super::worker::{ANY_KEY, BUCKET, Worker};
+use crate::support::target::bytes_at;
 use s3driver::client::{
     ByteRange, Condition, CopySource, GetObject, ListObjects, ObjectSettings, Part, UploadRef,
 };
-use s3driver::{ErrorKind, Result};
+use s3driver::transfer::{ObjectWriter, Transfer};
+use s3driver::{Error, ErrorKind, Result};
+use std::io::{Read, Seek, SeekFrom, Write};
 
 impl Worker<'_> {
     pub(crate) fn step_of_client(&mut self) {
         let settings = ObjectSettings::default();
         let key = self.key();
-        match self.dice.roll(13) {
+        match self.dice.roll(17) {
             0..3 => {
                 self.count("PutObject");
                 let content = self.content();
@@ -78,6 +82,8 @@ impl Worker<'_> {
             }
             10 => self.upload(&key),
             11 => self.upload_copies(&key),
+            12..14 => self.write_any_key(),
+            14..16 => self.read_any_key(),
             _ => {
                 self.count("ListObjectsV2");
                 let pages = self
@@ -162,5 +168,75 @@ impl Worker<'_> {
         let upload = UploadRef { bucket: BUCKET, key, upload_id };
         let result = self.client.complete_multipart_upload(upload, parts, &Condition::Always);
         self.changed(key, Some(content), result.map(drop));
+    }
+}
+
+/// The work with keys that no registry has.
+impl Worker<'_> {
+    /// Returns a key with characters that have a meaning in URLs, in XML and in paths.
+    fn any_key(&mut self) -> String {
+        let number = self.dice.roll(3);
+        format!("{ANY_KEY}{}/../\u{e9} +%2F?&<#//\u{1f600}/{number}", self.number)
+    }
+
+    /// Writes an object with a writer: at once, in parts, or in parts with a token, with which the
+    /// upload is continued after a failure.
+    fn write_any_key(&mut self) {
+        let (key, settings) = (self.any_key(), ObjectSettings::default());
+        let transfer = Transfer::new(&self.client).part_size(PART as u64);
+        let kind = self.dice.roll(8);
+        let content = if kind == 0 {
+            bytes_at(self.dice.roll(u64::MAX), 0, PART + 1 + self.dice.roll(9) as usize)
+        } else {
+            self.content()
+        };
+        let write = |mut writer: ObjectWriter<'_>| -> Result<()> {
+            content.chunks(30_011).try_for_each(|piece| writer.write_all(piece))?;
+            writer.finish().map(drop)
+        };
+        let mut writer = transfer.writer(BUCKET, &key, &settings);
+        let result = match kind {
+            1..4 => {
+                self.count("writer of any key, resumable");
+                let Some(token) = self.some(writer.token()) else { return };
+                write(writer).or_else(|error| {
+                    self.allowed(&error);
+                    write(transfer.resume(&token, &settings)?)
+                })
+            }
+            4 => {
+                self.count("writer of any key, aborted");
+                self.some(writer.write_all(&content).map_err(Error::from));
+                self.some(writer.abort());
+                return;
+            }
+            _ => {
+                self.count("writer of any key");
+                write(writer)
+            }
+        };
+        self.changed_any(&key, Some(content), result);
+        // Large objects are not kept, so that the store stays small.
+        if kind == 0 {
+            let deleted = self.client.delete_object(BUCKET, &key, &Default::default());
+            self.changed_any(&key, None, deleted);
+        }
+    }
+
+    /// Reads an object from its beginning, and from somewhere else.
+    fn read_any_key(&mut self) {
+        self.count("reader of any key");
+        let key = self.any_key();
+        let known = self.any.get(&key);
+        let at = self.dice.clone().roll(known.map_or(1, |content| content.len() as u64 + 1));
+        let read = |at: u64| -> Result<Vec<u8>> {
+            let mut object = self.client.open(BUCKET, &key, &GetObject::default())?;
+            object.seek(SeekFrom::Start(at))?;
+            let mut content = Vec::new();
+            object.read_to_end(&mut content)?;
+            Ok(content)
+        };
+        self.compare(&key, known.map(Vec::as_slice), read(0));
+        self.compare(&key, known.map(|content| &content[at as usize..]), read(at));
     }
 }

@@ -14,8 +14,11 @@ pub(crate) const BUCKET: &str = "registry";
 /// The number of keys of a thread: few, so that they are replaced often and the store stays small.
 const KEYS: u64 = 8;
 const LARGEST: u64 = 128 << 10;
+/// The prefix of the keys that are not paths.
+pub(crate) const ANY_KEY: &str = "any of ";
 
 /// A generator of random-looking numbers that are the same in every run.
+#[derive(Clone)]
 pub(crate) struct Dice(u64);
 
 impl Dice {
@@ -72,6 +75,8 @@ pub(crate) struct Worker<'a> {
     pub(crate) prefix: String,
     /// The expected content, by key.
     pub(crate) model: BTreeMap<String, Vec<u8>>,
+    /// The expected content of keys that are not paths.
+    pub(crate) any: BTreeMap<String, Vec<u8>>,
     /// The number of files begun so far; each has a different path.
     pub(crate) begun: u64,
     figures: &'a Figures,
@@ -87,7 +92,18 @@ impl<'a> Worker<'a> {
     ) -> Self {
         let (client, driver, model) = (client.clone(), driver.clone(), BTreeMap::new());
         let (dice, prefix) = (Dice(number << 32), format!("t{number}"));
-        Self { number, client, driver, faulty, dice, prefix, model, begun: 0, figures }
+        Self {
+            number,
+            client,
+            driver,
+            faulty,
+            dice,
+            prefix,
+            model,
+            any: BTreeMap::new(),
+            begun: 0,
+            figures,
+        }
     }
 
     pub(crate) fn step(&mut self) {
@@ -123,6 +139,13 @@ impl<'a> Worker<'a> {
     /// Records that a key was changed to this content, or deleted.
     pub(crate) fn changed(&mut self, key: &str, to: Option<Vec<u8>>, result: Result<()>) {
         self.settle([(key.to_owned(), to)].into(), result);
+    }
+
+    /// Records like [`Worker::changed`], for a key that is not a path.
+    pub(crate) fn changed_any(&mut self, key: &str, to: Option<Vec<u8>>, result: Result<()>) {
+        std::mem::swap(&mut self.model, &mut self.any);
+        self.changed(key, to, result);
+        std::mem::swap(&mut self.model, &mut self.any);
     }
 
     /// Records that these keys changed. After an error each of them may or may not have changed,

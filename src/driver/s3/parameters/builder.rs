@@ -153,13 +153,15 @@ setters! {
         parts.to_string();
     /// Sets the size in bytes up to which an object is copied with one request
     multipart_copy_threshold_size(bytes: u64) => "multipartcopythresholdsize" bytes.to_string();
-    /// Sets the number of threads that send one upload's parts
+    /// Sets the number of threads that send one upload's parts, which otherwise adapts
     concurrency(threads: NonZeroUsize) => "concurrency" threads.to_string();
     /// Sets the maximum number of ranges that one reader fetches at once
     read_ahead(ranges: NonZeroUsize) => "readahead" ranges.to_string();
     /// Sets the memory in bytes for all part buffers and read-ahead; `None` means no limit
     max_memory(bytes: Option<u64>) => "maxmemory"
         bytes.map(|bytes| bytes.to_string()).unwrap_or_default();
+    /// Sets the folder for files that keep the parts of uploads until they are sent
+    spool(folder: impl Into<String>) => "spool" folder.into();
     /// Sets the maximum number of requests in flight
     max_requests(requests: NonZeroUsize) => "maxrequests" requests.to_string();
     /// Sets whether parts may grow to avoid running out of part numbers

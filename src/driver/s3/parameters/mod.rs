@@ -161,13 +161,17 @@ pub struct ParameterValues {
     pub multipart_copy_max_concurrency: NonZeroUsize,
     /// The size in bytes up to which an object is copied with one request: at most 5 GiB.
     pub multipart_copy_threshold_size: u64,
-    /// The number of threads that send the parts of one upload: 1 to 64.
-    pub concurrency: NonZeroUsize,
+    /// The number of threads that send the parts of one upload: 1 to 64. `None` for as many as
+    /// increase the throughput, from 2 up to 20.
+    pub concurrency: Option<NonZeroUsize>,
     /// The maximum number of ranges that one reader fetches at once: 1 to 64.
     pub read_ahead: NonZeroUsize,
     /// The limit in bytes for the part buffers and read-ahead of all writers and readers, at least
     /// one chunk, or `None` for no limit.
     pub max_memory: Option<u64>,
+    /// The folder for files that keep the parts of uploads until they are sent, or `None` to keep
+    /// them in memory.
+    pub spool: Option<PathBuf>,
     /// The maximum number of requests in flight: 1 to 65,535.
     pub max_requests: NonZeroUsize,
     /// How many times a request is sent again after a transient failure: 0 to 100.
@@ -254,12 +258,16 @@ impl Parameters {
                 .count("multipartcopymaxconcurrency", i64::MAX.unsigned_abs())?,
             multipart_copy_threshold_size: options
                 .integer("multipartcopythresholdsize", 0..=MAX_PART_SIZE)?,
-            concurrency: options.count("concurrency", MAX_CONCURRENCY)?,
+            concurrency: match options.text("concurrency") {
+                None => None,
+                Some(_) => Some(options.count("concurrency", MAX_CONCURRENCY)?),
+            },
             read_ahead: options.count("readahead", MAX_CONCURRENCY)?,
             max_memory: match options.text("maxmemory") {
                 None => None,
                 Some(_) => Some(options.integer("maxmemory", chunk_size..=u64::MAX)?),
             },
+            spool: options.text("spool").map(PathBuf::from),
             max_requests: options.count("maxrequests", MAX_REQUESTS)?,
             max_retries: u32::try_from(options.integer("maxretries", 0..=MAX_RETRIES)?)
                 .unwrap_or(u32::MAX),

@@ -102,10 +102,9 @@ options! {
         "the maximum number of parts that are copied at once: 1 or more"
     "multipartcopythresholdsize" Integer "33554432"
         "the size in bytes up to which objects are copied with one request: 0 to 5 GiB"
-    // On two cores with 25 ms to the first byte of a response, more threads did not have any effect
-    // (`cargo bench --bench writer`).
-    "concurrency" Integer "4"
-        "the number of threads that send one upload's parts: 1 to 64"
+    "concurrency" Integer ""
+        "the number of threads that send one upload's parts: 1 to 64; not given: 2, and more, up \
+         to 20, as long as they increase the throughput"
     // With 80 MB/s per connection and 25 ms to the first byte of a response, these fill a link of 1
     // GB/s. The value is an upper limit: a reader begins with one connection and opens more only as
     // long as they increase the throughput (`cargo bench --bench latency`).
@@ -115,6 +114,9 @@ options! {
     "maxmemory" Integer ""
         "the limit in bytes for the part buffers and read-ahead of all writers and readers: \
          `chunksize` or more; not given: no limit"
+    "spool" Text ""
+        "a folder in which unnamed files keep the parts of uploads until they are sent, so that \
+         writers need almost no memory; not given: parts are kept in memory"
     "maxrequests" Integer "256"
         "the maximum number of requests in flight, over all threads; fewer while the server \
          throttles: 1 to 65535"

@@ -24,8 +24,10 @@ use crate::driver::path::{below, check_path};
 use crate::driver::s3::store::{RESERVED, Store};
 use crate::error::{Error, ErrorKind, Result};
 use crate::time::Timestamp;
-use crc_fast::{CrcAlgorithm, checksum};
+use crate::transfer::{PartContent, PartSlice};
+use crc_fast::{CrcAlgorithm, Digest};
 use serde_json::{Value, json};
+use std::io::Read;
 
 /// The end of every checkpoint.
 const MAGIC: &[u8] = b"s3driver";
@@ -78,31 +80,29 @@ pub(crate) enum CommittedFile {
 pub(crate) struct StoredCheckpoint {
     pub(crate) checkpoint: Checkpoint,
     /// The bytes that follow the parts.
-    pub(crate) tail: Vec<u8>,
+    pub(crate) tail: PartContent,
     /// The time when the checkpoint was stored, to the second.
     pub(crate) modified: Option<Timestamp>,
 }
 
 impl Checkpoint {
-    /// Stores the checkpoint and replaces the path's previous one. Afterwards, `tail` has the same
-    /// bytes as before.
+    /// Stores the checkpoint and `tail`, and replaces the path's previous checkpoint.
     pub(super) fn save(
         &self,
         store: &Store,
         client: &Client,
         path: &str,
-        tail: &mut Vec<u8>,
+        tail: PartSlice<'_>,
     ) -> Result<()> {
-        let length = tail.len();
-        self.append_to(&store.key(path), tail);
+        let trailer = self.trailer(&store.key(path), tail)?;
         // The bytes belong to the caller, so they are encrypted and protected like the file. The
         // storage class is not copied, because some classes charge months for an object that exists
         // for minutes.
         let settings = ObjectSettings { storage_class: None, ..store.settings.clone() };
-        let stored =
-            client.put_object(&store.bucket, &checkpoint_key(store, path), tail, &settings);
-        tail.truncate(length);
-        stored.map(drop)
+        let key = checkpoint_key(store, path);
+        let open = |_| -> Box<dyn Read + '_> { Box::new(tail.open().chain(&*trailer)) };
+        let length = tail.len().saturating_add(trailer.len() as u64);
+        client.put_object_replayed(&store.bucket, &key, &open, length, &settings).map(drop)
     }
 
     /// Returns the checkpoint of a path, or `None` if the path does not have one.
@@ -116,11 +116,9 @@ impl Checkpoint {
             reader => reader?,
         };
         let modified = reader.meta().last_modified;
-        let limit =
-            usize::try_from(MAX_PART_SIZE).unwrap_or(usize::MAX).saturating_add(TRAILER_LIMIT);
-        let mut tail = reader.read_all(limit)?;
-        let sound = Self::parse(&tail, &store.key(path)).filter(|(_, _, crc)| *crc == Crc::Match);
-        let Some((checkpoint, length, _)) = sound else {
+        let limit = MAX_PART_SIZE.saturating_add(TRAILER_LIMIT as u64);
+        let mut tail = PartContent::read(&store.part_storage, &store.client, reader, limit)?;
+        let Some((checkpoint, length)) = Self::verified(&tail, &store.key(path))? else {
             let text = "what was kept of an unfinished file is damaged";
             return Err(Error::new(ErrorKind::Integrity, text)
                 .with_bucket(&*store.bucket)
@@ -159,7 +157,22 @@ impl Checkpoint {
         }
     }
 
-    fn append_to(&self, key: &str, tail: &mut Vec<u8>) {
+    /// Returns the checkpoint and the length of its tail, if it is undamaged.
+    fn verified(content: &PartContent, key: &str) -> Result<Option<(Self, u64)>> {
+        let mut end = Vec::new();
+        let before = content.len().saturating_sub(TRAILER_LIMIT as u64);
+        let last = content.slice(before, content.len());
+        last.for_each_piece(|piece| end.extend_from_slice(piece))?;
+        let Some((checkpoint, length, crc)) = Self::parse(&end, key) else { return Ok(None) };
+        let body = content.slice(0, content.len().saturating_sub(SUFFIX as u64));
+        let mut digest = Digest::new(CrcAlgorithm::Crc64Nvme);
+        body.for_each_piece(|piece| digest.update(piece))?;
+        let length = before.saturating_add(length as u64);
+        Ok((digest.finalize() == crc).then_some((checkpoint, length)))
+    }
+
+    /// Returns what follows `tail` in the object.
+    fn trailer(&self, key: &str, tail: PartSlice<'_>) -> Result<Vec<u8>> {
         let Self { upload_id, parts, bytes, chunk_size, file, later, stale_part } = self;
         let mut json = json!({
             "version": 1, "key": key, "upload": upload_id, "parts": parts, "bytes": bytes, "chunk_size": chunk_size,
@@ -175,19 +188,19 @@ impl Checkpoint {
         if let Some(etag) = stale_part {
             json["stale_part"] = Value::from(etag.as_str());
         }
-        let json = json.to_string();
-        // The tail may be as large as a part. Without this reservation, the vector would double its
-        // capacity.
-        tail.reserve_exact(json.len() + SUFFIX);
-        tail.extend_from_slice(json.as_bytes());
-        let crc = checksum(CrcAlgorithm::Crc64Nvme, tail);
-        tail.extend_from_slice(format!("{crc:016x}{:08x}", json.len()).as_bytes());
-        tail.extend_from_slice(MAGIC);
+        let mut trailer = json.to_string().into_bytes();
+        let mut digest = Digest::new(CrcAlgorithm::Crc64Nvme);
+        tail.for_each_piece(|piece| digest.update(piece))?;
+        digest.update(&trailer);
+        let numbers = format!("{:016x}{:08x}", digest.finalize(), trailer.len());
+        trailer.extend_from_slice(numbers.as_bytes());
+        trailer.extend_from_slice(MAGIC);
+        Ok(trailer)
     }
 
-    /// Returns the checkpoint at the end of `content`, the length of the tail before it, and
-    /// whether the CRC matches `content`.
-    fn parse(content: &[u8], key: &str) -> Option<(Self, usize, Crc)> {
+    /// Returns the checkpoint at the end of `content`, the length of the tail before it as far as
+    /// it is in `content`, and the CRC of everything before the suffix.
+    fn parse(content: &[u8], key: &str) -> Option<(Self, usize, u64)> {
         let (body, suffix) = content.split_at_checked(content.len().checked_sub(SUFFIX)?)?;
         let (numbers, magic) = suffix.split_at_checked(SUFFIX - MAGIC.len())?;
         let numbers = str::from_utf8(numbers)
@@ -223,18 +236,8 @@ impl Checkpoint {
             && !upload_id.is_empty()
             && *parts <= MAX_PARTS
             && (1..=MAX_PART_SIZE).contains(chunk_size);
-        let crc =
-            if checksum(CrcAlgorithm::Crc64Nvme, body) == crc { Crc::Match } else { Crc::Mismatch };
         sound.then_some((checkpoint, tail.len(), crc))
     }
-}
-
-/// The result of comparing the stored checksum with the bytes that were read. The two cannot match
-/// if only the end was read.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Crc {
-    Match,
-    Mismatch,
 }
 
 /// Removes a path's checkpoint. Succeeds if the path does not have one.
@@ -278,47 +281,49 @@ mod tests {
         }
     }
 
+    fn stored(checkpoint: &Checkpoint, key: &str, tail: &[u8]) -> Vec<u8> {
+        let trailer = checkpoint.trailer(key, PartSlice::Bytes(tail)).expect("a trailer");
+        [tail, &trailer].concat()
+    }
+
+    fn verified(content: &[u8], key: &str) -> Option<(Checkpoint, u64)> {
+        Checkpoint::verified(&PartContent::from(content.to_vec()), key).expect("in memory")
+    }
+
     #[test]
     fn what_is_written_is_read() {
-        for tail in [&b""[..], b"abc", &[0xff; 1000]] {
-            let mut content = tail.to_vec();
-            checkpoint().append_to("a/b", &mut content);
-            let (read, length, crc) = Checkpoint::parse(&content, "a/b").expect("a checkpoint");
-            assert_eq!((read, length, crc), (checkpoint(), tail.len(), Crc::Match));
-            assert!(Checkpoint::parse(&content, "a/c").is_none(), "belongs to another key");
+        for tail in [&b""[..], b"abc", &[0xff; 1000], &[7; 100_000]] {
+            let content = stored(&checkpoint(), "a/b", tail);
+            let found = verified(&content, "a/b").expect("a checkpoint");
+            assert_eq!(found, (checkpoint(), tail.len() as u64));
+            assert!(verified(&content, "a/c").is_none(), "belongs to another key");
         }
         for file in [CommittedFile::Absent, CommittedFile::Unknown] {
             let later = LaterParts::Count;
             let checkpoint = Checkpoint { file, later, stale_part: None, ..checkpoint() };
-            let mut content = Vec::new();
-            checkpoint.append_to("k", &mut content);
-            assert_eq!(Checkpoint::parse(&content, "k").map(|found| found.0), Some(checkpoint));
+            let content = stored(&checkpoint, "k", b"");
+            assert_eq!(verified(&content, "k").map(|found| found.0), Some(checkpoint));
         }
     }
 
     #[test]
     fn the_end_alone_tells_all_but_the_tail() {
-        let mut content = vec![7; 100];
-        checkpoint().append_to("k", &mut content);
+        let content = stored(&checkpoint(), "k", &[7; 100]);
         let (read, length, _) = Checkpoint::parse(&content[60..], "k").expect("a checkpoint");
         assert_eq!((read, length), (checkpoint(), 40));
     }
 
     #[test]
     fn damage_anywhere_is_seen_and_never_panics() {
-        let mut content = b"tail".to_vec();
-        checkpoint().append_to("k", &mut content);
+        let content = stored(&checkpoint(), "k", b"tail");
+        assert!(verified(&content, "k").is_some());
         for at in 0..content.len() {
             let mut damaged = content.clone();
             damaged[at] ^= 1;
-            let found = Checkpoint::parse(&damaged, "k");
             // Only the bit for the case of a hex digit is meaningless, and an exclusive or by 1
             // never changes it.
-            assert!(!matches!(found, Some((_, _, Crc::Match))), "byte {at}");
-            assert!(
-                !matches!(Checkpoint::parse(&content[..at], "k"), Some((_, _, Crc::Match))),
-                "cut at {at}"
-            );
+            assert!(verified(&damaged, "k").is_none(), "byte {at}");
+            assert!(verified(&content[..at], "k").is_none(), "cut at {at}");
         }
     }
 }

@@ -5,8 +5,7 @@ use crate::driver::s3::parameters::PartSizes;
 use crate::driver::s3::store::Store;
 use crate::error::{Error, ErrorKind, Result};
 use crate::time::Timestamp;
-use crate::transfer;
-use md5::{Digest as _, Md5};
+use crate::transfer::{self, PartContent};
 use std::collections::BTreeMap;
 
 /// The maximum number of unfinished uploads of one key. More of them indicate another problem, so
@@ -24,7 +23,7 @@ pub(super) struct Resumed {
     /// The parts that belong to the file, from the first one on, without a gap.
     pub(super) parts: Vec<Part>,
     /// The bytes that follow `parts`.
-    pub(super) tail: Vec<u8>,
+    pub(super) tail: PartContent,
     /// The part after `parts`, if it holds the first bytes of `tail`. If the last close sent this
     /// part, it holds all of them.
     pub(super) next_part: Option<Part>,
@@ -163,7 +162,7 @@ fn closed(
 ) -> Result<Resumed> {
     let StoredCheckpoint { checkpoint, tail, .. } = stored;
     let next_part = next_part(&parts, &checkpoint).filter(|part| begins(&tail, part)).cloned();
-    if went_on(&parts, &checkpoint, tail.len() as u64, next_part.as_ref()) {
+    if went_on(&parts, &checkpoint, tail.len(), next_part.as_ref()) {
         return Ok(Resumed { kept: Kept::OldCheckpoint, ..never_closed(store, upload_id, parts) });
     }
     let Checkpoint { parts: count, bytes, chunk_size, .. } = checkpoint;
@@ -197,16 +196,17 @@ fn next_part<'a>(parts: &'a BTreeMap<u32, Part>, checkpoint: &Checkpoint) -> Opt
 
 /// Returns whether `part` holds the first bytes of `tail`. On servers that do not allow parts to be
 /// replaced, `part` may come from an earlier close.
-fn begins(tail: &[u8], part: &Part) -> bool {
-    let Some(beginning) = usize::try_from(part.size).ok().and_then(|size| tail.get(..size)) else {
+fn begins(tail: &PartContent, part: &Part) -> bool {
+    if part.size > tail.len() {
         return false;
-    };
+    }
     // ETags that do not look like an MD5 (KMS, some servers) prove nothing.
     let is_md5 = part.etag.len() == 32 && part.etag.bytes().all(|byte| byte.is_ascii_hexdigit());
     if is_md5 {
-        part.etag.eq_ignore_ascii_case(&hex::encode(Md5::digest(beginning)))
+        let md5 = tail.slice(0, part.size).md5();
+        md5.is_ok_and(|md5| part.etag.eq_ignore_ascii_case(&hex::encode(md5)))
     } else {
-        beginning.len() == tail.len()
+        part.size == tail.len()
     }
 }
 
@@ -260,7 +260,7 @@ fn never_closed(store: &Store, upload_id: String, parts: BTreeMap<u32, Part>) ->
     Resumed {
         upload_id,
         parts: run,
-        tail: Vec::new(),
+        tail: PartContent::from(Vec::new()),
         next_part: None,
         stale,
         chunk_size,
