@@ -131,6 +131,6 @@ impl Route for ThroughClient {
         let keys: Vec<String> = (0..count).map(listed_key).collect();
         let keys: Vec<&str> = keys.iter().map(String::as_str).collect();
         keys.chunks(DELETE_OBJECTS_KEYS)
-            .try_for_each(|batch| Ok(self.client.delete_objects(bucket, batch)?))
+            .try_for_each(|batch| Ok(self.client.delete_objects(bucket, batch).map(drop)?))
     }
 }

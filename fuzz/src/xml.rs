@@ -1,7 +1,7 @@
 //! Readers and writers of XML, compared with `roxmltree` and `quick-xml`.
 use crate::parsers::{Element, PARSERS, by_roxmltree, seen_by_parsers};
 use s3driver::sign::encode_component;
-use s3driver::xml::{self, DeleteMode, Error, ErrorDocument, ListBucketResult};
+use s3driver::xml::{self, DeleteMode, Error, ErrorDocument, ListBucketResult, Tag};
 use std::fmt::Write as _;
 
 /// No reader panics, each returns the same result twice, and `roxmltree` also refuses every
@@ -24,6 +24,9 @@ pub fn xml_readers(data: &[u8]) {
     twice(data, xml::list_parts_result);
     twice(data, xml::list_multipart_uploads_result);
     twice(data, xml::delete_result);
+    twice(data, xml::list_versions_result);
+    twice(data, xml::versioning_configuration);
+    twice(data, xml::tagging);
     twice(data, xml::lifecycle_configuration);
     twice(data, xml::location_constraint);
     twice(data, xml::caller_identity);
@@ -243,6 +246,15 @@ pub fn xml_writers(data: &[u8]) {
                     if etag.contains('"') { (*etag).to_owned() } else { format!("\"{etag}\"") };
                 assert_eq!(part.text_of("ETag"), quoted);
             }
+        }
+        let tags: Vec<Tag> = keys.iter().map(|key| Tag::new(*key, *key)).collect();
+        if let Ok(written) = xml::write_tagging(&tags) {
+            let root = parser(&written).expect("well-formed");
+            let set = root.children("TagSet").flat_map(|set| set.children("Tag"));
+            let read: Vec<_> = set.map(|tag| (tag.text_of("Key"), tag.text_of("Value"))).collect();
+            assert!(read.iter().all(|(key, value)| key == value));
+            assert!(read.iter().map(|(key, _)| key).eq(&keys));
+            assert_eq!(xml::tagging(written.as_bytes()).as_ref(), Ok(&tags));
         }
         if let Some(location) = keys.first()
             && let Ok(written) = xml::create_bucket_configuration(location)

@@ -2,7 +2,7 @@
 //! `quick-xml` and themselves.
 use crate::parsers::{Element, seen_by_parsers};
 use crate::xml::escaped;
-use s3driver::xml::{self, CopyResult, Part, Upload};
+use s3driver::xml::{self, CopyResult, Part, Upload, VersionKind};
 use std::fmt::Write as _;
 
 /// An accepted document equals what the parsers read, and does not change if it is written and read
@@ -15,6 +15,7 @@ pub fn xml_results(data: &[u8]) {
     parts(data, &seen);
     uploads(data, &seen);
     deletions(data, &seen);
+    versions(data, &seen);
     completions(data, &seen);
     copies(data, &seen);
     credentials(data, &seen);
@@ -145,8 +146,11 @@ fn deletions(data: &[u8], seen: &[Element]) {
     for root in seen {
         assert!(
             root.children("Deleted")
-                .map(|entry| entry.text_of("Key"))
-                .eq(result.deleted.iter().cloned())
+                .map(|entry| (entry.text_of("Key"), entry.text_of("VersionId")))
+                .eq(result.deleted.iter().map(|deleted| (
+                    deleted.key.clone(),
+                    deleted.version_id.clone().unwrap_or_default()
+                )))
         );
         let errors = root
             .children("Error")
@@ -157,17 +161,72 @@ fn deletions(data: &[u8], seen: &[Element]) {
             e.message.clone()
         ))));
     }
-    let deleted = result.deleted.iter().map(|key| ("Deleted", element("Key", key)));
+    let deleted = result.deleted.iter().map(|deleted| {
+        let marker = deleted.delete_marker.then(|| element("DeleteMarker", "true"));
+        let version = deleted.version_id.as_ref().map(|id| element("VersionId", id));
+        let of_marker = deleted.delete_marker_version_id.as_ref();
+        let of_marker = of_marker.map(|id| element("DeleteMarkerVersionId", id));
+        let parts = [Some(element("Key", &deleted.key)), version, marker, of_marker];
+        ("Deleted", parts.into_iter().flatten().collect::<String>())
+    });
     let errors = result.errors.iter().map(|error| {
         (
             "Error",
             element("Key", &error.key)
+                + &error.version_id.as_ref().map_or(String::new(), |id| element("VersionId", id))
                 + &element("Code", &error.code)
                 + &element("Message", &error.message),
         )
     });
     let text = written("DeleteResult", [], deleted.chain(errors));
     assert_eq!(xml::delete_result(text.as_bytes()).as_ref(), Ok(&result), "{text}");
+}
+
+fn versions(data: &[u8], seen: &[Element]) {
+    let Ok(mut page) = xml::list_versions_result(data) else { return };
+    for root in seen {
+        for (name, kind) in
+            [("Version", VersionKind::Object), ("DeleteMarker", VersionKind::DeleteMarker)]
+        {
+            let entries = root.children(name).map(|entry| entry.text_of("VersionId"));
+            let of_kind = page.versions.iter().filter(|version| version.kind == kind);
+            assert!(entries.eq(of_kind.map(|version| version.version_id.clone())));
+        }
+    }
+    // As in a list of uploads.
+    page.encoding_type = None;
+    page.versions.retain(|version| xml::can_carry(&version.key));
+    page.common_prefixes.retain(|prefix| xml::can_carry(prefix));
+    page.versions.iter_mut().for_each(|version| version.last_modified = None);
+    let versions = page.versions.iter().map(|version| {
+        let mut text = element("Key", &version.key)
+            + &element("VersionId", &version.version_id)
+            + &element("IsLatest", &version.is_latest.to_string());
+        let class = version.storage_class.as_ref();
+        text += &class.map_or(String::new(), |class| element("StorageClass", class));
+        if version.kind == VersionKind::DeleteMarker {
+            return ("DeleteMarker", text);
+        }
+        text += &element("Size", &version.size.to_string());
+        let etag = version.etag.as_ref();
+        text += &etag.map_or(String::new(), |etag| element("ETag", &quoted(etag)));
+        ("Version", text)
+    });
+    let prefixes =
+        page.common_prefixes.iter().map(|prefix| ("CommonPrefixes", element("Prefix", prefix)));
+    let fields = [
+        ("Name", page.name.clone()),
+        ("Prefix", page.prefix.clone()),
+        ("Delimiter", page.delimiter.clone()),
+        ("MaxKeys", page.max_keys.map(|count| count.to_string())),
+        ("IsTruncated", page.is_truncated.map(|truncated| truncated.to_string())),
+        ("KeyMarker", page.key_marker.clone()),
+        ("VersionIdMarker", page.version_id_marker.clone()),
+        ("NextKeyMarker", page.next_key_marker.clone()),
+        ("NextVersionIdMarker", page.next_version_id_marker.clone()),
+    ];
+    let text = written("ListVersionsResult", fields, versions.chain(prefixes));
+    assert_eq!(xml::list_versions_result(text.as_bytes()).as_ref(), Ok(&page), "{text}");
 }
 
 fn completions(data: &[u8], seen: &[Element]) {

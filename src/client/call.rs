@@ -9,7 +9,6 @@ use super::reply::{self, Failed, Reader, Sent};
 use super::request::Call;
 use super::retry::{Retried, Success, may_retry};
 use super::send::{SendError, Target};
-use super::signing::secrets_of;
 use super::step::{self, BodyState, Lesson, Outcome, Refusal, State, Step, Then};
 use super::transport_failure::{Way, named_proxy, transport_error};
 use super::{Client, Inner};
@@ -104,7 +103,8 @@ impl<'a> Attempts<'a> {
         let config = &inner.config;
         let proxy = config.proxy.of(self.located.origin());
         let way = Way { endpoint: &config.endpoint, located: &self.located, proxy };
-        let error = transport_error(failure, Some(way)).redacted(&secrets_of(lease, None, config));
+        let secrets = self.call.secrets_of(lease, None, config);
+        let error = transport_error(failure, Some(way)).redacted(&secrets);
         (error, outcome)
     }
 
@@ -129,7 +129,9 @@ impl<'a> Attempts<'a> {
                     && inner.config.endpoint.may_learn_region(region)
             })
             .and_then(|region| inner.locate(bucket, &region).ok().map(|located| (region, located)));
-        let redirect = redirect.filter(|_| moved);
+        let has_key = self.call.customer_keys().next().is_some();
+        let redirect =
+            redirect.filter(|to| moved && (!has_key || to.origin() == self.located.origin()));
         let server_time = server_time.and_then(|time| inner.believable(time));
         (error, Outcome::Refused(Box::new(Refusal { retry_after, server_time, region, redirect })))
     }
@@ -145,6 +147,8 @@ impl Client {
         accept: impl FnMut(Response, Option<Instant>) -> Result<T>,
     ) -> Result<T> {
         let inner = &*self.inner;
+        let keyed = self.keyed(call);
+        let call = keyed.as_ref().unwrap_or(call);
         let began = inner.is_observed().then(|| inner.config.clock.instant());
         let (number, result) = match Attempts::new(inner, call) {
             Ok(mut attempts) => {
@@ -277,7 +281,8 @@ impl Client {
         let limit = inner.config.timeouts.operation;
         let deadline = call.time_limit.deadline(now, limit);
         attempts.number += 1;
-        attempts.watch = inner.watch(attempts.number, &attempts.located, lease, payload, || now);
+        attempts.watch =
+            inner.watch(attempts.number, (call, &attempts.located), lease, payload, || now);
         let sent = self.send(attempts.target(), lease, payload, deadline);
         if matches!(payload, Payload::Stream { progress, .. } if progress.begun) {
             attempts.state.body = BodyState::Consumed;
@@ -302,7 +307,7 @@ impl Client {
         let deadline = deadline.or_else(|| inner.config.clock.instant().checked_add(limit));
         if is_success(response.status) {
             return accept(response, deadline).map_err(|error| {
-                let error = error.redacted(&secrets_of(lease, signing.signature(), config));
+                let error = error.redacted(&call.secrets_of(lease, signing.signature(), config));
                 attempts.unsettled |= may_retry(&error) || error.kind() == ErrorKind::Cancelled;
                 (error, Outcome::Unanswered)
             });
@@ -311,7 +316,7 @@ impl Client {
         attempts.unsettled |= response.status >= 500;
         let sent = Sent { call, located: &attempts.located, signing: &signing, now: inner.now() };
         let mut failed = Failed::read(response, &sent, deadline);
-        failed.error = failed.error.redacted(&secrets_of(lease, signing.signature(), config));
+        failed.error = failed.error.redacted(&call.secrets_of(lease, signing.signature(), config));
         if failed.lacks_reason(call) && !std::mem::replace(&mut attempts.inquired, true) {
             attempts.number += 1;
             failed = self.inquire(failed, attempts.target(), attempts.number, lease, deadline);
@@ -394,8 +399,10 @@ impl Client {
     /// Redacts an error that was made from a response to `call` after its attempt had succeeded.
     pub(super) fn without_secrets(&self, call: &Call<'_>, error: Error) -> Error {
         let located = self.inner.place_of(call.bucket);
+        let keyed = self.keyed(call);
+        let call = keyed.as_ref().unwrap_or(call);
         match located.and_then(|located| self.lease_for(call, &located)) {
-            Ok(lease) => error.redacted(&secrets_of(&lease, None, &self.inner.config)),
+            Ok(lease) => error.redacted(&call.secrets_of(&lease, None, &self.inner.config)),
             Err(_) => error,
         }
     }

@@ -7,7 +7,7 @@
 use super::endpoint::Endpoint;
 use super::meta::ObjectMeta;
 use super::request::Call;
-use super::values::Checksum;
+use super::values::{Checksum, ChecksumAlgorithm};
 use crate::error::{Error, ErrorKind, Result};
 use crate::sign::chunked;
 use crate::transport::Response;
@@ -54,13 +54,9 @@ impl Algorithm {
     }
 
     pub(super) const fn header(self) -> &'static str {
-        match self {
-            Self::Crc32 => "x-amz-checksum-crc32",
-            Self::Sha1 => "x-amz-checksum-sha1",
-            Self::Sha256 => "x-amz-checksum-sha256",
-            Self::Crc32c => "x-amz-checksum-crc32c",
-            Self::Crc64Nvme => "x-amz-checksum-crc64nvme",
-            Self::Md5 => "content-md5",
+        match self.public() {
+            Some(algorithm) => algorithm.header(),
+            None => "content-md5",
         }
     }
 
@@ -73,6 +69,18 @@ impl Algorithm {
             Self::Crc64Nvme => "CRC64NVME",
             Self::Md5 => "MD5",
         }
+    }
+
+    /// Returns the public name of an algorithm whose checksums S3 stores; MD5 is not one of them.
+    pub(super) const fn public(self) -> Option<ChecksumAlgorithm> {
+        Some(match self {
+            Self::Crc32 => ChecksumAlgorithm::Crc32,
+            Self::Crc32c => ChecksumAlgorithm::Crc32c,
+            Self::Crc64Nvme => ChecksumAlgorithm::Crc64Nvme,
+            Self::Sha1 => ChecksumAlgorithm::Sha1,
+            Self::Sha256 => ChecksumAlgorithm::Sha256,
+            Self::Md5 => return None,
+        })
     }
 
     /// Returns the number of bytes of a value.

@@ -97,6 +97,7 @@ pub struct Config {
     pub(super) payload: PayloadSigning,
     pub(super) checksum: Checksum,
     pub(super) request_payer: RequestPayer,
+    pub(super) expected_bucket_owner: Option<String>,
     pub(super) session_auth: SessionAuth,
     pub(super) verification: TlsVerification,
     pub(super) trust_store: TrustStore,
@@ -146,6 +147,7 @@ impl Config {
             payload: PayloadSigning::Auto,
             checksum: Checksum::Auto,
             request_payer: RequestPayer::BucketOwner,
+            expected_bucket_owner: None,
             session_auth: SessionAuth::Enabled,
             verification: TlsVerification::Full,
             trust_store: TrustStore::Mozilla,
@@ -223,6 +225,16 @@ impl Config {
     #[must_use]
     pub const fn request_payer(mut self, payer: RequestPayer) -> Self {
         self.request_payer = payer;
+        self
+    }
+    /// Names the account that should own every bucket, by its 12 digits
+    /// ([AWS](https://docs.aws.amazon.com/AmazonS3/latest/userguide/bucket-owner-condition.html)).
+    /// S3 refuses requests to buckets of other accounts with
+    /// [`ErrorKind::AccessDenied`](crate::ErrorKind::AccessDenied). Presigned URLs do not contain
+    /// the condition.
+    #[must_use]
+    pub fn expected_bucket_owner(mut self, account: impl Into<String>) -> Self {
+        self.expected_bucket_owner = Some(account.into());
         self
     }
     /// Chooses how requests to directory buckets are authorized.

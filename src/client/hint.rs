@@ -5,6 +5,7 @@ use super::request::Call;
 use crate::error::{Error, ErrorKind};
 use crate::net::aws::Partition;
 use crate::time::Timestamp;
+use crate::transport::Response;
 
 /// When a request is refused and the clocks differ by more than this many seconds, the error says
 /// so. Servers refuse beyond 900 seconds; no response of a small operation takes as long as this.
@@ -27,6 +28,14 @@ pub(super) enum BodySignature {
     Covered,
     /// `UNSIGNED-PAYLOAD`.
     Unsigned,
+}
+
+/// Returns a hint for a key or a version that is a delete marker.
+pub(super) fn of_delete_marker(response: &Response) -> Option<String> {
+    response.header("x-amz-delete-marker").filter(|is| is.eq_ignore_ascii_case("true"))?;
+    let hint = "the object was deleted and left a delete marker: list its versions to find the \
+                earlier ones";
+    Some(hint.to_owned())
 }
 
 /// Returns a hint that says what to do about a refusal, if that is known.

@@ -8,7 +8,6 @@ use super::observed::Ending;
 use super::reply::{Failed, Sent};
 use super::request::Call;
 use super::send::{SendError, Target};
-use super::signing::secrets_of;
 use super::transport_failure::transport_error;
 use crate::credentials::Lease;
 use crate::error::{Error, ErrorKind};
@@ -23,7 +22,10 @@ fn question<'a>(call: &Call<'a>) -> Call<'a> {
     if call.key.is_empty() {
         question.query("list-type", "2").query("max-keys", "1")
     } else {
-        question.header("range", "bytes=0-0")
+        let mut question = question.header("range", "bytes=0-0");
+        question.headers.extend(call.object_key_headers());
+        question.query.extend(call.query.iter().filter(|(name, _)| name == "versionId").cloned());
+        question
     }
 }
 
@@ -42,7 +44,7 @@ impl Client {
         let call = question(target.call);
         let inner = &*self.inner;
         let now = || inner.config.clock.instant();
-        let mut watch = inner.watch(number, target.located, lease, &Payload::Empty, now);
+        let mut watch = inner.watch(number, (&call, target.located), lease, &Payload::Empty, now);
         let trace = watch.as_ref().map(|watch| Arc::clone(watch.trace()));
         let target = Target { call: &call, trace: trace.as_ref(), ..target };
         let sent = self.send(target, lease, &mut Payload::Empty, deadline);
@@ -59,7 +61,7 @@ impl Client {
             Ok(sent) => sent,
             Err(SendError::NotSent(_)) => return failed,
             Err(SendError::Failed(failure)) => {
-                let secrets = secrets_of(lease, None, &inner.config);
+                let secrets = call.secrets_of(lease, None, &inner.config);
                 report(Some(&transport_error(failure, None).redacted(&secrets)));
                 return failed;
             }
@@ -73,7 +75,7 @@ impl Client {
             Sent { call: &call, located: target.located, signing: &signing, now: self.inner.now() };
         let mut found = Failed::read(response, &sent, deadline);
         found.error =
-            found.error.redacted(&secrets_of(lease, signing.signature(), &self.inner.config));
+            found.error.redacted(&call.secrets_of(lease, signing.signature(), &self.inner.config));
         report(Some(&found.error));
         // A range of an empty object, or a server that has just failed, explains nothing.
         let telling = !matches!(

@@ -61,7 +61,7 @@ pub(crate) fn has_prefix(key: &str, prefix: &str) -> bool {
     prefix.is_empty() || key.starts_with(prefix)
 }
 
-fn filled(text: &str) -> Option<&str> {
+pub(super) fn filled(text: &str) -> Option<&str> {
     (!text.is_empty()).then_some(text)
 }
 
@@ -146,7 +146,7 @@ impl Client {
     fn pages_of_objects(&self, bucket: &str, mut request: ListObjects) -> Pages<ListBucketResult> {
         let (client, bucket) = (self.clone(), Arc::<str>::from(bucket));
         let place = Arc::clone(&bucket);
-        let mut start = StartAfter { key: request.start_after.clone(), is_ignored: false };
+        let mut start = StartAfter::new(&request.start_after);
         // A listing without order has no start, which AWS does not accept for directory buckets.
         if BucketKind::of(&bucket).is_ok_and(|kind| !kind.lists_in_order()) {
             request.start_after.clear();
@@ -200,22 +200,24 @@ impl Client {
             Payload::Empty,
             (xml::page_of_objects, xml::MAX_LISTING_BYTES),
         )?;
-        let mut keys = page.contents.iter().map(|object| &object.key).chain(&page.common_prefixes);
-        // The caller may be about to delete the listed keys, or to conclude that a directory is
-        // empty.
-        match keys.find(|key| !has_prefix(key, prefix)) {
-            None => Ok(page),
-            Some(key) => {
-                let text = format!(
-                    "the listing below \"{}\" holds the foreign key \"{}\"",
-                    shown(prefix),
-                    shown(key)
-                );
-                let hint = "the server ignores the prefix, or encodes keys without saying so";
-                Err(call.place(Error::new(ErrorKind::Protocol, text)).with_hint(hint))
-            }
-        }
+        let keys = page.contents.iter().map(|object| &object.key).chain(&page.common_prefixes);
+        check_prefix(call, prefix, keys)?;
+        Ok(page)
     }
+}
+
+/// Checks that the keys of a page have the prefix: the caller may be about to delete them, or to
+/// conclude that a directory is empty.
+pub(super) fn check_prefix<'k>(
+    call: &Call<'_>,
+    prefix: &str,
+    mut keys: impl Iterator<Item = &'k String>,
+) -> Result<()> {
+    let Some(key) = keys.find(|key| !has_prefix(key, prefix)) else { return Ok(()) };
+    let text =
+        format!("the listing below \"{}\" holds the foreign key \"{}\"", shown(prefix), shown(key));
+    let hint = "the server ignores the prefix, or encodes keys without saying so";
+    Err(call.place(Error::new(ErrorKind::Protocol, text)).with_hint(hint))
 }
 
 impl Page for ListBucketResult {
@@ -257,7 +259,7 @@ fn next_page(page: &ListBucketResult, seen: &mut Seen) -> Follow<Next> {
 }
 
 /// The key after which a listing starts, for servers that ignore it.
-struct StartAfter {
+pub(super) struct StartAfter {
     /// Empty if the listing starts with the first key.
     key: String,
     /// Whether a key was listed that comes before the start in any order.
@@ -265,29 +267,42 @@ struct StartAfter {
 }
 
 impl StartAfter {
+    pub(super) fn new(key: &str) -> Self {
+        Self { key: key.to_owned(), is_ignored: false }
+    }
+
     /// Removes the entries up to the key.
+    fn apply_to(&mut self, page: &mut ListBucketResult) {
+        self.retain(&mut page.contents, |object| &object.key, &mut page.common_prefixes);
+    }
+
+    /// Removes the entries and the prefixes up to the key.
     ///
     /// S3 sorts keys by their bytes, and servers with a tree (SeaweedFS) component by component. A
     /// server that honours the parameter is right in its own order, so a key is only removed if it
     /// comes before the start in both orders; once there was such a key, the server ignores the
     /// parameter, and the order of bytes decides.
-    fn apply_to(&mut self, page: &mut ListBucketResult) {
+    pub(super) fn retain<T>(
+        &mut self,
+        entries: &mut Vec<T>,
+        key_of: impl Fn(&T) -> &str,
+        prefixes: &mut Vec<String>,
+    ) {
         if self.key.is_empty() {
             return;
         }
         let start = self.key.as_str();
         let follows = |key: &str| start < key;
         let follows_in_a_tree = |key: &str| start.split('/').lt(key.split('/'));
-        self.is_ignored |= page
-            .contents
-            .iter()
-            .any(|object| !follows(&object.key) && !follows_in_a_tree(&object.key));
+        let is_before = |key: &str| key != start && !follows(key) && !follows_in_a_tree(key);
+        self.is_ignored |= entries.iter().map(&key_of).any(is_before);
         let is_ignored = self.is_ignored;
-        page.contents.retain(|object| {
-            follows(&object.key) || (!is_ignored && follows_in_a_tree(&object.key))
+        entries.retain(|entry| {
+            let key = key_of(entry);
+            follows(key) || (!is_ignored && follows_in_a_tree(key))
         });
         // Keys after the start may lie below a prefix that the start begins with.
-        page.common_prefixes.retain(|prefix| {
+        prefixes.retain(|prefix| {
             start.starts_with(&**prefix)
                 || follows(prefix)
                 || (!is_ignored && follows_in_a_tree(prefix))
@@ -315,7 +330,7 @@ mod tests {
     }
 
     fn kept(start: &str, pages: &[&[&str]]) -> Vec<String> {
-        let mut filter = StartAfter { key: start.to_owned(), is_ignored: false };
+        let mut filter = StartAfter::new(start);
         let keys = pages.iter().flat_map(|keys| {
             let mut page = page(keys, &[]);
             filter.apply_to(&mut page);
@@ -342,7 +357,7 @@ mod tests {
 
     #[test]
     fn prefixes_with_keys_after_the_start_stay() {
-        let mut filter = StartAfter { key: "b/m".to_owned(), is_ignored: false };
+        let mut filter = StartAfter::new("b/m");
         let mut page = page(&["a"], &["a/", "b/", "b-/", "c/"]);
         filter.apply_to(&mut page);
         assert_eq!(

@@ -1,6 +1,7 @@
 //! The description of an object in a response, and the notation of ETags.
 use super::endpoint::BucketKind;
 use super::range::number;
+use super::values::{ChecksumAlgorithm, ChecksumType, Word as _};
 use crate::time::Timestamp;
 use crate::transport::Response;
 use base64::Engine as _;
@@ -39,8 +40,26 @@ pub struct ObjectMeta {
     pub encryption: Option<String>,
     /// `x-amz-server-side-encryption-aws-kms-key-id`.
     pub kms_key_id: Option<String>,
+    /// `x-amz-server-side-encryption-bucket-key-enabled`: whether the object is encrypted with an S3
+    /// Bucket Key.
+    pub bucket_key_enabled: Option<bool>,
+    /// `x-amz-server-side-encryption-customer-algorithm`, if the object is encrypted with a key
+    /// that the request has to contain.
+    pub customer_algorithm: Option<String>,
+    /// `x-amz-server-side-encryption-customer-key-md5`: the MD5 of that key, in base64.
+    pub customer_key_md5: Option<String>,
     /// `x-amz-website-redirect-location`.
     pub website_redirect: Option<String>,
+    /// The checksums that the server stores, if the request had
+    /// [`ChecksumMode::Enabled`](super::ChecksumMode::Enabled).
+    pub checksums: Vec<StoredChecksum>,
+    /// The number of parts that the object was uploaded in: `x-amz-mp-parts-count`, which S3 only
+    /// sends for requests with a part number, or otherwise the number at the end of the ETag.
+    pub part_count: Option<u64>,
+    /// `x-amz-missing-meta`: the number of metadata entries that are not valid in a header.
+    pub missing_metadata: Option<u64>,
+    /// `x-amz-archive-status`: the archive tier of an object in Intelligent-Tiering.
+    pub archive_status: Option<String>,
     /// `x-amz-restore`: the state of an archived object that is, or is being, restored.
     pub restore: Option<String>,
     /// `x-amz-expiration`: when a lifecycle rule removes the object, and the rule.
@@ -55,19 +74,50 @@ pub struct ObjectMeta {
     pub legal_hold: Option<String>,
     /// `x-amz-tagging-count`.
     pub tag_count: Option<u64>,
+    /// The version that the request named, which is not sent for the current one.
+    pub(crate) requested_version: Option<String>,
     /// Whether the headers show an encryption under which ETags are not MD5s.
     pub(crate) has_opaque_etag: bool,
     /// The CRC-64/NVME of the whole object, if the server stores one and it was requested.
     pub(crate) crc64nvme: Option<u64>,
 }
 
+/// A checksum that the server stores with an object.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct StoredChecksum {
+    /// The algorithm.
+    pub algorithm: ChecksumAlgorithm,
+    /// The value in base64. A [composite](ChecksumType::Composite) one may end with a dash and the
+    /// number of parts.
+    pub value: String,
+    /// The bytes that the checksum covers.
+    pub checksum_type: ChecksumType,
+}
+
+impl StoredChecksum {
+    /// Returns the checksum, whose type is recognised by the dash if the server does not state it.
+    pub(super) fn new(algorithm: ChecksumAlgorithm, value: &str, stated: Option<&str>) -> Self {
+        let is_composite = match stated {
+            Some(stated) => stated.eq_ignore_ascii_case(ChecksumType::Composite.as_str()),
+            None => value.contains('-'),
+        };
+        let checksum_type =
+            if is_composite { ChecksumType::Composite } else { ChecksumType::FullObject };
+        Self { algorithm, value: value.to_owned(), checksum_type }
+    }
+}
+
 impl ObjectMeta {
     pub(super) fn of(response: &Response, size: u64) -> Self {
         let text = |name: &str| response.header(name).map(str::to_owned);
         let date = |name: &str| response.header(name).and_then(Timestamp::parse_http_date);
+        let count = |name: &str| response.header(name).and_then(number);
+        let etag = etag_of(response);
+        let parts = count("x-amz-mp-parts-count").or_else(|| parts_of(etag.as_deref()?));
         Self {
             size,
-            etag: etag_of(response),
+            etag,
             last_modified: date("last-modified"),
             content_type: text("content-type"),
             content_encoding: text("content-encoding"),
@@ -85,6 +135,15 @@ impl ObjectMeta {
                 .collect(),
             encryption: text("x-amz-server-side-encryption"),
             kms_key_id: text("x-amz-server-side-encryption-aws-kms-key-id"),
+            bucket_key_enabled: response
+                .header("x-amz-server-side-encryption-bucket-key-enabled")
+                .map(|value| value.eq_ignore_ascii_case("true")),
+            customer_algorithm: text("x-amz-server-side-encryption-customer-algorithm"),
+            customer_key_md5: text("x-amz-server-side-encryption-customer-key-md5"),
+            checksums: checksums_of(response),
+            part_count: parts,
+            missing_metadata: count("x-amz-missing-meta"),
+            archive_status: text("x-amz-archive-status"),
             website_redirect: text("x-amz-website-redirect-location"),
             restore: text("x-amz-restore"),
             expiration: text("x-amz-expiration"),
@@ -94,13 +153,19 @@ impl ObjectMeta {
                 .header("x-amz-object-lock-retain-until-date")
                 .and_then(Timestamp::parse_iso8601),
             legal_hold: text("x-amz-object-lock-legal-hold"),
-            tag_count: response.header("x-amz-tagging-count").and_then(number),
+            tag_count: count("x-amz-tagging-count"),
+            requested_version: None,
             has_opaque_etag: has_opaque_etag(response.headers()),
             crc64nvme: response
                 .header("x-amz-checksum-crc64nvme")
                 .and_then(|text| BASE64.decode(text).ok())
                 .and_then(|bytes| Some(u64::from_be_bytes(bytes.try_into().ok()?))),
         }
+    }
+
+    /// Identifies the content that the response described, for further requests.
+    pub(crate) fn same(&self) -> SameContent<'_> {
+        SameContent { etag: self.etag.as_deref(), version_id: self.requested_version.as_deref() }
     }
 
     /// Returns the metadata of an object in `bucket`, whose kind may determine that ETags are not
@@ -116,6 +181,25 @@ impl ObjectMeta {
             self.encryption.as_deref().is_none_or(|name| name.eq_ignore_ascii_case("AES256"));
         self.etag.as_deref().filter(|_| own_keys && !self.has_opaque_etag).and_then(md5_of)
     }
+}
+
+/// The content that several requests read.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct SameContent<'a> {
+    /// The ETag that the content must have.
+    pub(crate) etag: Option<&'a str>,
+    /// The version to request; `None` for the current one.
+    pub(crate) version_id: Option<&'a str>,
+}
+
+/// Returns the checksums in the headers of a response.
+fn checksums_of(response: &Response) -> Vec<StoredChecksum> {
+    let stated = response.header("x-amz-checksum-type");
+    let found = ChecksumAlgorithm::WORDS.iter().filter_map(|(algorithm, _)| {
+        let value = response.header(algorithm.header())?;
+        Some(StoredChecksum::new(*algorithm, value, stated))
+    });
+    found.collect()
 }
 
 /// Returns whether the headers of a request or a response show an encryption for which ETags are

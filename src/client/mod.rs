@@ -30,6 +30,7 @@ mod certificate;
 mod checksum;
 mod condition;
 mod config;
+mod customer_key;
 mod delete;
 pub mod endpoint;
 mod entries;
@@ -42,6 +43,7 @@ mod hint;
 mod history;
 mod inquiry;
 mod kept_key;
+mod keyed;
 mod learnt;
 mod listing;
 mod meta;
@@ -68,12 +70,16 @@ mod settings;
 mod signing;
 mod step;
 mod store;
+mod tags;
 mod transport_failure;
 pub(crate) mod values;
+mod versions;
 
 pub use crate::net::proxy::Proxy;
 pub use crate::transport::{TlsVerification, TrustStore};
-pub use crate::xml::Part;
+pub use crate::xml::{
+    DeletedObject, ObjectIdentifier, ObjectVersion, Part, Tag, VersionKind, Versioning,
+};
 pub(crate) use body::BodyUse;
 pub use bucket::{BucketInfo, BucketName};
 pub(crate) use checksum::Expected;
@@ -81,13 +87,15 @@ pub use condition::Condition;
 #[cfg(test)]
 pub(crate) use config::MAX_REQUESTS;
 pub use config::{Config, Timeouts};
+pub use customer_key::CustomerKey;
 pub use delete::{DELETE_OBJECTS_KEYS, DeleteObject};
 pub use endpoint::{Addressing, ArnRegions, BucketKind, Endpoint, Scheme, Variant};
 pub use entries::Entries;
 pub use fallback::lacks_operation;
 pub use listing::ListObjects;
 pub(crate) use listing::has_prefix;
-pub use meta::ObjectMeta;
+pub(crate) use meta::SameContent;
+pub use meta::{ObjectMeta, StoredChecksum};
 pub use multipart::{CompletedUpload, MAX_PART_SIZE, MAX_PARTS, MIN_PART_SIZE, UploadRef};
 pub use object::CopySource;
 pub use pages::Pages;
@@ -100,9 +108,10 @@ pub(crate) use roots::read_roots;
 pub use settings::ObjectSettings;
 pub use store::PutResult;
 pub use values::{
-    CannedAcl, Checksum, Encryption, PayloadSigning, RequestPayer, SessionAuth, SignatureVersion,
-    StorageClass,
+    BucketKey, CannedAcl, Checksum, ChecksumAlgorithm, ChecksumMode, ChecksumType, Encryption,
+    PayloadSigning, RequestPayer, SessionAuth, SignatureVersion, StorageClass,
 };
+pub use versions::VersionSelector;
 
 use crate::cancel::Cancel;
 use crate::clock::Clock;
@@ -120,6 +129,8 @@ use std::time::Duration;
 pub struct Client {
     inner: Arc<Inner>,
     cancel: Option<Cancel>,
+    /// The key that objects are stored and read with, if it is the caller's.
+    customer_key: Option<CustomerKey>,
 }
 
 struct Inner {
@@ -183,13 +194,20 @@ impl Client {
     /// Creates a client. It does not open connections or request credentials yet.
     ///
     /// # Errors
-    /// [`ErrorKind::Configuration`] if the certificates or the user agent are not valid.
+    /// [`ErrorKind::Configuration`] if the certificates, the user agent or the expected owner of the
+    /// buckets are not valid.
     pub fn new(config: Config) -> Result<Self> {
         let config = config.with_chain();
         let transport = Transport::new(config.transport_options())
             .map_err(|error| Error::new(ErrorKind::Configuration, error.0))?;
         if !config.user_agent.bytes().all(|b| b == b' ' || b.is_ascii_graphic()) {
             let text = "the user agent may hold visible ASCII characters and spaces only";
+            return Err(Error::new(ErrorKind::Configuration, text));
+        }
+        if let Some(account) = &config.expected_bucket_owner
+            && !(account.len() == 12 && account.bytes().all(|b| b.is_ascii_digit()))
+        {
+            let text = "the expected owner of the buckets is not an account: it has 12 digits";
             return Err(Error::new(ErrorKind::Configuration, text));
         }
         let inner = Inner {
@@ -209,14 +227,14 @@ impl Client {
             redaction: redaction::Redaction::default(),
             config,
         };
-        Ok(Self { inner: Arc::new(inner), cancel: None })
+        Ok(Self { inner: Arc::new(inner), cancel: None, customer_key: None })
     }
 
     /// Returns a clone whose operations end when `cancel` is cancelled, even while they are blocked
     /// in a read or a write.
     #[must_use]
     pub fn with_cancel(&self, cancel: &Cancel) -> Self {
-        Self { inner: Arc::clone(&self.inner), cancel: Some(cancel.clone()) }
+        Self { cancel: Some(cancel.clone()), ..self.clone() }
     }
 
     /// Returns a clone with its own token, which is also cancelled with the client's, for work on

@@ -3,15 +3,16 @@ use super::Client;
 use super::body::{Payload, Reopen};
 use super::condition::Condition;
 use super::entries::Entries;
-use super::meta::{has_opaque_etag, md5_of, parts_of};
+use super::meta::{ObjectMeta, has_opaque_etag, md5_of, parts_of};
 use super::object::CopySource;
 use super::outcome::{Ended, Found, Wanted, check_names, may_have_happened, outcome_unknown};
 use super::pages::{Follow, Page, Pages, Seen};
-use super::reply::{Reader, read_document, read_what_is_said};
+use super::reply::{Reader, Said, read_document, read_what_is_said};
 use super::request::{Call, Recheck, TimeLimit, object_call};
 use super::settings::ObjectSettings;
 use super::store::{Content, Etag};
 use crate::error::{Error, ErrorKind, Result};
+use crate::transport::Response;
 use crate::xml::{self, ListMultipartUploadsResult, ListPartsResult, Part, Upload};
 use md5::{Digest as _, Md5};
 use std::ops::Range;
@@ -42,6 +43,15 @@ pub struct UploadRef<'a> {
 pub struct CompletedUpload {
     /// Without quotes; `None` if the server never returns it.
     pub etag: Option<String>,
+    /// The version that was created, in a bucket with versions.
+    pub version_id: Option<String>,
+}
+
+impl CompletedUpload {
+    /// Describes a completed upload by the object that a look at its key found.
+    fn seen(meta: ObjectMeta) -> Self {
+        Self { etag: meta.etag, version_id: meta.version_id }
+    }
 }
 
 impl Client {
@@ -64,7 +74,8 @@ impl Client {
         if let Some(algorithm) = self.inner.checksum {
             call = algorithm.announce_in(call);
         }
-        let opaque = has_opaque_etag(call.headers.iter().map(|(name, value)| (&**name, &**value)));
+        let opaque = self.customer_key.is_some()
+            || has_opaque_etag(call.headers.iter().map(|(name, value)| (&**name, &**value)));
         let result = self.run(&call, Payload::Empty, |response, deadline| {
             // Not every server repeats the encryption in the responses to parts.
             if opaque || has_opaque_etag(response.headers()) {
@@ -183,10 +194,14 @@ impl Client {
         call.recheck = Recheck::ByCaller;
         let begun = self.inner.config.clock.instant();
         let look = || self.look(upload.bucket, upload.key, &made_of(parts), begun);
-        let accept = |response, deadline| {
+        let accept = |response: Response, deadline| {
+            let version_id = response.header("x-amz-version-id").map(str::to_owned);
             let reader: Reader<xml::CompleteMultipartUploadResult> =
                 (xml::complete_multipart_upload_result, xml::MAX_REPLY_BYTES);
-            read_what_is_said(response, deadline, &call, reader)
+            Ok(match read_what_is_said(response, deadline, &call, reader)? {
+                Said::Result(result) => Said::Result((result, version_id)),
+                Said::Nothing(silence) => Said::Nothing(silence),
+            })
         };
         match self.run_and_look(
             &call,
@@ -194,9 +209,13 @@ impl Client {
             accept,
             || Ok(made_of(parts)),
         ) {
-            Ok(Ended::Said(result)) => check_completion(&call, parts, result, look)
+            Ok(Ended::Said((result, version_id))) => check_completion(&call, parts, result, look)
+                .map(|completed| CompletedUpload {
+                    version_id: version_id.or(completed.version_id),
+                    ..completed
+                })
                 .map_err(|error| self.without_secrets(&call, error)),
-            Ok(Ended::Seen(meta)) => Ok(CompletedUpload { etag: meta.etag }),
+            Ok(Ended::Seen(meta)) => Ok(CompletedUpload::seen(*meta)),
             Err(error) if may_have_completed(&error) => settle_completion(error, look()),
             Err(error) => Err(error),
         }
@@ -453,11 +472,11 @@ fn check_completion(
                 "the server made the object of {count} parts, and {} were named: its ETag is {etag}",
                 parts.len()
             ))),
-            _ => Ok(CompletedUpload { etag: Some(etag) }),
+            _ => Ok(CompletedUpload { etag: Some(etag), version_id: None }),
         };
     }
     match look() {
-        Found::Wanted(meta) | Found::Similar(meta, _) => Ok(CompletedUpload { etag: meta.etag }),
+        Found::Wanted(meta) | Found::Similar(meta, _) => Ok(CompletedUpload::seen(meta)),
         Found::Other => Err(incomplete(
             "the object is not what its parts make, although they were completed".to_owned(),
         )),
@@ -469,7 +488,7 @@ fn check_completion(
             ))
         }
         // The result itself states that the upload was completed.
-        Found::Unknown(_) => Ok(CompletedUpload { etag: None }),
+        Found::Unknown(_) => Ok(CompletedUpload::default()),
     }
 }
 
@@ -478,7 +497,7 @@ fn settle_completion(error: Error, found: Found) -> Result<CompletedUpload> {
     let unknown = |error| Err(outcome_unknown(error, "the upload was completed"));
     let settled = matches!(error.kind(), ErrorKind::NoSuchUpload | ErrorKind::PreconditionFailed);
     match found {
-        Found::Wanted(meta) => Ok(CompletedUpload { etag: meta.etag }),
+        Found::Wanted(meta) => Ok(CompletedUpload::seen(meta)),
         Found::Unknown(look) => unknown(error.with_source(look)),
         Found::Other | Found::Nothing if settled => Err(error),
         // If ETags are not MD5s (KMS, some servers), an object of this size and number of parts may

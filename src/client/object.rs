@@ -2,6 +2,7 @@
 use super::Client;
 use super::body::{Payload, Reopen};
 use super::condition::Condition;
+use super::customer_key::CustomerKey;
 use super::endpoint::copy_source;
 use super::listing::ListObjects;
 use super::meta::ObjectMeta;
@@ -26,6 +27,13 @@ pub struct CopySource<'a> {
     pub bucket: &'a str,
     /// The key of the source.
     pub key: &'a str,
+    /// The version to copy; `None` is the current one.
+    pub version_id: Option<&'a str>,
+    /// The key that the source is encrypted with, if it is the customer's (SSE-C).
+    pub customer_key: Option<&'a CustomerKey>,
+    /// The account that owns the source's bucket (`x-amz-source-expected-bucket-owner`). If another
+    /// one does, the copy is refused (403).
+    pub expected_owner: Option<&'a str>,
     /// A condition for the source. A weak ETag (`W/"..."`) is not sent.
     pub condition: &'a Condition,
 }
@@ -33,7 +41,35 @@ pub struct CopySource<'a> {
 impl<'a> CopySource<'a> {
     /// Names the object at `key` in `bucket`.
     pub const fn new(bucket: &'a str, key: &'a str) -> Self {
-        Self { bucket, key, condition: &Condition::Always }
+        Self {
+            bucket,
+            key,
+            version_id: None,
+            customer_key: None,
+            expected_owner: None,
+            condition: &Condition::Always,
+        }
+    }
+
+    /// Copies this version of the object.
+    #[must_use]
+    pub const fn version_id(mut self, version: &'a str) -> Self {
+        self.version_id = Some(version);
+        self
+    }
+
+    /// Reads the source with this key.
+    #[must_use]
+    pub const fn customer_key(mut self, key: &'a CustomerKey) -> Self {
+        self.customer_key = Some(key);
+        self
+    }
+
+    /// Copies only if this account owns the source's bucket.
+    #[must_use]
+    pub const fn expected_owner(mut self, account: &'a str) -> Self {
+        self.expected_owner = Some(account);
+        self
     }
 
     /// Copies only if the source meets `condition`.
@@ -59,8 +95,22 @@ impl<'a> CopySource<'a> {
         if self.key.is_empty() {
             return Err(call.refuse("the key to copy from is empty"));
         }
-        let source = sign::encode_path(&format!("{bucket}/{}", self.key));
-        self.condition.apply_to_source(call.header("x-amz-copy-source", source))
+        let mut source = sign::encode_path(&format!("{bucket}/{}", self.key));
+        match self.version_id {
+            None => {}
+            Some("") => return Err(call.refuse("the version id to copy is empty")),
+            Some(version) => {
+                source.push_str("?versionId=");
+                source.push_str(&sign::encode_component(version));
+            }
+        }
+        let mut call = call
+            .header("x-amz-copy-source", source)
+            .maybe_header("x-amz-source-expected-bucket-owner", self.expected_owner);
+        if let Some(key) = self.customer_key {
+            call = key.apply_to_source(call);
+        }
+        self.condition.apply_to_source(call)
     }
 }
 
@@ -140,7 +190,7 @@ impl Client {
     }
 
     /// [CopyObject]: copies up to 5 GB on the server, and stores the copy with `settings` and the
-    /// source's metadata. [`CopySource::condition`] is a condition for the source, and
+    /// source's metadata, and with its tags unless `settings` has some. [`CopySource::condition`] is a condition for the source, and
     /// [`ObjectSettings::condition`] is one for the target.
     ///
     /// If the responses do not show whether the object was copied (a lost response, a success
@@ -169,7 +219,8 @@ impl Client {
     ) -> Result<PutResult> {
         let call = object_call("CopyObject", "PUT", bucket, key)?;
         let call = settings.condition.apply_to_write(settings.apply_to(call)?)?;
-        let mut call = source.apply_to(call)?;
+        let replaced = (!settings.tags.is_empty()).then_some("REPLACE");
+        let mut call = source.apply_to(call)?.maybe_header("x-amz-tagging-directive", replaced);
         call.time_limit = TimeLimit::ServerWork;
         let begun = self.inner.config.clock.instant();
         let accept = |response: Response, deadline| {
@@ -185,8 +236,12 @@ impl Client {
             let meta = match meta {
                 Some(meta) => meta,
                 None => {
-                    looked_up =
-                        self.head_object(source.bucket, source.key, &GetObject::default())?;
+                    let request = GetObject {
+                        version_id: source.version_id.map(str::to_owned),
+                        ..GetObject::default()
+                    };
+                    let reader = self.with_key(source.customer_key);
+                    looked_up = reader.head_object(source.bucket, source.key, &request)?;
                     &looked_up
                 }
             };
@@ -227,7 +282,8 @@ impl Client {
     pub fn head_object(&self, bucket: &str, key: &str, request: &GetObject) -> Result<ObjectMeta> {
         let call = object_call("HeadObject", "HEAD", bucket, key)?;
         let call = request.apply_to(call)?;
-        let ((), meta) = self.head(&call, |_, _| ())?;
+        let ((), mut meta) = self.head(&call, |_, _| ())?;
+        meta.requested_version.clone_from(&request.version_id);
         if request.condition.is_refuted_by(meta.etag.as_deref()) {
             return Err(call.place(another_etag()));
         }

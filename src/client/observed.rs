@@ -91,7 +91,7 @@ impl Inner {
     pub(super) fn watch(
         &self,
         number: u32,
-        located: &Located,
+        (call, located): (&Call<'_>, &Located),
         lease: &Arc<Lease>,
         payload: &Payload<'_>,
         now: impl FnOnce() -> Instant,
@@ -106,7 +106,7 @@ impl Inner {
             Payload::Empty => Some(Vec::new()),
             _ => None,
         };
-        let secrets = self.secrets(lease);
+        let secrets = self.secrets(call, lease);
         Some(Watch {
             number,
             trace: Arc::new(Trace::new(if bodies { kept } else { 0 })),
@@ -119,7 +119,10 @@ impl Inner {
         })
     }
 
-    fn secrets(&self, lease: &Arc<Lease>) -> Arc<Secrets> {
+    fn secrets(&self, call: &Call<'_>, lease: &Arc<Lease>) -> Arc<Secrets> {
+        if call.customer_keys().next().is_some() {
+            return Arc::new(call.secrets_of(lease, None, &self.config));
+        }
         self.redaction.of(lease, || secrets_of(lease, None, &self.config))
     }
 
@@ -209,7 +212,7 @@ impl Inner {
                 operation: call.operation,
                 bucket: call.bucket,
                 key: call.key,
-                host: &self.secrets(lease).redact(host),
+                host: &self.secrets(call, lease).redact(host),
             }));
         }
     }
@@ -225,7 +228,7 @@ impl Inner {
             return;
         }
         let Some(steps) = steps() else { return };
-        let secrets = self.secrets(lease);
+        let secrets = self.secrets(call, lease);
         let (canonical_request, string_to_sign) = steps.redacted();
         self.config.observers.emit(&Event::Signing(&SigningSteps {
             operation: call.operation,

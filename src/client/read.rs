@@ -4,12 +4,13 @@ use super::body::Payload;
 use super::call::Retry;
 use super::checksum::{Algorithm, Expected};
 use super::condition::Condition;
-use super::meta::{ObjectMeta, is_weak};
+use super::meta::{ObjectMeta, SameContent, is_weak};
 use super::observed::DownloadWatch;
 use super::range::{ByteRange, ContentRange};
-use super::request::{Call, TimeLimit, object_call};
+use super::request::{Call, TimeLimit, object_call, version_of};
 use super::retry;
 use super::transport_failure::transport_error;
+use super::values::ChecksumMode;
 use crate::bounds;
 use crate::error::{Error, ErrorKind, Result};
 use crate::time::Timestamp;
@@ -26,6 +27,11 @@ pub struct GetObject {
     pub range: ByteRange,
     /// The condition that the object must meet.
     pub condition: Condition,
+    /// The version to read; `None` is the current one. S3 requires the permission
+    /// `s3:GetObjectVersion` for it.
+    pub version_id: Option<String>,
+    /// Whether to request the stored checksums, which [`ObjectMeta::checksums`] then has.
+    pub checksum_mode: ChecksumMode,
     /// Headers that the server should send in place of the stored ones.
     pub overrides: ResponseHeaders,
 }
@@ -66,6 +72,20 @@ impl GetObject {
         Self { range, ..Self::default() }
     }
 
+    /// Requests this version of the object.
+    #[must_use]
+    pub fn version_id(mut self, version: impl Into<String>) -> Self {
+        self.version_id = Some(version.into());
+        self
+    }
+
+    /// Chooses whether to request the stored checksums.
+    #[must_use]
+    pub const fn checksum_mode(mut self, mode: ChecksumMode) -> Self {
+        self.checksum_mode = mode;
+        self
+    }
+
     /// Replaces headers of the response.
     #[must_use]
     pub fn overrides(mut self, headers: ResponseHeaders) -> Self {
@@ -75,6 +95,9 @@ impl GetObject {
 
     /// Adds the headers and parameters that GetObject and HeadObject have in common.
     pub(super) fn apply_to<'a>(&'a self, call: Call<'a>) -> Result<Call<'a>> {
+        let mode = (self.checksum_mode == ChecksumMode::Enabled).then_some("ENABLED");
+        let call =
+            version_of(call, self.version_id.as_deref())?.maybe_header("x-amz-checksum-mode", mode);
         self.condition.apply_to_read(self.overrides.apply_to(call))
     }
 
@@ -163,8 +186,8 @@ impl Client {
         self.get_object(bucket, key, &GetObject::range(part))?.read_all(limit)
     }
 
-    /// Opens a range of one version of an object: the version with this ETag, and with `length`
-    /// bytes in the range.
+    /// Opens a range of the content that an earlier response described, with `length` bytes in the
+    /// range.
     ///
     /// # Errors
     /// [`ErrorKind::Integrity`] if the object has changed or is gone.
@@ -173,15 +196,21 @@ impl Client {
         bucket: &str,
         key: &str,
         range: ByteRange,
-        etag: Option<&str>,
+        same: SameContent<'_>,
         length: Option<u64>,
     ) -> Result<ObjectReader> {
+        let etag = same.etag;
         // A weak ETag is not sent; it is compared below.
         let condition = etag.map_or(Condition::Always, |etag| Condition::IfMatch(etag.to_owned()));
         let opened = match self.request(
             bucket,
             key,
-            &GetObject { range, condition, ..GetObject::default() },
+            &GetObject {
+                range,
+                condition,
+                version_id: same.version_id.map(str::to_owned),
+                ..GetObject::default()
+            },
         ) {
             Err(error)
                 if matches!(
@@ -215,10 +244,10 @@ impl Client {
             .inner
             .checksum
             .filter(|algorithm| range == ByteRange::All && is_comparable(*algorithm));
-        if let Some(algorithm) = algorithm {
+        if let Some(algorithm) = algorithm.filter(|_| request.checksum_mode == ChecksumMode::Auto) {
             call = algorithm.request_in(call);
         }
-        self.run(&call, Payload::Empty, |response, _| match response.status {
+        let mut opened = self.run(&call, Payload::Empty, |response, _| match response.status {
             206 => Opened::part(response, range),
             // rclone sends the range with status 200: Content-Range shows that it is one.
             _ if range != ByteRange::All && response.header("content-range").is_some() => {
@@ -229,7 +258,9 @@ impl Client {
                 let text = format!("the status {status} comes without an object");
                 Err(Error::new(ErrorKind::Protocol, text).with_status(status))
             }
-        })
+        })?;
+        opened.meta.requested_version.clone_from(&request.version_id);
+        Ok(opened)
     }
 }
 
@@ -581,9 +612,9 @@ impl ObjectReader {
     /// Requests the rest, only of the same version.
     fn resume(&mut self) -> Result<()> {
         let left = self.left();
-        let (range, etag) = (self.range.rest(self.done), self.meta.etag.as_deref());
+        let (range, same) = (self.range.rest(self.done), self.meta.same());
         let (bucket, key) = self.names();
-        let mut rest = self.client.get_same_version(bucket, key, range, etag, left)?;
+        let mut rest = self.client.get_same_version(bucket, key, range, same, left)?;
         (self.response, self.watch) = (rest.response.take(), rest.watch.take());
         self.excess = rest.excess;
         Ok(())

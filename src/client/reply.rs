@@ -61,7 +61,7 @@ impl Failed {
         let region = header("x-amz-bucket-region");
         let location = header("location");
         let (code, words) = reason_in_headers(&response);
-        let ids = Ids::of(&response);
+        let (ids, marker) = (Ids::of(&response), hint::of_delete_marker(&response));
         let size = response.header("content-range").and_then(ContentRange::unsatisfied);
         let (body, unread) = read_body(response, call, deadline);
         let mut document = xml::error_document(&body).unwrap_or_default();
@@ -103,6 +103,7 @@ impl Failed {
             error = error.with_kind(ErrorKind::ClockSkew);
         }
         let hint = hint
+            .or(marker)
             .or_else(|| server_time.and_then(|time| hint::of_clocks(&error, now, time)))
             .or_else(|| {
                 hint::of_plain_request(&body).filter(|_| bare && status == 400).map(str::to_owned)

@@ -1,5 +1,8 @@
 //! One operation on one bucket, before it is signed.
 use crate::error::{Error, ErrorKind, Result};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD as BASE64;
+use md5::{Digest as _, Md5};
 use std::borrow::Cow;
 use std::time::{Duration, Instant};
 
@@ -109,6 +112,12 @@ impl<'a> Call<'a> {
             None => self,
         }
     }
+    /// Describes a body that is an XML document. S3 requires a digest of some of them, and version 2
+    /// of the signature and older servers only support this one.
+    pub(super) fn with_document(self, body: &str) -> Self {
+        self.header("content-type", "application/xml")
+            .header("content-md5", BASE64.encode(Md5::digest(body.as_bytes())))
+    }
     /// Reports whether the operation creates a session with a directory bucket. Its response
     /// contains secrets.
     pub(super) fn creates_session(&self) -> bool {
@@ -141,4 +150,13 @@ pub(super) fn object_call<'a>(
 ) -> Result<Call<'a>> {
     let call = Call::new(operation, method, bucket, key);
     if key.is_empty() { Err(call.refuse("the key is empty")) } else { Ok(call) }
+}
+
+/// Adds the version that an operation refers to. An empty id would name the current version, and a
+/// deletion of that one is another operation.
+pub(super) fn version_of<'a>(call: Call<'a>, version_id: Option<&'a str>) -> Result<Call<'a>> {
+    match version_id {
+        Some("") => Err(call.refuse("the version id is empty")),
+        version_id => Ok(call.maybe_query("versionId", version_id)),
+    }
 }

@@ -40,6 +40,7 @@ impl Client {
     ) -> std::result::Result<(Response, Signing), SendError> {
         let inner = &*self.inner;
         let Target { call, located, trace } = target;
+        call.check_scheme(located.scheme()).map_err(SendError::NotSent)?;
         let coverage =
             Coverage::choose(payload, inner, call, located, lease).map_err(SendError::NotSent)?;
         let mut path = located.path_of(call.key);
@@ -49,6 +50,10 @@ impl Client {
         headers.push(("host", located.host_header()));
         headers.extend(call.headers.iter().map(|(name, value)| (&**name, &**value)));
         headers.extend(inner.config.request_payer.header());
+        // A new bucket does not have an owner yet, and a session does not have this condition.
+        let owner = inner.config.expected_bucket_owner.as_deref();
+        let owner = owner.filter(|_| call.operation != "CreateBucket" && !call.creates_session());
+        headers.extend(owner.map(|account| ("x-amz-expected-bucket-owner", account)));
         if let Some(framing) = coverage.framing() {
             framing.announce(&mut headers);
         }

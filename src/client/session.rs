@@ -101,7 +101,8 @@ impl Source for CreateSession {
         let Some(inner) = self.client.upgrade() else {
             return Err(Unavailable::Failed("the client no longer exists".to_owned()));
         };
-        let created = Client { inner, cancel: None }.create_session(&self.bucket);
+        let created =
+            Client { inner, cancel: None, customer_key: None }.create_session(&self.bucket);
         self.failure.record(created.as_ref().err(), &self.bucket);
         created.map_err(|error| Unavailable::Failed(error.message().to_owned()))
     }

@@ -1,9 +1,13 @@
 //! The settings of a stored object.
 use super::condition::Condition;
 use super::request::Call;
-use super::values::{CannedAcl, Encryption, StorageClass};
+use super::tags;
+use super::values::{BucketKey, CannedAcl, Encryption, StorageClass};
 use crate::error::Result;
 use crate::time::Timestamp;
+use crate::xml::Tag;
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD as BASE64;
 
 /// The settings with which PutObject, CopyObject and CreateMultipartUpload store an object, and the
 /// condition for storing it. By default, no such header is sent, and an existing object is
@@ -35,8 +39,16 @@ pub struct ObjectSettings {
     pub expires: Option<Timestamp>,
     /// `x-amz-meta-*`: names without the prefix, and values.
     pub metadata: Vec<(String, String)>,
+    /// `x-amz-tagging`: at most 10 tags. A copy without any keeps those of its source. S3 requires
+    /// the permission `s3:PutObjectTagging`.
+    pub tags: Vec<Tag>,
     /// Server-side encryption.
     pub encryption: Encryption,
+    /// `x-amz-server-side-encryption-context`: pairs that KMS binds to the encryption, and that
+    /// CloudTrail shows. They require an encryption with a key of KMS.
+    pub encryption_context: Vec<(String, String)>,
+    /// `x-amz-server-side-encryption-bucket-key-enabled`; `None` leaves it to the bucket.
+    pub bucket_key: Option<BucketKey>,
     /// The storage class; `None` leaves it to the bucket.
     pub storage_class: Option<StorageClass>,
     /// The canned ACL; `None` does not send one, as required by buckets with ACLs disabled.
@@ -97,10 +109,31 @@ impl ObjectSettings {
         self
     }
 
+    /// Sets the tags.
+    #[must_use]
+    pub fn tags(mut self, tags: impl IntoIterator<Item = Tag>) -> Self {
+        self.tags = tags.into_iter().collect();
+        self
+    }
+
     /// Chooses the server-side encryption.
     #[must_use]
     pub fn encryption(mut self, encryption: Encryption) -> Self {
         self.encryption = encryption;
+        self
+    }
+
+    /// Adds a pair to the encryption context.
+    #[must_use]
+    pub fn encryption_context(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
+        self.encryption_context.push((name.into(), value.into()));
+        self
+    }
+
+    /// Chooses whether to encrypt with an S3 Bucket Key.
+    #[must_use]
+    pub const fn bucket_key(mut self, choice: BucketKey) -> Self {
+        self.bucket_key = Some(choice);
         self
     }
 
@@ -136,12 +169,17 @@ impl ObjectSettings {
             content_language,
             expires,
             metadata,
+            tags,
             encryption,
+            encryption_context,
+            bucket_key,
             storage_class,
             acl,
             condition: _,
         } = self;
+        let tagging = tags::header_of(tags).map_err(|error| call.refuse(error.to_string()))?;
         let mut call = call
+            .maybe_header("x-amz-tagging", tagging)
             .maybe_header("content-type", content_type.as_deref())
             .maybe_header("content-encoding", content_encoding.as_deref())
             .maybe_header("cache-control", cache_control.as_deref())
@@ -160,6 +198,14 @@ impl ObjectSettings {
                 .header("x-amz-server-side-encryption", "aws:kms:dsse")
                 .header("x-amz-server-side-encryption-aws-kms-key-id", key_id.as_str()),
         };
+        if matches!(encryption, Encryption::Aes256) && !encryption_context.is_empty() {
+            return Err(call.refuse("an encryption context requires a key of KMS"));
+        }
+        let context = context_of(encryption_context).map_err(|error| call.refuse(error))?;
+        call = call.maybe_header("x-amz-server-side-encryption-context", context).maybe_header(
+            "x-amz-server-side-encryption-bucket-key-enabled",
+            bucket_key.map(BucketKey::as_str),
+        );
         for (name, value) in metadata {
             let good = !name.is_empty()
                 && name
@@ -183,5 +229,53 @@ impl ObjectSettings {
             }
         }
         Ok(call)
+    }
+}
+
+/// Returns the encryption context as the header contains it: JSON in base64. `None` without pairs.
+fn context_of(pairs: &[(String, String)]) -> std::result::Result<Option<String>, String> {
+    let mut context = serde_json::Map::new();
+    for (name, value) in pairs {
+        if context.insert(name.clone(), value.as_str().into()).is_some() {
+            return Err(format!("the encryption context has {name:?} twice"));
+        }
+    }
+    let json = serde_json::Value::Object(context).to_string();
+    Ok((!pairs.is_empty()).then(|| BASE64.encode(json)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn header(settings: &ObjectSettings, name: &str) -> Option<String> {
+        let call = settings.apply_to(Call::new("PutObject", "PUT", "bucket", "key")).ok()?;
+        let found = call.headers.iter().find(|(found, _)| found == name)?;
+        Some(found.1.to_string())
+    }
+
+    #[test]
+    fn the_encryption_context_is_json_in_base64() {
+        const NAME: &str = "x-amz-server-side-encryption-context";
+        let kms = ObjectSettings::default().encryption(Encryption::Kms { key_id: "k".to_owned() });
+        let context = kms.clone().encryption_context("team", "a\"b").encryption_context("é", "");
+        let json = r#"{"team":"a\"b","é":""}"#;
+        assert_eq!(header(&context, NAME), Some(BASE64.encode(json)));
+        assert_eq!(header(&kms, NAME), None);
+        let twice = kms.encryption_context("a", "1").encryption_context("a", "2");
+        assert!(twice.apply_to(Call::new("PutObject", "PUT", "bucket", "key")).is_err());
+        let without_kms =
+            ObjectSettings::default().encryption(Encryption::Aes256).encryption_context("a", "1");
+        assert!(without_kms.apply_to(Call::new("PutObject", "PUT", "bucket", "key")).is_err());
+    }
+
+    #[test]
+    fn a_bucket_key_is_chosen_by_its_own_header() {
+        const NAME: &str = "x-amz-server-side-encryption-bucket-key-enabled";
+        for (choice, value) in [(BucketKey::Enabled, "true"), (BucketKey::Disabled, "false")] {
+            let settings = ObjectSettings::default().bucket_key(choice);
+            assert_eq!(header(&settings, NAME).as_deref(), Some(value));
+        }
+        assert_eq!(header(&ObjectSettings::default(), NAME), None);
     }
 }

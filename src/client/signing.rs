@@ -3,6 +3,7 @@ use super::Inner;
 use super::config::Config;
 use super::endpoint::{Located, Scheme};
 use super::hint::BodySignature;
+use super::request::Call;
 use super::values::{PayloadSigning, SignatureVersion};
 use crate::credentials::Lease;
 use crate::error::{Error, ErrorKind};
@@ -122,6 +123,18 @@ pub(super) fn secrets_of(lease: &Lease, signature: Option<&str>, config: &Config
     });
     let secrets = keys.chain(signature).fold(Secrets::new(), Secrets::with);
     config.proxy_secrets().iter().fold(secrets, |secrets, secret| secrets.with(secret))
+}
+
+impl Call<'_> {
+    /// Returns the texts that errors about this request must not show.
+    pub(super) fn secrets_of(
+        &self,
+        lease: &Lease,
+        signature: Option<&str>,
+        config: &Config,
+    ) -> Secrets {
+        self.customer_keys().fold(secrets_of(lease, signature, config), Secrets::with)
+    }
 }
 
 /// The maximum difference between a server's time and the machine's time; a larger one is ignored.

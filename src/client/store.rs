@@ -33,7 +33,7 @@ use std::io::Read;
 pub struct PutResult {
     /// The ETag, without quotes; `None` if the server did not send one. Its value is opaque.
     pub etag: Option<String>,
-    /// The version in a versioned bucket.
+    /// The version that was created, in a bucket with versions.
     pub version_id: Option<String>,
 }
 
@@ -207,6 +207,7 @@ impl Client {
     /// that are sent.
     fn compares_etags(&self, call: &Call<'_>) -> bool {
         self.inner.config.checksum != Checksum::None
+            && self.customer_key.is_none()
             && !self.inner.has_opaque_etags(call.bucket)
             && !has_opaque_etag(call.headers.iter().map(|(name, value)| (&**name, &**value)))
     }

@@ -144,6 +144,59 @@ words! {
 }
 
 words! {
+    /// An algorithm of the checksums that S3 stores with objects
+    /// ([AWS](https://docs.aws.amazon.com/AmazonS3/latest/userguide/checking-object-integrity.html)).
+    ChecksumAlgorithm {
+        /// CRC-32.
+        Crc32 = "CRC32",
+        /// CRC-32C.
+        Crc32c = "CRC32C",
+        /// CRC-64/NVME.
+        Crc64Nvme = "CRC64NVME",
+        /// SHA-1.
+        Sha1 = "SHA1",
+        /// SHA-256.
+        Sha256 = "SHA256",
+    }
+}
+
+words! {
+    /// The bytes that a stored checksum covers.
+    ChecksumType {
+        /// The bytes of the whole object.
+        FullObject = "FULL_OBJECT",
+        /// The checksums of the object's parts, one after the other.
+        Composite = "COMPOSITE",
+    }
+}
+
+impl ChecksumAlgorithm {
+    /// Returns the header with a checksum of this algorithm.
+    pub(super) const fn header(self) -> &'static str {
+        match self {
+            Self::Crc32 => "x-amz-checksum-crc32",
+            Self::Crc32c => "x-amz-checksum-crc32c",
+            Self::Crc64Nvme => "x-amz-checksum-crc64nvme",
+            Self::Sha1 => "x-amz-checksum-sha1",
+            Self::Sha256 => "x-amz-checksum-sha256",
+        }
+    }
+}
+
+/// Whether a read requests the stored checksums (`x-amz-checksum-mode`). For an object that is
+/// encrypted with a key of KMS, that requires the permission to decrypt.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum ChecksumMode {
+    /// GetObject requests the checksums if it compares the bytes with them, as
+    /// [`Config::checksum`](super::Config::checksum) decides. HeadObject does not.
+    #[default]
+    Auto,
+    /// The request is sent with `ENABLED`.
+    Enabled,
+}
+
+words! {
     /// Who pays for requests to a bucket that charges its readers
     /// ([AWS](https://docs.aws.amazon.com/AmazonS3/latest/userguide/RequesterPaysBuckets.html)).
     #[derive(Default)]
@@ -197,6 +250,18 @@ pub enum Encryption {
         /// A key's id, ARN or alias.
         key_id: String,
     },
+}
+
+words! {
+    /// Whether an object is encrypted with an [S3 Bucket
+    /// Key](https://docs.aws.amazon.com/AmazonS3/latest/userguide/bucket-key.html), which saves
+    /// requests to KMS.
+    BucketKey {
+        /// With a Bucket Key.
+        Enabled = "true",
+        /// With a request to KMS for each object.
+        Disabled = "false",
+    }
 }
 
 /// The signature algorithm.

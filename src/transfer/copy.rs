@@ -4,7 +4,7 @@ use super::{Transfer, Transferred, parallel};
 use crate::Cancel;
 use crate::client::{
     ByteRange, Client, Condition, CopySource, GetObject, MAX_PART_SIZE, MAX_PARTS, MIN_PART_SIZE,
-    ObjectMeta, ObjectSettings, Part, UploadRef, lacks_operation,
+    ObjectMeta, ObjectSettings, Part, SameContent, UploadRef, VersionSelector, lacks_operation,
 };
 use crate::error::{Error, ErrorKind, Result, catch_panic};
 use std::num::NonZeroUsize;
@@ -28,8 +28,13 @@ impl Transfer<'_> {
         key: &str,
         settings: &ObjectSettings,
     ) -> Result<Transferred> {
-        let request = GetObject::default().condition(source.condition.clone());
-        let meta = self.client.head_object(source.bucket, source.key, &request)?;
+        let request = GetObject {
+            condition: source.condition.clone(),
+            version_id: source.version_id.map(str::to_owned),
+            ..GetObject::default()
+        };
+        let reader = self.client.with_key(source.customer_key);
+        let meta = reader.head_object(source.bucket, source.key, &request)?;
         // All ranges are of the version that met the condition.
         let same = meta.etag.clone().map(Condition::IfMatch);
         let source = source.condition(same.as_ref().unwrap_or(source.condition));
@@ -45,9 +50,20 @@ impl Transfer<'_> {
     }
 }
 
-/// Adds the source's metadata, which CopyObject keeps by itself but a multipart upload does not.
-fn with_metadata_of(settings: &ObjectSettings, meta: &ObjectMeta) -> ObjectSettings {
+/// Adds the source's metadata and tags, which CopyObject keeps by itself but a multipart upload does
+/// not.
+fn with_metadata_of(
+    client: &Client,
+    source: CopySource<'_>,
+    settings: &ObjectSettings,
+    meta: &ObjectMeta,
+) -> Result<ObjectSettings> {
     let mut settings = settings.clone();
+    // S3 only states the number to those who may read the tags.
+    if settings.tags.is_empty() && meta.tag_count.is_some_and(|count| count > 0) {
+        let version = VersionSelector { version_id: source.version_id.map(str::to_owned) };
+        settings.tags = client.get_object_tagging(source.bucket, source.key, &version)?;
+    }
     let kept = [
         (&mut settings.content_type, &meta.content_type),
         (&mut settings.content_encoding, &meta.content_encoding),
@@ -64,7 +80,7 @@ fn with_metadata_of(settings: &ObjectSettings, meta: &ObjectMeta) -> ObjectSetti
     if settings.metadata.is_empty() {
         settings.metadata.clone_from(&meta.metadata);
     }
-    settings
+    Ok(settings)
 }
 
 /// The settings for copying an object in ranges.
@@ -98,7 +114,7 @@ pub(crate) fn copy_any_size(
     ranges: CopyRanges,
     done: &(dyn Fn(u64) + Sync),
 ) -> Result<Transferred> {
-    let settings_of_parts = || with_metadata_of(settings, meta);
+    let settings_of_parts = || with_metadata_of(client, source, settings, meta);
     if meta.size > MAX_PART_SIZE
         || (meta.size > ranges.threshold && may_be_copied_in_parts(source.key))
     {
@@ -106,7 +122,7 @@ pub(crate) fn copy_any_size(
             client,
             &cut(meta.size, ranges.chunk_size)?,
             (bucket, key),
-            &settings_of_parts(),
+            &settings_of_parts()?,
             |pieces, upload| copy_parts(client, source, pieces, upload, ranges.concurrency, done),
         );
         match copied {
@@ -128,10 +144,11 @@ pub(crate) fn copy_any_size(
             }
         }
     }
-    let version = Version { source, etag: source.etag().or(meta.etag.as_deref()) };
+    let etag = source.etag().or(meta.etag.as_deref());
+    let version = Version { source, same: SameContent { etag, version_id: source.version_id } };
     if meta.size <= RELAYED_PART {
         let content = version.read(client, 0..meta.size)?;
-        let stored = client.put_object(bucket, key, &content, &settings_of_parts())?;
+        let stored = client.put_object(bucket, key, &content, &settings_of_parts()?)?;
         done(meta.size);
         return Ok(Transferred { bytes: meta.size, parts: 1, etag: stored.etag });
     }
@@ -139,7 +156,7 @@ pub(crate) fn copy_any_size(
         client,
         &cut(meta.size, RELAYED_PART)?,
         (bucket, key),
-        &settings_of_parts(),
+        &settings_of_parts()?,
         |pieces, upload| {
             for_each_part(client, pieces, RELAYS, done, |client, piece, number| {
                 client.upload_part(upload, number, &version.read(client, piece)?)
@@ -175,7 +192,7 @@ fn in_parts(
 #[derive(Clone, Copy)]
 struct Version<'a> {
     source: CopySource<'a>,
-    etag: Option<&'a str>,
+    same: SameContent<'a>,
 }
 
 impl Version<'_> {
@@ -187,7 +204,8 @@ impl Version<'_> {
         let range = ByteRange::Part { offset: piece.start, length };
         let CopySource { bucket, key, .. } = self.source;
         let limit = usize::try_from(length).unwrap_or(usize::MAX);
-        client.get_same_version(bucket, key, range, self.etag, Some(length))?.read_all(limit)
+        let client = client.with_key(self.source.customer_key);
+        client.get_same_version(bucket, key, range, self.same, Some(length))?.read_all(limit)
     }
 }
 

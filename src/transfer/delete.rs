@@ -142,7 +142,9 @@ struct Passed {
 impl Pass<'_> {
     fn delete(&self, keys: &[String]) -> Result<()> {
         let keys: Vec<&str> = keys.iter().map(String::as_str).collect();
-        catch_panic("a thread that deletes", || self.client.delete_objects(self.bucket, &keys))
+        catch_panic("a thread that deletes", || {
+            self.client.delete_objects(self.bucket, &keys).map(drop)
+        })
     }
 
     /// Lists the prefix once and deletes everything that is found. If anything is found, also

@@ -106,10 +106,13 @@ impl Transfer<'_> {
             let text = "the object changed while it was being read";
             place(Error::new(ErrorKind::Integrity, text))
         };
-        let same = meta.etag.clone().map_or(Condition::Always, Condition::IfMatch);
+        let same = GetObject {
+            condition: meta.etag.clone().map_or(Condition::Always, Condition::IfMatch),
+            ..GetObject::default()
+        };
         let memory = MemoryLimit::new(None);
         let opened =
-            ReadAhead::open_if(&self.client, (bucket, key), 0, same, self.concurrency, &memory);
+            ReadAhead::open_with(&self.client, (bucket, key), 0, same, self.concurrency, &memory);
         let mut reader = match opened {
             Err(error) if error.kind() == ErrorKind::PreconditionFailed => {
                 return Err(changed().with_source(error));
@@ -216,9 +219,9 @@ impl RangeFetch<'_> {
     fn piece(&self, piece: &Range<u64>, verification: DownloadVerification) -> Result<u64> {
         let length = piece.end - piece.start;
         let range = ByteRange::Part { offset: piece.start, length };
-        let etag = self.meta.etag.as_deref();
+        let same = self.meta.same();
         let mut reader =
-            self.client.get_same_version(self.bucket, self.key, range, etag, Some(length))?;
+            self.client.get_same_version(self.bucket, self.key, range, same, Some(length))?;
         // Without an ETag, only the size shows another version.
         if reader.meta().size != self.meta.size {
             return Err(reader.changed());

@@ -150,15 +150,27 @@ impl SeekableObject {
         self.source = if self.window <= LAST_WINDOW || etag.is_none() {
             let length = left.min(self.window);
             let range = ByteRange::Part { offset: self.position, length };
+            let same = self.meta.same();
             let reader =
-                self.client.get_same_version(place.0, place.1, range, etag, Some(length))?;
+                self.client.get_same_version(place.0, place.1, range, same, Some(length))?;
             self.check_size(reader.meta())?;
             Source::Window(Box::new(reader))
         } else {
-            let same = etag.map_or(Condition::Always, |etag| Condition::IfMatch(etag.to_owned()));
+            let request = GetObject {
+                condition: etag
+                    .map_or(Condition::Always, |etag| Condition::IfMatch(etag.to_owned())),
+                version_id: self.meta.requested_version.clone(),
+                ..GetObject::default()
+            };
             let memory = MemoryLimit::new(None);
-            let ahead =
-                ReadAhead::open_if(&self.client, place, self.position, same, self.most, &memory);
+            let ahead = ReadAhead::open_with(
+                &self.client,
+                place,
+                self.position,
+                request,
+                self.most,
+                &memory,
+            );
             let ahead = match ahead {
                 Err(error) if error.kind() == ErrorKind::PreconditionFailed => {
                     return Err(self.changed().with_source(error));

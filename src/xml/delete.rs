@@ -3,12 +3,38 @@ use super::reader::{Demand, Document};
 use super::reply::parse;
 use super::{Error, MAX_LISTING_BYTES, value};
 
+/// An object that was deleted, or a version of it.
+///
+/// A deletion that does not name a version in a bucket with versions creates a delete marker, and
+/// all versions still exist.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct DeletedObject {
+    /// The key, never empty.
+    pub key: String,
+    /// The version that was deleted, if the request named one.
+    pub version_id: Option<String>,
+    /// Whether a delete marker was created or, if the request named its version, deleted.
+    pub delete_marker: bool,
+    /// The version of that delete marker.
+    pub delete_marker_version_id: Option<String>,
+}
+
+impl DeletedObject {
+    /// Describes a deleted object of which only the key is known.
+    pub fn new(key: impl Into<String>) -> Self {
+        Self { key: key.into(), ..Self::default() }
+    }
+}
+
 /// A key that could not be deleted, in a [`DeleteResult`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct DeleteError {
     /// The key that was not deleted, never empty.
     pub key: String,
+    /// The version that was not deleted, if the request named one.
+    pub version_id: Option<String>,
     /// S3's error code; empty if the server did not send one.
     pub code: String,
     /// S3's error message; empty if the server did not send one.
@@ -23,8 +49,8 @@ pub struct DeleteError {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct DeleteResult {
-    /// The keys that were deleted. Some servers list them even in quiet mode.
-    pub deleted: Vec<String>,
+    /// The objects that were deleted. Some servers list them even in quiet mode.
+    pub deleted: Vec<DeletedObject>,
     /// The keys that were not deleted, each with a reason.
     pub errors: Vec<DeleteError>,
 }
@@ -33,8 +59,8 @@ pub struct DeleteResult {
 /// [`MAX_ENTRIES`](super::MAX_ENTRIES) keys.
 ///
 /// - Required: `Key` in each `Deleted` and in each `Error`.
-/// - Optional: `Code` and `Message` in each `Error`, and any number of both entries. In quiet mode,
-///   the response is an empty element.
+/// - Optional: the versions in each entry, `Code` and `Message` in each `Error`, and any number of
+///   both entries. In quiet mode, the response is an empty element.
 /// - Refused: an empty key, and a repeated element in an entry.
 ///
 /// ```
@@ -44,7 +70,7 @@ pub struct DeleteResult {
 ///     b"<DeleteResult><Deleted><Key>a</Key></Deleted>
 ///       <Error><Key>b</Key><Code>AccessDenied</Code><Message>Access Denied</Message></Error></DeleteResult>",
 /// )?;
-/// assert_eq!(result.deleted, ["a"]);
+/// assert_eq!(result.deleted[0].key, "a");
 /// assert_eq!((result.errors[0].key.as_str(), result.errors[0].code.as_str()), ("b", "AccessDenied"));
 ///
 /// assert!(xml::delete_result(b"<DeleteResult><Deleted/></DeleteResult>").is_err());
@@ -63,19 +89,30 @@ pub fn delete_result(body: &[u8]) -> Result<DeleteResult, Error> {
     })
 }
 
-fn deleted(document: &mut Document<'_>) -> Result<String, Error> {
-    let mut key = None;
+fn deleted(document: &mut Document<'_>) -> Result<DeletedObject, Error> {
+    let (mut key, mut version_id) = (None, None);
+    let (mut delete_marker, mut delete_marker_version_id) = (None, None);
     document.children(|document, child| match child {
         "Key" => document.field(child, &mut key, value::key),
+        "VersionId" => document.field(child, &mut version_id, value::marker),
+        "DeleteMarker" => document.aside(&mut delete_marker, |text| value::boolean(text).map(Some)),
+        "DeleteMarkerVersionId" => document.aside(&mut delete_marker_version_id, value::marker),
         _ => document.unknown(child),
     })?;
-    document.require(key, "Deleted", "Key")
+
+    Ok(DeletedObject {
+        key: document.require(key, "Deleted", "Key")?,
+        version_id: version_id.flatten(),
+        delete_marker: delete_marker.flatten().unwrap_or_default(),
+        delete_marker_version_id: delete_marker_version_id.flatten(),
+    })
 }
 
 fn error(document: &mut Document<'_>) -> Result<DeleteError, Error> {
-    let (mut key, mut code, mut message) = (None, None, None);
+    let (mut key, mut version_id, mut code, mut message) = (None, None, None, None);
     document.children(|document, child| match child {
         "Key" => document.field(child, &mut key, value::key),
+        "VersionId" => document.field(child, &mut version_id, value::marker),
         "Code" => document.field(child, &mut code, value::word),
         "Message" => document.field(child, &mut message, value::word),
         _ => document.unknown(child),
@@ -83,6 +120,7 @@ fn error(document: &mut Document<'_>) -> Result<DeleteError, Error> {
 
     Ok(DeleteError {
         key: document.require(key, "Error", "Key")?,
+        version_id: version_id.flatten(),
         code: code.flatten().unwrap_or_default(),
         message: message.flatten().unwrap_or_default(),
     })

@@ -9,6 +9,9 @@
 //! |---|---|
 //! | `ListAllMyBucketsResult` | [`list_all_my_buckets_result`] |
 //! | `ListBucketResult` | [`list_bucket_result`] |
+//! | `ListVersionsResult` | [`list_versions_result`] |
+//! | `VersioningConfiguration` | [`versioning_configuration`] |
+//! | `Tagging` | [`tagging`] |
 //! | `LocationConstraint` | [`location_constraint`] |
 //! | `LifecycleConfiguration` | [`lifecycle_configuration`] |
 //! | `InitiateMultipartUploadResult` | [`initiate_multipart_upload_result`] |
@@ -77,13 +80,16 @@ mod reader;
 mod reply;
 mod scan;
 mod sts;
+mod tagging;
 mod tokens;
 mod value;
+mod versioning;
+mod versions;
 mod write;
 
 pub use buckets::{Bucket, ListAllMyBucketsResult, Owner, list_all_my_buckets_result};
 pub use copy::{CopyResult, copy_object_result, copy_part_result};
-pub use delete::{DeleteError, DeleteResult, delete_result};
+pub use delete::{DeleteError, DeleteResult, DeletedObject, delete_result};
 pub use error::{ErrorDocument, ServerSteps};
 pub use lifecycle::{LifecycleRule, lifecycle_configuration};
 #[cfg(feature = "client")]
@@ -101,9 +107,14 @@ pub use reply::{error_document, says_nothing};
 pub use sts::{
     CallerIdentity, TemporaryCredentials, caller_identity, create_session_result, sts_credentials,
 };
+pub use tagging::{MAX_TAGS, Tag, check_tags, tagging};
+pub use versioning::{Versioning, versioning_configuration};
+#[cfg(feature = "client")]
+pub(crate) use versions::page_of_versions;
+pub use versions::{ListVersionsResult, ObjectVersion, VersionKind, list_versions_result};
 pub use write::{
-    DeleteMode, MAX_DELETE_KEYS, can_carry, complete_multipart_upload, create_bucket_configuration,
-    delete,
+    DeleteMode, MAX_DELETE_KEYS, ObjectIdentifier, can_carry, complete_multipart_upload,
+    create_bucket_configuration, delete, write_tagging, write_versioning_configuration,
 };
 
 use std::fmt;

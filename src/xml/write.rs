@@ -1,5 +1,7 @@
 //! Writing of the documents that a client sends.
 use super::reader::forbidden;
+use super::tagging::{Tag, check_tags};
+use super::versioning::Versioning;
 use super::{Error, MAX_PART_NUMBER};
 use crate::text::shown;
 
@@ -16,6 +18,53 @@ pub enum DeleteMode {
     Verbose,
     /// Only the keys that could not be deleted.
     Quiet,
+}
+
+/// An object to delete, or a version of it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct ObjectIdentifier<'a> {
+    /// The key.
+    pub key: &'a str,
+    /// The version to delete. `None` deletes the object, which leaves a delete marker in a bucket
+    /// with versions.
+    pub version_id: Option<&'a str>,
+    /// The ETag that the object must have, without quotes. Servers without conditional deletions
+    /// ignore it.
+    pub etag: Option<&'a str>,
+}
+
+impl<'a> ObjectIdentifier<'a> {
+    /// Names an object by its key.
+    pub const fn new(key: &'a str) -> Self {
+        Self { key, version_id: None, etag: None }
+    }
+
+    /// Names this version of the object.
+    #[must_use]
+    pub const fn version_id(mut self, version: &'a str) -> Self {
+        self.version_id = Some(version);
+        self
+    }
+
+    /// Deletes the object only if it has this ETag.
+    #[must_use]
+    pub const fn etag(mut self, etag: &'a str) -> Self {
+        self.etag = Some(etag);
+        self
+    }
+}
+
+impl<'a> From<&'a str> for ObjectIdentifier<'a> {
+    fn from(key: &'a str) -> Self {
+        Self::new(key)
+    }
+}
+
+impl<'a> From<&'a String> for ObjectIdentifier<'a> {
+    fn from(key: &'a String) -> Self {
+        Self::new(key)
+    }
 }
 
 /// Writes `CompleteMultipartUpload` for `parts`, each given as its number and its ETag with or
@@ -57,52 +106,61 @@ pub fn complete_multipart_upload(parts: &[(u32, &str)]) -> Result<String, Error>
         }
         document.push_str("<Part><PartNumber>");
         document.push_str(&number.to_string());
-        document.push_str("</PartNumber><ETag>");
-        // An ETag that contains quotes (such as `W/"..."`) is sent back as it was received.
-        let quote = if etag.contains('"') { "" } else { "\"" };
-        document.push_str(quote);
-        push_text(
-            &mut document,
-            etag,
-            |shown| format!("the ETag \"{shown}\" of part {number}"),
-            "",
-        )?;
-        document.push_str(quote);
-        document.push_str("</ETag></Part>");
+        document.push_str("</PartNumber>");
+        push_etag(&mut document, etag, |shown| format!("the ETag \"{shown}\" of part {number}"))?;
+        document.push_str("</Part>");
     }
     document.push_str("</CompleteMultipartUpload>");
     Ok(document)
 }
 
-/// Writes `Delete` for 1 to [`MAX_DELETE_KEYS`] keys.
+/// Writes `Delete` for 1 to [`MAX_DELETE_KEYS`] objects, named by their keys alone or as
+/// [`ObjectIdentifier`]s.
 ///
-/// Fails for an empty key, which would address the bucket itself, and for a key with a character
-/// that XML 1.0 cannot represent (most control characters, U+FFFE, U+FFFF). Delete such an object
-/// with a separate request, which has the key in its path.
+/// Fails for an empty key, which would address the bucket itself, for an empty version, which would
+/// be the current one, for an empty or a weak ETag, which never matches, and for a text with a
+/// character that XML 1.0 cannot represent (most control characters, U+FFFE, U+FFFF). Delete such
+/// an object with a separate request, which has the key in its path.
 ///
 /// ```
 /// use s3driver::xml::{self, DeleteMode};
 ///
 /// let document = xml::delete(&["a&b"], DeleteMode::Quiet)?;
 /// assert!(document.ends_with("<Quiet>true</Quiet><Object><Key>a&amp;b</Key></Object></Delete>"));
+/// let version = xml::ObjectIdentifier::new("a").version_id("v1");
+/// let document = xml::delete(&[version], DeleteMode::Verbose)?;
+/// assert!(document.ends_with("<Key>a</Key><VersionId>v1</VersionId></Object></Delete>"));
 /// assert!(xml::delete(&["a\u{1}b"], DeleteMode::Quiet).is_err());
 /// # Ok::<(), xml::Error>(())
 /// ```
-pub fn delete(keys: &[&str], mode: DeleteMode) -> Result<String, Error> {
-    if keys.is_empty() || keys.len() > MAX_DELETE_KEYS {
+pub fn delete<'a, T>(objects: &[T], mode: DeleteMode) -> Result<String, Error>
+where
+    T: Copy + Into<ObjectIdentifier<'a>>,
+{
+    if objects.is_empty() || objects.len() > MAX_DELETE_KEYS {
         return Err(Error::unplaced(format!(
             "one request deletes 1 to {MAX_DELETE_KEYS} keys, not {}",
-            keys.len()
+            objects.len()
         )));
     }
-    let room: usize = keys.iter().map(|key| key.len() + 32).sum();
+    let objects = || objects.iter().copied().map(T::into);
+    let room: usize = objects().map(|object| object.key.len() + 32).sum();
     let mut document = opened("Delete", room);
     if mode == DeleteMode::Quiet {
         document.push_str("<Quiet>true</Quiet>");
     }
-    for key in keys {
+    for ObjectIdentifier { key, version_id, etag } in objects() {
         if key.is_empty() {
             return Err(Error::unplaced("an empty key cannot be deleted"));
+        }
+        if version_id == Some("") {
+            return Err(Error::unplaced(format!("the version of \"{}\" is empty", shown(key))));
+        }
+        if etag.is_some_and(|etag| etag.trim_matches('"').is_empty() || etag.starts_with("W/")) {
+            return Err(Error::unplaced(format!(
+                "the ETag for \"{}\" is empty or weak, and never matches",
+                shown(key)
+            )));
         }
         document.push_str("<Object><Key>");
         push_text(
@@ -111,7 +169,16 @@ pub fn delete(keys: &[&str], mode: DeleteMode) -> Result<String, Error> {
             |shown| format!("the key \"{shown}\""),
             ": delete the object with a separate request",
         )?;
-        document.push_str("</Key></Object>");
+        document.push_str("</Key>");
+        if let Some(version) = version_id {
+            document.push_str("<VersionId>");
+            push_text(&mut document, version, |shown| format!("the version \"{shown}\""), "")?;
+            document.push_str("</VersionId>");
+        }
+        if let Some(etag) = etag {
+            push_etag(&mut document, etag, |shown| format!("the ETag \"{shown}\""))?;
+        }
+        document.push_str("</Object>");
     }
     document.push_str("</Delete>");
     Ok(document)
@@ -140,6 +207,51 @@ pub fn create_bucket_configuration(location: &str) -> Result<String, Error> {
     Ok(document)
 }
 
+/// Writes `Tagging` with the tags of an object, at most [`MAX_TAGS`](super::MAX_TAGS).
+///
+/// Fails on tags that [`check_tags`] refuses, and on characters that XML 1.0 cannot carry.
+///
+/// ```
+/// use s3driver::xml::{self, Tag};
+///
+/// let document = xml::write_tagging(&[Tag::new("stage", "live")])?;
+/// assert!(document.contains("<Tag><Key>stage</Key><Value>live</Value></Tag>"));
+/// # Ok::<(), xml::Error>(())
+/// ```
+pub fn write_tagging(tags: &[Tag]) -> Result<String, Error> {
+    check_tags(tags)?;
+    let mut document = opened("Tagging", 0);
+    document.push_str("<TagSet>");
+    for Tag { key, value, .. } in tags {
+        document.push_str("<Tag><Key>");
+        push_text(&mut document, key, |shown| format!("the tag key \"{shown}\""), "")?;
+        document.push_str("</Key><Value>");
+        push_text(&mut document, value, |shown| format!("the tag value \"{shown}\""), "")?;
+        document.push_str("</Value></Tag>");
+    }
+    document.push_str("</TagSet></Tagging>");
+    Ok(document)
+}
+
+/// Writes `VersioningConfiguration`.
+///
+/// ```
+/// use s3driver::xml::{self, Versioning};
+///
+/// let document = xml::write_versioning_configuration(Versioning::Enabled);
+/// assert!(document.contains("<Status>Enabled</Status>"));
+/// ```
+pub fn write_versioning_configuration(versioning: Versioning) -> String {
+    let mut document = opened("VersioningConfiguration", 0);
+    document.push_str("<Status>");
+    document.push_str(match versioning {
+        Versioning::Enabled => "Enabled",
+        Versioning::Suspended => "Suspended",
+    });
+    document.push_str("</Status></VersioningConfiguration>");
+    document
+}
+
 /// Creates a document that begins with the start tag of `root`, with a capacity for another `room`
 /// bytes.
 fn opened(root: &str, room: usize) -> String {
@@ -148,6 +260,22 @@ fn opened(root: &str, room: usize) -> String {
         document.push_str(piece);
     }
     document
+}
+
+/// Appends an `ETag`, with quotes. One that has quotes (such as `W/"..."`) is sent back as it was
+/// received.
+fn push_etag(
+    document: &mut String,
+    etag: &str,
+    name: impl FnOnce(&str) -> String,
+) -> Result<(), Error> {
+    let quote = if etag.contains('"') { "" } else { "\"" };
+    document.push_str("<ETag>");
+    document.push_str(quote);
+    push_text(document, etag, name, "")?;
+    document.push_str(quote);
+    document.push_str("</ETag>");
+    Ok(())
 }
 
 /// Appends `text` with escapes. Fails for a character that XML 1.0 cannot represent. In the error

@@ -43,7 +43,7 @@ fn put(store: &Store, key: &str, bytes: impl Into<Bytes>) -> String {
 }
 
 fn get(store: &Store, key: &str) -> Bytes {
-    store.get(BUCKET, key, &Default::default()).unwrap().content.to_bytes().unwrap()
+    store.get(BUCKET, key, None, &Default::default()).unwrap().content.to_bytes().unwrap()
 }
 
 fn begin(store: &Store, key: &str) -> String {
@@ -328,7 +328,8 @@ fn parts_are_copied_whole_and_by_range() {
     put(&store, "source", "0123456789");
     let id = begin(&store, "k");
     let upload = UploadName { bucket: BUCKET, key: "k", id: &id };
-    let copy = |key, range| store.copy_part(upload, 1, (BUCKET, key), range, &Default::default());
+    let copy =
+        |key, range| store.copy_part(upload, 1, &(BUCKET, key).into(), range, &Default::default());
     for (range, bytes) in
         [(None, "0123456789"), (Some("bytes=0-9"), "0123456789"), (Some("bytes=3-3"), "3")]
     {
@@ -342,7 +343,7 @@ fn parts_are_copied_whole_and_by_range() {
     assert_eq!(code(copy("absent", None)), "NoSuchKey");
     let changed = conditions::Read { if_match: etag("other"), ..Default::default() };
     assert_eq!(
-        code(store.copy_part(upload, 1, (BUCKET, "source"), None, &changed)),
+        code(store.copy_part(upload, 1, &(BUCKET, "source").into(), None, &changed)),
         "PreconditionFailed"
     );
 }
@@ -356,9 +357,9 @@ fn copies_take_metadata_from_the_requested_source() {
     let body = Received::from_bytes("body".into());
     store.put(BUCKET, "from", body, named("source"), &Default::default()).unwrap();
     let copy = |to: &str, attributes, directive, conditions| {
-        let (from, to) =
-            ((BUCKET.to_owned(), "from".to_owned()), (BUCKET.to_owned(), to.to_owned()));
-        store.copy(Copy { from, to, conditions, attributes, directive })
+        let (from, to) = ((BUCKET, "from").into(), (BUCKET.to_owned(), to.to_owned()));
+        let tags = Directive::Copy;
+        store.copy(Copy { from, to, conditions, attributes, directive, tags })
     };
     let any = conditions::Read::default;
     let kept = copy("to", named("asked"), Directive::Copy, any()).unwrap();

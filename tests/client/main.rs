@@ -13,6 +13,8 @@ mod writing;
 mod checksums;
 mod credentials;
 mod embedded_server;
+mod encryption;
+mod metadata;
 mod operations;
 mod server_quirks;
 mod sessions;

@@ -110,7 +110,9 @@ fn conforms(target: &Target, proxy: Option<&str>) -> bool {
                 let settings = ObjectSettings::default();
                 plain.client().put_object(plain.bucket(), &key, content, &settings).map(drop)
             }
-            None => plain.client().delete_object(plain.bucket(), &key, &Default::default()),
+            None => {
+                plain.client().delete_object(plain.bucket(), &key, &Default::default()).map(drop)
+            }
         }
     });
     options = options.fetch(|asked, url| {

@@ -61,7 +61,7 @@ fn work(client: &Client, bucket: &str) -> Result<()> {
     client.copy_object(CopySource::new("plain", "k +"), bucket, "c", &settings)?;
     let listed: Vec<_> = client.objects(bucket, ListObjects::default()).collect::<Result<_>>()?;
     assert_eq!(listed[0].key, "a/b");
-    client.delete_object(bucket, "a/b", &DeleteObject::default())
+    client.delete_object(bucket, "a/b", &DeleteObject::default()).map(drop)
 }
 
 #[test]

@@ -384,7 +384,7 @@ fn cancelling_ends_every_wait_within_a_second() {
             "PutObject" => {
                 client.put_object(BUCKET, "key", b"content", &ObjectSettings::default()).map(drop)
             }
-            _ => client.delete_objects(BUCKET, &["a"]),
+            _ => client.delete_objects(BUCKET, &["a"]).map(drop),
         });
         thread::sleep(Duration::from_millis(300));
         let begun = Instant::now();

@@ -6,7 +6,7 @@
 use crate::parsers::PARSERS;
 use proptest::prelude::*;
 use s3driver::time::Timestamp;
-use s3driver::xml::{self, DeleteMode, Error};
+use s3driver::xml::{self, DeleteMode, Error, ObjectIdentifier, Tag, VersionKind, Versioning};
 use std::fmt::Write as _;
 use std::time::{Duration, Instant};
 
@@ -25,6 +25,9 @@ const COPY_PART: &str = r#"<CopyPartResult><LastModified>2011-04-11T20:34:56.000
 const PARTS: &str = r#"<?xml version="1.0" encoding="UTF-8"?><ListPartsResult xmlns="http://s3.amazonaws.com/doc/2006-03-01/"><Bucket>b</Bucket><Key>k</Key><UploadId>u</UploadId><Initiator><ID>x</ID></Initiator><StorageClass>STANDARD</StorageClass><PartNumberMarker>1</PartNumberMarker><NextPartNumberMarker>3</NextPartNumberMarker><MaxParts>2</MaxParts><IsTruncated>true</IsTruncated><Part><PartNumber>2</PartNumber><LastModified>2010-11-10T20:48:34.000Z</LastModified><ETag>"7778aef83f66abc1fa1e8477f296d394"</ETag><Size>10485760</Size></Part><Part><PartNumber>3</PartNumber><ETag>"aaaa18db4cc2f85cedef654fccc4a4x8"</ETag><Size>10485760</Size></Part></ListPartsResult>"#;
 const UPLOADS: &str = r#"<?xml version="1.0" encoding="UTF-8"?><ListMultipartUploadsResult xmlns="http://s3.amazonaws.com/doc/2006-03-01/"><Bucket>b</Bucket><KeyMarker/><UploadIdMarker/><NextKeyMarker>my-movie.m2ts</NextKeyMarker><NextUploadIdMarker>YW55IGlkZWE</NextUploadIdMarker><MaxUploads>3</MaxUploads><IsTruncated>true</IsTruncated><Upload><Key>my+divisor%20</Key><UploadId>XMgbGlrZSBlbHZpbmcncyBub3QgaGF2aW5nIG11Y2ggbHVjaw</UploadId><Initiator><ID>i</ID><DisplayName>u</DisplayName></Initiator><StorageClass>STANDARD</StorageClass><Initiated>2010-11-10T20:48:33.000Z</Initiated></Upload><CommonPrefixes><Prefix>p/</Prefix></CommonPrefixes></ListMultipartUploadsResult>"#;
 const DELETED: &str = r#"<?xml version="1.0" encoding="UTF-8"?><DeleteResult xmlns="http://s3.amazonaws.com/doc/2006-03-01/"><Deleted><Key>sample1.txt</Key></Deleted><Error><Key>sample2.txt</Key><Code>AccessDenied</Code><Message>Access Denied</Message></Error></DeleteResult>"#;
+const VERSIONS: &str = r#"<?xml version="1.0" encoding="UTF-8"?><ListVersionsResult xmlns="http://s3.amazonaws.com/doc/2006-03-01/"><Name>bucket</Name><Prefix>my</Prefix><KeyMarker/><VersionIdMarker/><NextKeyMarker>my%2Bimage</NextKeyMarker><NextVersionIdMarker>QUpf</NextVersionIdMarker><MaxKeys>2</MaxKeys><EncodingType>url</EncodingType><IsTruncated>true</IsTruncated><DeleteMarker><Key>my%2Bimage</Key><VersionId>03jp</VersionId><IsLatest>true</IsLatest><LastModified>2009-10-15T17:50:30.000Z</LastModified><ETag></ETag><Size>0</Size><Owner><ID>75aa</ID></Owner></DeleteMarker><Version><Key>my%2Bimage</Key><VersionId>QUpf</VersionId><IsLatest>false</IsLatest><LastModified>2009-10-10T17:50:30.000Z</LastModified><ETag>&quot;9b2cf535f27731c974343645a3985328&quot;</ETag><Size>166434</Size><StorageClass>STANDARD</StorageClass></Version><CommonPrefixes><Prefix>my/</Prefix></CommonPrefixes></ListVersionsResult>"#;
+const VERSIONING: &str = r#"<VersioningConfiguration xmlns="http://s3.amazonaws.com/doc/2006-03-01/"><Status>Enabled</Status><MfaDelete>Disabled</MfaDelete></VersioningConfiguration>"#;
+const TAGGING: &str = r#"<?xml version="1.0" encoding="UTF-8"?><Tagging xmlns="http://s3.amazonaws.com/doc/2006-03-01/"><TagSet><Tag><Key>tag1</Key><Value>val &amp; 1</Value></Tag><Tag><Key>tag2</Key><Value>2</Value></Tag></TagSet></Tagging>"#;
 const LOCATION: &str = r#"<?xml version="1.0" encoding="UTF-8"?><LocationConstraint xmlns="http://s3.amazonaws.com/doc/2006-03-01/">eu-west-1</LocationConstraint>"#;
 const LIFECYCLE: &str = r#"<?xml version="1.0" encoding="UTF-8"?><LifecycleConfiguration xmlns="http://s3.amazonaws.com/doc/2006-03-01/"><Rule><ID>leftovers</ID><Filter><Prefix>docker/</Prefix></Filter><Status>Enabled</Status><AbortIncompleteMultipartUpload><DaysAfterInitiation>7</DaysAfterInitiation></AbortIncompleteMultipartUpload></Rule><Rule><ID>logs</ID><Filter><And><Prefix>logs/</Prefix><Tag><Key>k</Key><Value>v</Value></Tag></And></Filter><Status>Disabled</Status><Transition><Days>30</Days><StorageClass>GLACIER</StorageClass></Transition><Expiration><Days>365</Days></Expiration></Rule></LifecycleConfiguration>"#;
 const ERROR: &str = r#"<?xml version="1.0" encoding="UTF-8"?><Error><Code>SignatureDoesNotMatch</Code><Message>The request signature we calculated does not match.</Message><AWSAccessKeyId>AKID</AWSAccessKeyId><StringToSign>AWS4-HMAC-SHA256
@@ -59,6 +62,13 @@ const READERS: &[(&str, Reader, &str)] = &[
         UPLOADS,
     ),
     ("delete_result", |b| xml::delete_result(b).map(|v| format!("{v:?}")), DELETED),
+    ("list_versions_result", |b| xml::list_versions_result(b).map(|v| format!("{v:?}")), VERSIONS),
+    (
+        "versioning_configuration",
+        |b| xml::versioning_configuration(b).map(|v| format!("{v:?}")),
+        VERSIONING,
+    ),
+    ("tagging", |b| xml::tagging(b).map(|v| format!("{v:?}")), TAGGING),
     ("location_constraint", |b| xml::location_constraint(b).map(|v| format!("{v:?}")), LOCATION),
     (
         "lifecycle_configuration",
@@ -222,11 +232,74 @@ mod responses {
             Some("DHC/1gvTDPc=")
         );
         let result = xml::delete_result(DELETED.as_bytes()).unwrap();
-        assert_eq!(result.deleted, ["sample1.txt"]);
+        assert_eq!(result.deleted, [xml::DeletedObject::new("sample1.txt")]);
+        let versions = "<DeleteResult><Deleted><Key>a</Key><VersionId>v</VersionId></Deleted>
+            <Deleted><Key>b</Key><DeleteMarker>true</DeleteMarker><DeleteMarkerVersionId>m</DeleteMarkerVersionId></Deleted>
+            <Error><Key>c</Key><VersionId>w</VersionId></Error></DeleteResult>";
+        let versions = xml::delete_result(versions.as_bytes()).unwrap();
+        assert_eq!(versions.deleted[0].version_id.as_deref(), Some("v"));
+        assert!(!versions.deleted[0].delete_marker && versions.deleted[1].delete_marker);
+        assert_eq!(versions.deleted[1].delete_marker_version_id.as_deref(), Some("m"));
+        assert_eq!(versions.errors[0].version_id.as_deref(), Some("w"));
         let [error] = &result.errors[..] else { panic!("{result:?}") };
         assert_eq!(
             (&*error.key, &*error.code, &*error.message),
             ("sample2.txt", "AccessDenied", "Access Denied")
+        );
+
+        let page = xml::list_versions_result(VERSIONS.as_bytes()).unwrap();
+        let [marker, version] = &page.versions[..] else { panic!("{page:?}") };
+        assert_eq!(
+            (marker.kind, marker.is_latest, marker.size),
+            (VersionKind::DeleteMarker, true, 0)
+        );
+        assert_eq!((&*marker.key, &*marker.version_id), ("my+image", "03jp"));
+        assert_eq!((marker.etag.as_deref(), version.kind), (None, VersionKind::Object));
+        assert_eq!((version.size, version.is_latest), (166_434, false));
+        assert_eq!(page.next_key_marker.as_deref(), Some("my%2Bimage"), "as sent");
+        assert_eq!(page.next_version_id_marker.as_deref(), Some("QUpf"));
+        assert_eq!(page.common_prefixes, ["my/"]);
+        for missing in ["Key", "VersionId", "IsLatest", "Size"] {
+            let (open, close) = (format!("<{missing}>"), format!("</{missing}>"));
+            let (begin, end) = (VERSIONS.rfind(&open).unwrap(), VERSIONS.rfind(&close).unwrap());
+            let body = [&VERSIONS[..begin], &VERSIONS[end + close.len()..]].concat();
+            let why = format!("<Version> has no <{missing}>");
+            refused(xml::list_versions_result(body.as_bytes()), &why);
+        }
+        assert_eq!(
+            xml::tagging(TAGGING.as_bytes()).unwrap(),
+            [Tag::new("tag1", "val & 1"), Tag::new("tag2", "2")]
+        );
+        assert_eq!(xml::tagging(b"<Tagging><TagSet/></Tagging>").unwrap(), []);
+        let empty = b"<Tagging><TagSet><Tag><Key>a</Key><Value/></Tag></TagSet></Tagging>";
+        assert_eq!(xml::tagging(empty).unwrap(), [Tag::new("a", "")]);
+        for (body, why) in [
+            ("<Tagging/>", "<Tagging> has no <TagSet>"),
+            ("<Tagging><TagSet/><TagSet/></Tagging>", "<TagSet> comes twice"),
+            ("<Tagging><TagSet><Tag><Key>a</Key></Tag></TagSet></Tagging>", "<Tag> has no <Value>"),
+            (
+                "<Tagging><TagSet><Tag><Key/><Value>a</Value></Tag></TagSet></Tagging>",
+                "<Key> is empty",
+            ),
+        ] {
+            refused(xml::tagging(body.as_bytes()), why);
+        }
+        for (status, expected) in [
+            ("<Status>Enabled</Status>", Some(Versioning::Enabled)),
+            ("<Status>Suspended</Status>", Some(Versioning::Suspended)),
+            // Ceph
+            ("<Status>Disabled</Status>", None),
+            ("", None),
+        ] {
+            let body = format!("<VersioningConfiguration>{status}</VersioningConfiguration>");
+            assert_eq!(xml::versioning_configuration(body.as_bytes()).unwrap(), expected);
+        }
+        let other = b"<VersioningConfiguration><Status>On</Status></VersioningConfiguration>";
+        refused(xml::versioning_configuration(other), "neither Enabled nor Suspended");
+        assert_eq!(
+            xml::write_versioning_configuration(Versioning::Suspended),
+            "<VersioningConfiguration xmlns=\"http://s3.amazonaws.com/doc/2006-03-01/\">\
+             <Status>Suspended</Status></VersioningConfiguration>"
         );
 
         for (body, region) in [
@@ -1209,6 +1282,7 @@ mod bounded {
                     | "list_parts_result"
                     | "list_multipart_uploads_result"
                     | "delete_result"
+                    | "list_versions_result"
                     | "lifecycle_configuration"
             );
             let max = if listing { xml::MAX_LISTING_BYTES } else { xml::MAX_REPLY_BYTES };
@@ -1336,7 +1410,21 @@ mod writers {
         assert!(!xml::delete(&["a"], DeleteMode::Verbose).unwrap().contains("Quiet"));
         assert!(xml::delete(&["k"; 1000], DeleteMode::Quiet).is_ok());
         refused(xml::delete(&["k"; 1001], DeleteMode::Quiet), "1 to 1000 keys, not 1001");
-        refused(xml::delete(&[], DeleteMode::Quiet), "1 to 1000 keys, not 0");
+        refused(xml::delete(&[""; 0], DeleteMode::Quiet), "1 to 1000 keys, not 0");
+        let object = ObjectIdentifier::new("a").version_id("v&").etag("e");
+        assert!(xml::delete(&[object], DeleteMode::Verbose).unwrap().ends_with(
+            "<Object><Key>a</Key><VersionId>v&amp;</VersionId><ETag>\"e\"</ETag></Object></Delete>"
+        ));
+        for (object, why) in [
+            (ObjectIdentifier::new("a").version_id(""), "the version of \"a\" is empty"),
+            (ObjectIdentifier::new("a").version_id("\u{1}"), "the version \"\\u{1}\""),
+            (ObjectIdentifier::new("a").etag(""), "the ETag for \"a\" is empty or weak"),
+            (ObjectIdentifier::new("a").etag("\"\""), "the ETag for \"a\" is empty or weak"),
+            (ObjectIdentifier::new("a").etag("W/\"e\""), "the ETag for \"a\" is empty or weak"),
+            (ObjectIdentifier::new("a").etag("\u{1}"), "the ETag \"\\u{1}\""),
+        ] {
+            refused(xml::delete(&[object], DeleteMode::Verbose), why);
+        }
         refused(xml::delete(&["a", ""], DeleteMode::Quiet), "an empty key");
         for c in ['\0', '\u{1}', '\u{b}', '\u{1f}', '\u{fffe}', '\u{ffff}'] {
             let error = refused(
@@ -1347,6 +1435,38 @@ mod writers {
             assert!(!xml::can_carry(&format!("bad{c}")));
         }
         assert!(xml::can_carry("fine\t\u{fffd}\u{10000}") && xml::can_carry(""));
+    }
+
+    #[test]
+    fn tagging() {
+        assert_eq!(
+            xml::write_tagging(&[Tag::new("a<", "&\n"), Tag::new("b", "")]).unwrap(),
+            "<Tagging xmlns=\"http://s3.amazonaws.com/doc/2006-03-01/\"><TagSet>\
+             <Tag><Key>a&lt;</Key><Value>&amp;&#10;</Value></Tag>\
+             <Tag><Key>b</Key><Value></Value></Tag></TagSet></Tagging>"
+        );
+        let numbered: Vec<_> = (0..11).map(|n| Tag::new(n.to_string(), "")).collect();
+        assert!(xml::write_tagging(&numbered[..10]).is_ok());
+        refused(xml::write_tagging(&numbered), "at most 10 tags, and 11 are given");
+        // A letter outside of the basic plane takes two places.
+        for letter in ["a", "é", "😀"] {
+            let room = |most: usize| letter.repeat(most / letter.encode_utf16().count());
+            let (key, value) = (room(128), room(256));
+            assert!(xml::write_tagging(&[Tag::new(&key, &value)]).is_ok());
+            let long = [Tag::new(format!("{key}{letter}"), "v")];
+            refused(xml::write_tagging(&long), "128 are allowed");
+            let long = [Tag::new("k", format!("{value}{letter}"))];
+            refused(xml::write_tagging(&long), "256 are allowed");
+        }
+        for (tag, why) in [
+            (Tag::new("", "v"), "a tag has an empty key"),
+            (Tag::new("\u{1}", "v"), "the tag key \"\\u{1}\""),
+            (Tag::new("k", "\u{1}"), "the tag value \"\\u{1}\""),
+        ] {
+            refused(xml::write_tagging(&[tag]), why);
+        }
+        let twice = [Tag::new("a", "1"), Tag::new("a", "2")];
+        refused(xml::write_tagging(&twice), "\"a\" is given twice");
     }
 
     #[test]

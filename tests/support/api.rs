@@ -7,13 +7,19 @@ use std::time::SystemTime;
 use s3s::dto::*;
 use s3s::{S3, S3Error, S3ErrorCode, S3Request, S3Response, S3Result, s3_error};
 
+use base64::Engine as _;
+use base64::prelude::BASE64_STANDARD;
+use s3s::crypto::{Checksum as _, Md5};
+
 use super::backend::{
-    Attributes, Copy, Directive, MAX_PAGE, MAX_PUT, Object as Stored, Store, Wanted,
+    Attributes, Copy, Directive, MAX_PAGE, MAX_PUT, Object as Stored, Source, Store, Wanted,
 };
 use super::body::{self, Algorithm, ContentStream, Declared, Received, Scope};
 use super::conditions;
 use super::listing::{self, Entry, Start};
 use super::multipart::{Completion, NamedPart, UploadName, UploadQuery, check_part_number};
+use super::tags;
+use super::versions::Setting;
 
 /// The owner of everything.
 const OWNER: &str = "embedded-server";
@@ -32,6 +38,7 @@ macro_rules! attributes {
             content_language: $input.content_language.take(),
             expires: $input.expires.take(),
             metadata: $input.metadata.take().unwrap_or_default(),
+            tags: tags::of_header($input.tagging.take())?,
             storage_class: $input
                 .storage_class
                 .take()
@@ -42,8 +49,46 @@ macro_rules! attributes {
                 .take()
                 .map(|encryption| encryption.as_str().to_owned()),
             kms_key: $input.ssekms_key_id.take(),
+            encryption_context: $input.ssekms_encryption_context.take(),
+            bucket_key: $input.bucket_key_enabled.take(),
+            customer_key: customer_key!($input),
             acl: $input.acl.take().map(|acl| acl.as_str().to_owned()),
         }
+    };
+}
+
+/// Takes the customer's key of an object.
+macro_rules! customer_key {
+    ($input:expr) => {
+        customer_key(
+            $input.sse_customer_algorithm.as_deref(),
+            $input.sse_customer_key.as_deref(),
+            $input.sse_customer_key_md5.as_deref(),
+        )?
+    };
+}
+
+/// Takes the customer's key for the source of a copy.
+macro_rules! source_key {
+    ($input:expr) => {
+        customer_key(
+            $input.copy_source_sse_customer_algorithm.as_deref(),
+            $input.copy_source_sse_customer_key.as_deref(),
+            $input.copy_source_sse_customer_key_md5.as_deref(),
+        )?
+    };
+}
+
+/// Sets the fields of a response that describe the encryption.
+macro_rules! describe_encryption {
+    ($output:expr, $attributes:expr) => {
+        let attributes: &Attributes = &$attributes;
+        $output.server_side_encryption = encryption(attributes);
+        $output.ssekms_key_id = attributes.kms_key.clone();
+        $output.bucket_key_enabled = attributes.bucket_key.filter(|enabled| *enabled);
+        let key = attributes.customer_key.clone();
+        $output.sse_customer_algorithm = key.as_ref().map(|_| "AES256".to_owned());
+        $output.sse_customer_key_md5 = key;
     };
 }
 
@@ -137,10 +182,10 @@ macro_rules! describe {
         $output.expires = attributes.expires.clone();
         $output.metadata = (!attributes.metadata.is_empty()).then(|| attributes.metadata.clone());
         $output.storage_class = attributes.storage_class.clone().map(StorageClass::from);
-        $output.server_side_encryption = encryption(attributes);
-        $output.ssekms_key_id = attributes.kms_key.clone();
+        describe_encryption!($output, attributes);
         $output.e_tag = Some(ETag::Strong(object.etag.clone()));
         $output.last_modified = Some(object.modified.into());
+        $output.version_id = object.version_id.clone();
         $output.parts_count =
             $part.filter(|_| !object.parts.is_empty()).map(|_| object.parts.len() as i32);
         if $checksums && $range.is_none() {
@@ -230,11 +275,147 @@ impl S3 for Api {
         }))
     }
 
+    async fn get_object_tagging(
+        &self,
+        req: S3Request<GetObjectTaggingInput>,
+    ) -> S3Result<S3Response<GetObjectTaggingOutput>> {
+        let GetObjectTaggingInput { bucket, key, version_id, .. } = req.input;
+        let object = self.0.get(&bucket, &key, version_id.as_deref(), &Default::default())?;
+        let tag_set = tags::to_set(&object.attributes.tags);
+        let version_id = object.version_id.clone();
+        Ok(S3Response::new(GetObjectTaggingOutput { tag_set, version_id }))
+    }
+
+    async fn put_object_tagging(
+        &self,
+        req: S3Request<PutObjectTaggingInput>,
+    ) -> S3Result<S3Response<PutObjectTaggingOutput>> {
+        let PutObjectTaggingInput { bucket, key, version_id, tagging, .. } = req.input;
+        let tags = tags::of_set(tagging.tag_set)?;
+        let object = self.0.update(&bucket, &key, version_id.as_deref(), |object| {
+            object.attributes.tags = tags;
+            Ok(())
+        })?;
+        let version_id = object.version_id.clone();
+        Ok(S3Response::new(PutObjectTaggingOutput { version_id }))
+    }
+
+    async fn delete_object_tagging(
+        &self,
+        req: S3Request<DeleteObjectTaggingInput>,
+    ) -> S3Result<S3Response<DeleteObjectTaggingOutput>> {
+        let DeleteObjectTaggingInput { bucket, key, version_id, .. } = req.input;
+        let object = self.0.update(&bucket, &key, version_id.as_deref(), |object| {
+            object.attributes.tags.clear();
+            Ok(())
+        })?;
+        let version_id = object.version_id.clone();
+        Ok(S3Response::new(DeleteObjectTaggingOutput { version_id }))
+    }
+
+    async fn get_bucket_versioning(
+        &self,
+        req: S3Request<GetBucketVersioningInput>,
+    ) -> S3Result<S3Response<GetBucketVersioningOutput>> {
+        let status = match self.0.versioning(&req.input.bucket)? {
+            Setting::Never => None,
+            Setting::Enabled => Some(BucketVersioningStatus::ENABLED),
+            Setting::Suspended => Some(BucketVersioningStatus::SUSPENDED),
+        };
+        let status = status.map(BucketVersioningStatus::from_static);
+        Ok(S3Response::new(GetBucketVersioningOutput { status, ..Default::default() }))
+    }
+
+    async fn put_bucket_versioning(
+        &self,
+        req: S3Request<PutBucketVersioningInput>,
+    ) -> S3Result<S3Response<PutBucketVersioningOutput>> {
+        let status = req.input.versioning_configuration.status;
+        let setting = match status.as_ref().map(BucketVersioningStatus::as_str) {
+            Some("Enabled") => Setting::Enabled,
+            Some("Suspended") => Setting::Suspended,
+            _ => {
+                return Err(s3_error!(MalformedXML, "The status is neither Enabled nor Suspended"));
+            }
+        };
+        self.0.set_versioning(&req.input.bucket, setting)?;
+        Ok(S3Response::new(PutBucketVersioningOutput::default()))
+    }
+
+    async fn list_object_versions(
+        &self,
+        req: S3Request<ListObjectVersionsInput>,
+    ) -> S3Result<S3Response<ListObjectVersionsOutput>> {
+        let input = req.input;
+        let text = encoder(input.encoding_type.as_ref())?;
+        let given = |text: &Option<String>| text.clone().unwrap_or_default();
+        let (prefix, delimiter) = (given(&input.prefix), given(&input.delimiter));
+        let (key_marker, id_marker) = (given(&input.key_marker), given(&input.version_id_marker));
+        let page = self.0.list_versions(
+            &input.bucket,
+            (&prefix, &delimiter),
+            (&key_marker, &id_marker),
+            input.max_keys,
+        )?;
+        let last = page.entries.last().filter(|_| page.truncated);
+        let next_key_marker = last.map(|entry| text(entry.name()));
+        let next_version_id_marker = last.and_then(|entry| match entry {
+            Entry::Item(_, (version, _)) => Some(version.id.clone()),
+            Entry::CommonPrefix(_) => None,
+        });
+        let (mut versions, mut delete_markers) = (Vec::new(), Vec::new());
+        let mut common_prefixes = Vec::new();
+        for entry in page.entries {
+            match entry {
+                Entry::CommonPrefix(common) => {
+                    common_prefixes.push(CommonPrefix { prefix: Some(text(&common)) });
+                }
+                Entry::Item(key, (version, is_latest)) => match version.object {
+                    None => delete_markers.push(DeleteMarkerEntry {
+                        key: Some(text(&key)),
+                        is_latest: Some(is_latest),
+                        last_modified: Some(version.modified.into()),
+                        owner: Some(owner()),
+                        version_id: Some(version.id),
+                    }),
+                    Some(object) => versions.push(ObjectVersion {
+                        key: Some(text(&key)),
+                        is_latest: Some(is_latest),
+                        last_modified: Some(version.modified.into()),
+                        owner: Some(owner()),
+                        version_id: Some(version.id),
+                        size: Some(object.content.len() as i64),
+                        e_tag: Some(ETag::Strong(object.etag.clone())),
+                        storage_class: Some(ObjectVersionStorageClass::from(class(
+                            object.attributes.storage_class.clone(),
+                        ))),
+                        ..Default::default()
+                    }),
+                },
+            }
+        }
+        Ok(S3Response::new(ListObjectVersionsOutput {
+            name: Some(input.bucket),
+            prefix: Some(text(&prefix)),
+            delimiter: Some(text(&delimiter)).filter(|delimiter| !delimiter.is_empty()),
+            key_marker: Some(text(&key_marker)),
+            version_id_marker: Some(id_marker),
+            next_key_marker,
+            next_version_id_marker,
+            max_keys: Some(echoed_limit(input.max_keys)),
+            is_truncated: Some(page.truncated),
+            versions: Some(versions),
+            delete_markers: Some(delete_markers),
+            common_prefixes: Some(common_prefixes),
+            encoding_type: input.encoding_type,
+            ..Default::default()
+        }))
+    }
+
     async fn put_object(
         &self,
         mut req: S3Request<PutObjectInput>,
     ) -> S3Result<S3Response<PutObjectOutput>> {
-        refuse_customer_keys(req.input.sse_customer_algorithm.as_ref())?;
         self.0.head_bucket(&req.input.bucket)?;
         let body = self
             .receive(req.input.body.take(), declared!(req), req.trailing_headers.take())
@@ -248,10 +429,10 @@ impl S3 for Api {
             self.0.put(&req.input.bucket, &req.input.key, body, attributes, &conditions)?;
         let mut output = PutObjectOutput {
             e_tag: Some(ETag::Strong(object.etag.clone())),
-            server_side_encryption: encryption(&object.attributes),
-            ssekms_key_id: object.attributes.kms_key.clone(),
+            version_id: object.version_id.clone(),
             ..Default::default()
         };
+        describe_encryption!(output, object.attributes);
         put_typed_checksum!(output, object.checksum.as_ref());
         Ok(S3Response::new(output))
     }
@@ -260,7 +441,13 @@ impl S3 for Api {
         &self,
         mut req: S3Request<GetObjectInput>,
     ) -> S3Result<S3Response<GetObjectOutput>> {
-        let object = self.0.get(&req.input.bucket, &req.input.key, &read_conditions!(req.input))?;
+        let object = self.0.get(
+            &req.input.bucket,
+            &req.input.key,
+            req.input.version_id.as_deref(),
+            &read_conditions!(req.input),
+        )?;
+        object.attributes.check_key(customer_key!(req.input).as_deref())?;
         let range = object.select(wanted(req.input.range, req.input.part_number)?)?;
         let content = range
             .clone()
@@ -271,6 +458,7 @@ impl S3 for Api {
         let mut output =
             GetObjectOutput { body: Some(StreamingBlob::new(stream)), ..Default::default() };
         describe!(output, object, range, req.input.part_number, req.input.checksum_mode.is_some());
+        output.tag_count = Some(object.attributes.tags.len() as i32).filter(|count| *count > 0);
         // s3s itself applies the response-* overrides.
         Ok(S3Response::new(output))
     }
@@ -279,11 +467,23 @@ impl S3 for Api {
         &self,
         mut req: S3Request<HeadObjectInput>,
     ) -> S3Result<S3Response<HeadObjectOutput>> {
-        let object = self.0.get(&req.input.bucket, &req.input.key, &read_conditions!(req.input))?;
+        let object = self.0.get(
+            &req.input.bucket,
+            &req.input.key,
+            req.input.version_id.as_deref(),
+            &read_conditions!(req.input),
+        )?;
+        object.attributes.check_key(customer_key!(req.input).as_deref())?;
         let range = object.select(wanted(req.input.range, req.input.part_number)?)?;
         let mut output = HeadObjectOutput::default();
         describe!(output, object, range, req.input.part_number, req.input.checksum_mode.is_some());
-        Ok(S3Response::new(output))
+        let mut response = S3Response::new(output);
+        // s3s does not know this header of HeadObject yet.
+        let tags = object.attributes.tags.len();
+        if tags > 0 {
+            response.headers.insert("x-amz-tagging-count", tags.into());
+        }
+        Ok(response)
     }
 
     async fn delete_object(
@@ -292,8 +492,13 @@ impl S3 for Api {
     ) -> S3Result<S3Response<DeleteObjectOutput>> {
         let conditions =
             conditions::Write { if_match: req.input.if_match.take(), if_none_match: None };
-        self.0.delete(&req.input.bucket, &req.input.key, &conditions)?;
-        Ok(S3Response::new(DeleteObjectOutput::default()))
+        let version_id = req.input.version_id.as_deref();
+        let removed = self.0.delete(&req.input.bucket, &req.input.key, version_id, &conditions)?;
+        Ok(S3Response::new(DeleteObjectOutput {
+            delete_marker: removed.marker.is_some().then_some(true),
+            version_id: removed.marker.or(removed.version_id),
+            ..Default::default()
+        }))
     }
 
     async fn delete_objects(
@@ -305,17 +510,22 @@ impl S3 for Api {
             return Err(s3_error!(MalformedXML, "A request deletes 1 to {MAX_PAGE} keys"));
         }
         let (mut deleted, mut errors) = (Vec::new(), Vec::new());
-        for ObjectIdentifier { key, e_tag, .. } in objects {
+        for ObjectIdentifier { key, e_tag, version_id, .. } in objects {
             let conditions =
                 conditions::Write { if_match: e_tag.map(ETagCondition::ETag), if_none_match: None };
-            match self.0.delete(&req.input.bucket, &key, &conditions) {
-                Ok(()) => deleted.push(DeletedObject { key: Some(key), ..Default::default() }),
+            match self.0.delete(&req.input.bucket, &key, version_id.as_deref(), &conditions) {
+                Ok(removed) => deleted.push(DeletedObject {
+                    key: Some(key),
+                    version_id: removed.version_id,
+                    delete_marker: removed.marker.is_some().then_some(true),
+                    delete_marker_version_id: removed.marker,
+                }),
                 Err(error) if error.code().as_str() == "NoSuchBucket" => return Err(error),
                 Err(error) => errors.push(Error {
                     key: Some(key),
                     code: Some(error.code().as_str().to_owned()),
                     message: error.message().map(str::to_owned),
-                    version_id: None,
+                    version_id,
                 }),
             }
         }
@@ -331,7 +541,6 @@ impl S3 for Api {
         &self,
         mut req: S3Request<CopyObjectInput>,
     ) -> S3Result<S3Response<CopyObjectOutput>> {
-        refuse_customer_keys(req.input.sse_customer_algorithm.as_ref())?;
         let directive = match req.input.metadata_directive.as_ref().map(MetadataDirective::as_str) {
             None | Some("COPY") => Directive::Copy,
             Some("REPLACE") => Directive::Replace,
@@ -339,8 +548,15 @@ impl S3 for Api {
                 return Err(s3_error!(InvalidArgument, "Unknown metadata directive: {other}"));
             }
         };
+        let mut from = copy_source(&req.input.copy_source)?;
+        from.customer_key = source_key!(req.input);
+        let source_version = from.version_id.clone();
         let object = self.0.copy(Copy {
-            from: copy_source(&req.input.copy_source)?,
+            from,
+            tags: match req.input.tagging_directive.as_ref().map(TaggingDirective::as_str) {
+                Some("REPLACE") => Directive::Replace,
+                _ => Directive::Copy,
+            },
             conditions: source_conditions!(req.input),
             attributes: attributes!(req.input),
             to: (req.input.bucket, req.input.key),
@@ -354,6 +570,8 @@ impl S3 for Api {
         put_typed_checksum!(result, object.checksum.as_ref());
         Ok(S3Response::new(CopyObjectOutput {
             copy_object_result: Some(result),
+            version_id: object.version_id.clone(),
+            copy_source_version_id: source_version,
             server_side_encryption: encryption(&object.attributes),
             ssekms_key_id: object.attributes.kms_key.clone(),
             ..Default::default()
@@ -428,7 +646,6 @@ impl S3 for Api {
         &self,
         mut req: S3Request<CreateMultipartUploadInput>,
     ) -> S3Result<S3Response<CreateMultipartUploadOutput>> {
-        refuse_customer_keys(req.input.sse_customer_algorithm.as_ref())?;
         let algorithm = req.input.checksum_algorithm.as_ref().map(|algorithm| {
             let known = Algorithm::from_name(algorithm.as_str());
             known.ok_or_else(|| {
@@ -468,9 +685,11 @@ impl S3 for Api {
         check_part_number(req.input.part_number)?;
         let mut declared = declared!(req);
         let (body, trailers) = (req.input.body.take(), req.trailing_headers.take());
+        let sent_key = customer_key!(req.input);
         let UploadPartInput { bucket, key, upload_id, part_number, .. } = req.input;
         let name = UploadName { bucket: &bucket, key: &key, id: &upload_id };
         let (algorithm, attributes) = self.0.upload_settings(name)?;
+        attributes.check_key(sent_key.as_deref())?;
         declared.checksum =
             declared.checksum.or_else(|| algorithm.map(|algorithm| (algorithm, None)));
         let part =
@@ -490,12 +709,14 @@ impl S3 for Api {
         mut req: S3Request<UploadPartCopyInput>,
     ) -> S3Result<S3Response<UploadPartCopyOutput>> {
         let conditions = source_conditions!(req.input);
+        let mut from = copy_source(&req.input.copy_source)?;
+        from.customer_key = source_key!(req.input);
+        let key = customer_key!(req.input);
         let input = req.input;
-        let from = copy_source(&input.copy_source)?;
         let name = UploadName { bucket: &input.bucket, key: &input.key, id: &input.upload_id };
+        self.0.upload_settings(name)?.1.check_key(key.as_deref())?;
         let range = input.copy_source_range.as_deref();
-        let part =
-            self.0.copy_part(name, input.part_number, (&from.0, &from.1), range, &conditions)?;
+        let part = self.0.copy_part(name, input.part_number, &from, range, &conditions)?;
         let mut result = CopyPartResult {
             e_tag: Some(ETag::Strong(part.etag)),
             last_modified: Some(part.modified.into()),
@@ -551,6 +772,7 @@ impl S3 for Api {
             e_tag: Some(ETag::Strong(object.etag.clone())),
             server_side_encryption: encryption(&object.attributes),
             ssekms_key_id: object.attributes.kms_key.clone(),
+            version_id: object.version_id.clone(),
             ..Default::default()
         };
         put_typed_checksum!(output, object.checksum.as_ref());
@@ -698,10 +920,26 @@ fn without_aws_chunked(encoding: Option<String>) -> Option<String> {
     Some(kept.join(",")).filter(|kept| !kept.is_empty())
 }
 
-fn refuse_customer_keys(algorithm: Option<&String>) -> S3Result<()> {
-    algorithm.map_or(Ok(()), |_| {
-        Err(s3_error!(NotImplemented, "The embedded server does not support SSE-C"))
-    })
+/// Checks the headers of a customer's key, and returns the MD5 of the key.
+///
+/// # Errors
+/// `InvalidArgument` if one of them is missing, or does not fit to the others.
+fn customer_key(
+    algorithm: Option<&str>,
+    key: Option<&str>,
+    md5: Option<&str>,
+) -> S3Result<Option<String>> {
+    let invalid =
+        || s3_error!(InvalidArgument, "The customer key, its algorithm or MD5 is invalid");
+    match (algorithm, key, md5) {
+        (None, None, None) => Ok(None),
+        (Some("AES256"), Some(key), Some(md5)) => {
+            let bytes = BASE64_STANDARD.decode(key).ok().filter(|bytes| bytes.len() == 32);
+            let digest = bytes.map(|bytes| BASE64_STANDARD.encode(Md5::checksum(&bytes)));
+            digest.filter(|digest| *digest == md5).map(Some).ok_or_else(invalid)
+        }
+        _ => Err(invalid()),
+    }
 }
 
 fn encryption(attributes: &Attributes) -> Option<ServerSideEncryption> {
@@ -719,11 +957,16 @@ fn wanted(range: Option<Range>, part_number: Option<i32>) -> S3Result<Wanted> {
     }
 }
 
-fn copy_source(source: &CopySource) -> S3Result<(String, String)> {
+fn copy_source(source: &CopySource) -> S3Result<Source> {
     match source {
-        CopySource::Bucket { bucket, key, .. } => Ok((bucket.to_string(), key.to_string())),
-        CopySource::AccessPoint { access_point_name, key, .. } => {
-            Ok((access_point_name.to_string(), key.to_string()))
+        CopySource::Bucket { bucket, key, version_id }
+        | CopySource::AccessPoint { access_point_name: bucket, key, version_id, .. } => {
+            Ok(Source {
+                bucket: bucket.to_string(),
+                key: key.to_string(),
+                version_id: version_id.as_deref().map(str::to_owned),
+                customer_key: None,
+            })
         }
         _ => Err(s3_error!(NotImplemented, "The embedded server does not copy from Outposts")),
     }

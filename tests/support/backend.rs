@@ -16,6 +16,7 @@ use s3s::{S3Error, S3ErrorCode, S3Result, s3_error};
 use super::body::{Checksum, Content, Received, Retention};
 use super::conditions;
 use super::multipart::{UploadRecord, Uploads};
+use super::versions::Versions;
 
 /// The largest body of one PUT or one part: 5 GiB (S3, "Amazon S3 multipart upload limits").
 pub const MAX_PUT: u64 = 5 << 30;
@@ -71,11 +72,17 @@ pub struct Attributes {
     pub content_language: Option<String>,
     pub expires: Option<Timestamp>,
     pub metadata: HashMap<String, String>,
+    pub tags: Vec<(String, String)>,
     /// `None` means STANDARD.
     pub storage_class: Option<String>,
     /// `x-amz-server-side-encryption`.
     pub encryption: Option<String>,
     pub kms_key: Option<String>,
+    /// `x-amz-server-side-encryption-context` and the choice of a bucket key.
+    pub encryption_context: Option<String>,
+    pub bucket_key: Option<bool>,
+    /// The MD5 of the customer's key (SSE-C), in base64. The content is not encrypted.
+    pub customer_key: Option<String>,
     /// The canned ACL of the request, which is kept for tests but never applied.
     pub acl: Option<String>,
 }
@@ -105,11 +112,33 @@ impl Attributes {
         }
     }
 
+    /// Checks the customer's key of a request against that of the stored object.
+    ///
+    /// # Errors
+    /// `InvalidRequest` for a missing or a needless key, `AccessDenied` for another one.
+    pub fn check_key(&self, key: Option<&str>) -> S3Result<()> {
+        match (self.customer_key.as_deref(), key) {
+            (None, None) => Ok(()),
+            (Some(_), None) => Err(s3_error!(
+                InvalidRequest,
+                "The object was stored using a form of Server Side Encryption. The correct parameters must be provided \
+                 to retrieve the object."
+            )),
+            (None, Some(_)) => Err(s3_error!(
+                InvalidRequest,
+                "The encryption parameters are not applicable to this object."
+            )),
+            (Some(stored), Some(sent)) if stored == sent => Ok(()),
+            (Some(_), Some(_)) => Err(s3_error!(AccessDenied, "Access Denied")),
+        }
+    }
+
     /// Returns the ETag of bytes sent in one request: their MD5, or another value if a KMS key is
     /// used.
     pub fn etag(&self, md5: [u8; 16]) -> String {
         let kms =
-            self.encryption.as_deref().is_some_and(|encryption| encryption.starts_with("aws:kms"));
+            self.encryption.as_deref().is_some_and(|encryption| encryption.starts_with("aws:kms"))
+                || self.customer_key.is_some();
         hex::encode(if kms { Md5::checksum(&[&md5[..], b"aws:kms"].concat()) } else { md5 })
     }
 }
@@ -123,6 +152,8 @@ pub struct Object {
     pub modified: SystemTime,
     pub attributes: Attributes,
     pub checksum: Option<Checksum>,
+    /// The version, in a bucket that stores versions or has stored them.
+    pub version_id: Option<String>,
     /// The sizes of the parts it was completed from. Empty for an object that was stored by one
     /// PUT.
     pub parts: Vec<u64>,
@@ -171,15 +202,45 @@ impl Object {
 /// A request to copy an object.
 #[derive(Debug)]
 pub struct Copy {
-    pub from: (String, String),
+    pub from: Source,
     pub to: (String, String),
     pub conditions: conditions::Read,
     /// The attributes in the request. Storage class, encryption and ACL are always taken from here.
     pub attributes: Attributes,
     pub directive: Directive,
+    /// The source of the copy's tags.
+    pub tags: Directive,
 }
 
-/// The source of a copy's metadata.
+/// The source of a copy.
+#[derive(Clone, Debug)]
+pub struct Source {
+    pub bucket: String,
+    pub key: String,
+    pub version_id: Option<String>,
+    /// The MD5 of the customer's key for the source.
+    pub customer_key: Option<String>,
+}
+
+impl From<(&str, &str)> for Source {
+    fn from((bucket, key): (&str, &str)) -> Self {
+        Self {
+            bucket: bucket.to_owned(),
+            key: key.to_owned(),
+            version_id: None,
+            customer_key: None,
+        }
+    }
+}
+
+impl Source {
+    /// Reports whether this is the current object at a place.
+    fn is_current(&self, (bucket, key): &(String, String)) -> bool {
+        self.bucket == *bucket && self.key == *key && self.version_id.is_none()
+    }
+}
+
+/// The source of a copy's metadata or tags.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Directive {
     Copy,
@@ -191,6 +252,7 @@ pub(super) struct Bucket {
     pub created: SystemTime,
     pub objects: BTreeMap<Key, Arc<Object>>,
     pub uploads: Uploads,
+    pub versions: Versions,
     /// Rules that the server returns and does not apply.
     pub lifecycle_rules: Vec<LifecycleRule>,
 }
@@ -209,11 +271,6 @@ impl State {
         self.buckets
             .get_mut(name)
             .ok_or_else(|| s3_error!(NoSuchBucket, "The specified bucket does not exist"))
-    }
-
-    pub fn object(&mut self, bucket: &str, key: &str) -> S3Result<Arc<Object>> {
-        let object = self.bucket(bucket)?.objects.get(key.as_bytes()).cloned();
-        object.ok_or_else(|| s3_error!(NoSuchKey, "The specified key does not exist."))
     }
 }
 
@@ -251,6 +308,7 @@ impl Store {
             created: SystemTime::now(),
             objects: BTreeMap::new(),
             uploads: Uploads::default(),
+            versions: Versions::default(),
             lifecycle_rules: Vec::new(),
         };
         state.buckets.insert(name.to_owned(), bucket);
@@ -263,7 +321,7 @@ impl Store {
     /// `NoSuchBucket`, `BucketNotEmpty`.
     pub fn delete_bucket(&self, name: &str) -> S3Result<()> {
         let mut state = self.state();
-        if !state.bucket(name)?.objects.is_empty() {
+        if !state.bucket(name)?.is_empty() {
             return Err(s3_error!(BucketNotEmpty, "The bucket you tried to delete is not empty"));
         }
         state.buckets.remove(name);
@@ -315,45 +373,34 @@ impl Store {
     ) -> S3Result<Arc<Object>> {
         attributes.check()?;
         let mut state = self.state();
-        let objects = &mut state.bucket(bucket)?.objects;
-        conditions.check(objects.get(key.as_bytes()).map(|object| &*object.etag))?;
-        let object = Arc::new(Object {
+        let bucket = state.bucket(bucket)?;
+        conditions.check(bucket.objects.get(key.as_bytes()).map(|object| &*object.etag))?;
+        let object = Object {
             etag: attributes.etag(body.md5),
             content: body.content,
             modified: SystemTime::now(),
             attributes,
             checksum: body.checksum,
+            version_id: None,
             parts: Vec::new(),
-        });
-        objects.insert(Key(key.to_owned()), object.clone());
-        Ok(object)
+        };
+        Ok(bucket.insert(key, object))
     }
 
-    /// Returns an object.
+    /// Returns an object, or this version of it.
     ///
     /// # Errors
-    /// `NoSuchBucket`, `NoSuchKey`, and the errors of [`conditions::Read::check`].
+    /// `NoSuchBucket`, `NoSuchKey`, `NoSuchVersion`, and the errors of [`conditions::Read::check`].
     pub fn get(
         &self,
         bucket: &str,
         key: &str,
+        version_id: Option<&str>,
         conditions: &conditions::Read,
     ) -> S3Result<Arc<Object>> {
-        let object = self.state().object(bucket, key)?;
+        let object = self.state().version(bucket, key, version_id)?;
         conditions.check(&object.etag, object.modified, conditions::Unchanged::NotModified)?;
         Ok(object)
-    }
-
-    /// Deletes a key, which need not exist.
-    ///
-    /// # Errors
-    /// `NoSuchBucket`, and the errors of [`conditions::Write::check`].
-    pub fn delete(&self, bucket: &str, key: &str, conditions: &conditions::Write) -> S3Result<()> {
-        let mut state = self.state();
-        let objects = &mut state.bucket(bucket)?.objects;
-        conditions.check(objects.get(key.as_bytes()).map(|object| &*object.etag))?;
-        objects.remove(key.as_bytes());
-        Ok(())
     }
 
     /// Copies an object.
@@ -364,7 +411,9 @@ impl Store {
     pub fn copy(&self, copy: Copy) -> S3Result<Arc<Object>> {
         copy.attributes.check()?;
         let mut state = self.state();
-        let source = state.object(&copy.from.0, &copy.from.1)?;
+        let source =
+            state.version(&copy.from.bucket, &copy.from.key, copy.from.version_id.as_deref())?;
+        source.attributes.check_key(copy.from.customer_key.as_deref())?;
         copy.conditions.check(
             &source.etag,
             source.modified,
@@ -375,9 +424,10 @@ impl Store {
         }
         let asked = copy.attributes;
         let same_class = asked.storage_class == source.attributes.storage_class;
-        let same_encryption =
-            asked.encryption.is_none() || asked.encryption == source.attributes.encryption;
-        if copy.from == copy.to
+        let same_encryption = (asked.encryption.is_none()
+            || asked.encryption == source.attributes.encryption)
+            && asked.customer_key == source.attributes.customer_key;
+        if copy.from.is_current(&copy.to)
             && copy.directive == Directive::Copy
             && same_class
             && same_encryption
@@ -388,13 +438,21 @@ impl Store {
                  object's metadata, storage class, website redirect location or encryption attributes."
             ));
         }
+        let tags = match copy.tags {
+            Directive::Copy => source.attributes.tags.clone(),
+            Directive::Replace => asked.tags.clone(),
+        };
         let attributes = match copy.directive {
-            Directive::Replace => asked,
+            Directive::Replace => Attributes { tags, ..asked },
             Directive::Copy => Attributes {
                 storage_class: asked.storage_class,
                 encryption: asked.encryption,
                 kms_key: asked.kms_key,
+                encryption_context: asked.encryption_context,
+                bucket_key: asked.bucket_key,
+                customer_key: asked.customer_key,
                 acl: asked.acl,
+                tags,
                 ..source.attributes.clone()
             },
         };
@@ -402,16 +460,16 @@ impl Store {
         // body keeps the source's ETag.
         let etag =
             source.content.md5().map_or_else(|| source.etag.clone(), |md5| attributes.etag(md5));
-        let object = Arc::new(Object {
+        let object = Object {
             content: source.content.clone(),
             etag,
             modified: SystemTime::now(),
             attributes,
             checksum: source.checksum.clone(),
+            version_id: None,
             parts: Vec::new(),
-        });
-        state.bucket(&copy.to.0)?.objects.insert(Key(copy.to.1), object.clone());
-        Ok(object)
+        };
+        Ok(state.bucket(&copy.to.0)?.insert(&copy.to.1, object))
     }
 }
 

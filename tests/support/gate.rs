@@ -20,6 +20,9 @@ pub struct Gate {
     pub session_token: Option<String>,
 }
 
+/// The account that owns every bucket.
+pub const OWNER_ACCOUNT: &str = "123456789012";
+
 /// A fault in a request's body that is reported only after its signature has been verified.
 #[derive(Clone, Debug)]
 pub struct Verdict(pub S3ErrorCode, pub String);
@@ -44,6 +47,9 @@ impl S3Access for Gate {
         };
         let header = |name: &str| cx.headers().get(name).and_then(|value| value.to_str().ok());
 
+        let owners = ["x-amz-expected-bucket-owner", "x-amz-source-expected-bucket-owner"];
+        let is_other = |name: &&str| header(name).is_some_and(|account| account != OWNER_ACCOUNT);
+        let other_owner = owners.iter().any(is_other);
         if let Some(token) = &self.session_token {
             let sent = header("x-amz-security-token").or_else(|| parameter("x-amz-security-token"));
             if sent != Some(token) {
@@ -70,6 +76,9 @@ impl S3Access for Gate {
 
         if let Some(opinion) = opinion {
             opinion.agree(true)?;
+        }
+        if other_owner {
+            return Err(s3_error!(AccessDenied, "Access Denied"));
         }
         self.traffic.count(cx.s3_op().name());
         if let Some(fault) = self.traffic.take_fault(cx.s3_op().name()) {

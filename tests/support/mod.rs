@@ -29,10 +29,12 @@ pub mod process;
 pub mod relay;
 pub mod second;
 pub mod serve;
+pub mod tags;
 pub mod target;
 pub mod tls;
 pub mod traffic;
 pub mod transport;
+pub mod versions;
 
 use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
@@ -283,7 +285,7 @@ impl Server {
     /// Returns an object with all its metadata: ETag, attributes (including the ACL that was sent),
     /// checksum, part sizes.
     pub fn object_info(&self, bucket: &str, key: &str) -> Option<Arc<Object>> {
-        self.store.get(bucket, key, &Default::default()).ok()
+        self.store.get(bucket, key, None, &Default::default()).ok()
     }
 
     /// Returns all uploads of a bucket that are neither completed nor aborted, by key and time.

@@ -7,7 +7,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use s3s::crypto::{Checksum as _, Md5};
 use s3s::{S3Error, S3Result, s3_error};
 
-use super::backend::{Attributes, Key, MAX_PUT, Object, State, Store, too_large_to_copy};
+use super::backend::{Attributes, Key, MAX_PUT, Object, Source, State, Store, too_large_to_copy};
 use super::body::{Algorithm, Checksum, Content, Received, Scope};
 use super::conditions;
 use super::listing::{Entry, Start, Walk, page_limit};
@@ -280,15 +280,16 @@ impl Store {
         &self,
         name: UploadName<'_>,
         number: i32,
-        from: (&str, &str),
+        from: &Source,
         range: Option<&str>,
         conditions: &conditions::Read,
     ) -> S3Result<Part> {
         let (checksum, source) = {
             let mut state = self.state();
             let checksum = state.upload(name)?.checksum;
-            (checksum, state.object(from.0, from.1)?)
+            (checksum, state.version(&from.bucket, &from.key, from.version_id.as_deref())?)
         };
+        source.attributes.check_key(from.customer_key.as_deref())?;
         conditions.check(
             &source.etag,
             source.modified,
@@ -365,20 +366,21 @@ impl Store {
             ));
         }
         let digests: Vec<u8> = parts.iter().flat_map(|part| part.md5).collect();
-        let object = Arc::new(Object {
+        let object = Object {
             content,
             etag: format!("{}-{}", hex::encode(Md5::checksum(&digests)), parts.len()),
             modified: SystemTime::now(),
             attributes: upload.attributes.clone(),
             checksum,
+            version_id: None,
             parts: parts.iter().map(|part| part.content.len()).collect(),
-        });
+        };
 
-        let objects = &mut state.bucket(name.bucket)?.objects;
+        let bucket = state.bucket(name.bucket)?;
         completion
             .conditions
-            .check(objects.get(name.key.as_bytes()).map(|object| &*object.etag))?;
-        objects.insert(Key(name.key.to_owned()), object.clone());
+            .check(bucket.objects.get(name.key.as_bytes()).map(|object| &*object.etag))?;
+        let object = bucket.insert(name.key, object);
         state.take_upload(name)?;
         if let Some(record) = state.records.get_mut(name.id) {
             record.completed = Some((completion.parts, Arc::downgrade(&object)));

@@ -62,7 +62,7 @@ pub(super) fn delete_copied(store: &Store, key: &str, etag: Option<&str>) -> Res
     // A condition with a weak ETag never holds (RFC 9110 section 13.1.1).
     let strong = etag.filter(|etag| !etag.starts_with("W/"));
     let Some(etag) = strong.filter(|_| store.conditional_deletes.are_supported()) else {
-        return client.delete_object(bucket, key, &DeleteObject::default());
+        return client.delete_object(bucket, key, &DeleteObject::default()).map(drop);
     };
     let same = DeleteObject::default().condition(Condition::IfMatch(etag.to_owned()));
     match client.delete_object(bucket, key, &same) {
@@ -83,11 +83,11 @@ pub(super) fn delete_copied(store: &Store, key: &str, etag: Option<&str>) -> Res
             }
         }
         Err(error) if error.status() == Some(501) || error.code() == Some("NotImplemented") => {}
-        result => return result,
+        result => return result.map(drop),
     }
     store.conditional_deletes.mark_unsupported();
     client.notice_fallback(bucket, "DeleteObject with If-Match", "HeadObject with DeleteObject");
-    client.delete_object(bucket, key, &DeleteObject::default())
+    client.delete_object(bucket, key, &DeleteObject::default()).map(drop)
 }
 
 fn head(store: &Store, key: &str) -> Result<bool> {

@@ -59,7 +59,7 @@ impl Probe<'_> {
         }
         let source = CopySource::new(bucket, &self.object);
         client.copy_object(source, bucket, &self.copy, settings)?;
-        client.delete_object(bucket, &self.copy, &DeleteObject::default())
+        client.delete_object(bucket, &self.copy, &DeleteObject::default()).map(drop)
     }
 
     fn uploads(&self) -> Result<()> {
@@ -88,6 +88,6 @@ impl Probe<'_> {
     /// Removes what the probe has stored.
     fn remove(&self, client: &Client) -> Result<()> {
         let keys = [&*self.object, &self.copy, &self.upload];
-        client.delete_objects(&self.store.bucket, &keys)
+        client.delete_objects(&self.store.bucket, &keys).map(drop)
     }
 }

@@ -12,7 +12,7 @@ mod ranges;
 use super::Transfer;
 use super::memory::MemoryLimit;
 use super::pace::{Pace, Probe};
-use crate::client::{ByteRange, Client, Condition, Expected, GetObject, ObjectMeta, ObjectReader};
+use crate::client::{ByteRange, Client, Expected, GetObject, ObjectMeta, ObjectReader};
 use crate::error::{Error, ErrorKind, Result};
 use ranges::{ObjectVersion, RANGE, Ranges};
 use std::fmt;
@@ -85,20 +85,20 @@ impl ReadAhead {
         most: NonZeroUsize,
         memory: &MemoryLimit,
     ) -> Result<Self> {
-        Self::open_if(client, (bucket, key), offset, Condition::Always, most, memory)
+        Self::open_with(client, (bucket, key), offset, GetObject::default(), most, memory)
     }
 
-    /// Opens a reader like [`ReadAhead::open`], under a condition.
-    pub(crate) fn open_if(
+    /// Opens a reader like [`ReadAhead::open`], with the condition and the version of a request.
+    pub(crate) fn open_with(
         client: &Client,
         (bucket, key): (&str, &str),
         offset: u64,
-        condition: Condition,
+        request: GetObject,
         most: NonZeroUsize,
         memory: &MemoryLimit,
     ) -> Result<Self> {
         let range = if offset == 0 { ByteRange::All } else { ByteRange::From(offset) };
-        let request = GetObject::range(range).condition(condition);
+        let request = GetObject { range, ..request };
         let stream = client.get_object(bucket, key, &request)?;
         Ok(Self {
             client: client.clone(),
@@ -197,6 +197,7 @@ impl ReadAhead {
             bucket: self.bucket.clone(),
             key: self.key.clone(),
             etag,
+            version_id: self.meta.requested_version.clone(),
             size: self.meta.size,
         };
         let pace = Pace::of_ranges(self.most, rate, self.client.clock().instant());
@@ -235,10 +236,10 @@ impl ReadAhead {
 
     /// Continues with one connection after the last range.
     fn return_to_one(&mut self, buffer: &mut [u8]) -> Result<usize> {
-        let (etag, left) = (self.meta.etag.as_deref(), self.meta.size.saturating_sub(self.at));
+        let (same, left) = (self.meta.same(), self.meta.size.saturating_sub(self.at));
         let range = ByteRange::From(self.at);
         let stream =
-            self.client.get_same_version(&self.bucket, &self.key, range, etag, Some(left))?;
+            self.client.get_same_version(&self.bucket, &self.key, range, same, Some(left))?;
         self.probe = Probe::after(self.at.saturating_sub(self.offset));
         self.source = Source::Stream(stream);
         self.step(buffer)

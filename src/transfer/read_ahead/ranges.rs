@@ -1,6 +1,6 @@
 //! Ranges of one object, fetched by several threads and returned in order.
 use crate::cancel::Cancel;
-use crate::client::{ByteRange, Client};
+use crate::client::{ByteRange, Client, SameContent};
 use crate::error::{Error, ErrorKind, Result};
 use crate::sync;
 use crate::transfer::memory::{MemoryLimit, Share};
@@ -25,6 +25,8 @@ pub(super) struct ObjectVersion {
     pub(super) bucket: String,
     pub(super) key: String,
     pub(super) etag: String,
+    /// The version to request; `None` for the current one.
+    pub(super) version_id: Option<String>,
     pub(super) size: u64,
 }
 
@@ -300,11 +302,11 @@ impl Shared {
     }
 
     fn fetch(&self, number: u64, range: &Range<u64>) -> Result<()> {
-        let ObjectVersion { bucket, key, etag, .. } = &self.object;
+        let ObjectVersion { bucket, key, etag, version_id, .. } = &self.object;
+        let same = SameContent { etag: Some(etag), version_id: version_id.as_deref() };
         let length = range.end - range.start;
         let range = ByteRange::Part { offset: range.start, length };
-        let mut reader =
-            self.client.get_same_version(bucket, key, range, Some(etag), Some(length))?;
+        let mut reader = self.client.get_same_version(bucket, key, range, same, Some(length))?;
         if number == 0 && !reader.is_range() {
             self.lock().support = RangeSupport::Missing;
             return Err(Error::new(

@@ -74,7 +74,7 @@ fn copy_object() {
 fn delete_object() {
     let content = bytes(8, 0, 2000);
     Trial::new("killed::client::delete_object").before([("/file", &content)]).run(|driver, _| {
-        driver.client().delete_object(driver.bucket(), "file", &Default::default())
+        driver.client().delete_object(driver.bucket(), "file", &Default::default()).map(drop)
     });
 }
 
@@ -84,7 +84,7 @@ fn delete_objects() {
     Trial::new("killed::client::delete_objects")
         .before([("/x", &content), ("/y", &content)])
         .kept([("/z", &content)])
-        .run(|driver, _| driver.client().delete_objects(driver.bucket(), &["x", "y"]));
+        .run(|driver, _| driver.client().delete_objects(driver.bucket(), &["x", "y"]).map(drop));
 }
 
 /// Starts a multipart upload of `file`, and calls `work` with it.

@@ -45,13 +45,13 @@ impl Worker<'_> {
             }
             6 => {
                 self.count("DeleteObject");
-                let result = self.client.delete_object(BUCKET, &key, &Default::default());
+                let result = self.client.delete_object(BUCKET, &key, &Default::default()).map(drop);
                 self.changed(&key, None, result);
             }
             7 => {
                 self.count("DeleteObjects");
                 let keys = [key, self.key()];
-                let result = self.client.delete_objects(BUCKET, &[&keys[0], &keys[1]]);
+                let result = self.client.delete_objects(BUCKET, &[&keys[0], &keys[1]]).map(drop);
                 self.settle(keys.map(|key| (key, None)).into(), result);
             }
             8 => {
@@ -219,7 +219,7 @@ impl Worker<'_> {
         // Large objects are not kept, so that the store stays small.
         if kind == 0 {
             let deleted = self.client.delete_object(BUCKET, &key, &Default::default());
-            self.changed_any(&key, None, deleted);
+            self.changed_any(&key, None, deleted.map(drop));
         }
     }
 

@@ -38,7 +38,8 @@ fn remove_source(sides: &Sides, job: &Job) -> Outcome {
         (Job::Upload { file, .. }, _) => std::fs::remove_file(file)
             .map_err(|error| Failure::local(format_args!("removing {}", file.display()), &error)),
         (Job::Download { key, .. } | Job::Copy { key, .. }, Some(source)) => {
-            Ok(source.client.delete_object(&source.name, key, &Default::default())?)
+            source.client.delete_object(&source.name, key, &Default::default())?;
+            Ok(())
         }
         // Streams are not moved.
         _ => Ok(()),

@@ -65,7 +65,9 @@ impl Rm {
         if !self.dry_run {
             match keys {
                 [] => {}
-                [key] => bucket.client.delete_object(&bucket.name, key, &Default::default())?,
+                [key] => {
+                    bucket.client.delete_object(&bucket.name, key, &Default::default())?;
+                }
                 keys => {
                     let keys: Vec<&str> = keys.iter().map(String::as_str).collect();
                     bucket.client.delete_objects(&bucket.name, &keys)?;

@@ -188,7 +188,8 @@ impl Sides<'_> {
             }
             (Self::Up { to, .. } | Self::Across { to, .. }, Some(bucket)) => {
                 let key = format!("{}{below}", to.directory());
-                Ok(bucket.client.delete_object(&bucket.name, &key, &Default::default())?)
+                bucket.client.delete_object(&bucket.name, &key, &Default::default())?;
+                Ok(())
             }
             (Self::Up { .. } | Self::Across { .. }, None) => Ok(()),
         }

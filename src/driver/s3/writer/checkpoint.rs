@@ -242,11 +242,8 @@ impl Checkpoint {
 
 /// Removes a path's checkpoint. Succeeds if the path does not have one.
 pub(crate) fn remove(store: &Store, path: &str) -> Result<()> {
-    store.client.delete_object(
-        &store.bucket,
-        &checkpoint_key(store, path),
-        &DeleteObject::default(),
-    )
+    let key = checkpoint_key(store, path);
+    store.client.delete_object(&store.bucket, &key, &DeleteObject::default()).map(drop)
 }
 
 /// Returns the path whose checkpoint has this key.

@@ -536,11 +536,10 @@ impl Writer {
     fn forget(&self, client: &Client) -> Result<()> {
         match self.kept {
             Kept::PartsAlone => Ok(()),
-            Kept::Checkpoint | Kept::OldCheckpoint => client.delete_object(
-                &self.store.bucket,
-                &checkpoint::checkpoint_key(&self.store, &self.path),
-                &DeleteObject::default(),
-            ),
+            Kept::Checkpoint | Kept::OldCheckpoint => {
+                let key = checkpoint::checkpoint_key(&self.store, &self.path);
+                client.delete_object(&self.store.bucket, &key, &DeleteObject::default()).map(drop)
+            }
         }
     }
 

@@ -36,7 +36,7 @@ pub(super) fn delete_missing(patient: &Patient) -> Verdict {
         &patient.key("missing"),
         &Default::default(),
     ) {
-        Ok(()) => Verdict::passed("DeleteObject is allowed"),
+        Ok(_) => Verdict::passed("DeleteObject is allowed"),
         Err(error) => patient.refused(&error, "s3:DeleteObject"),
     }
 }
@@ -248,7 +248,7 @@ pub(super) fn batch_delete(patient: &Patient) -> Verdict {
     let bucket = &patient.bucket;
     let keys = [patient.key("missing-1"), patient.key("missing-2")];
     match bucket.client.delete_objects(&bucket.name, &[&keys[0], &keys[1]]) {
-        Ok(()) => Verdict::passed("DeleteObjects is allowed"),
+        Ok(_) => Verdict::passed("DeleteObjects is allowed"),
         Err(error) => patient.refused(&error, "s3:DeleteObject"),
     }
 }

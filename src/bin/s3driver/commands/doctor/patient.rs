@@ -97,7 +97,8 @@ impl Patient {
         {
             keys.extend(page?.contents.into_iter().map(|object| object.key));
         }
-        keys.iter()
-            .try_for_each(|key| client.delete_object(&self.bucket.name, key, &Default::default()))
+        keys.iter().try_for_each(|key| {
+            client.delete_object(&self.bucket.name, key, &Default::default()).map(drop)
+        })
     }
 }
