@@ -1,5 +1,5 @@
-//! Measures the cost of one signed URL. For comparison, run OpenSSL's own benchmark on the same
-//! machine at the same time:
+//! Measures the cost of a signed URL. For comparison, run OpenSSL's benchmark on the same machine
+//! at the same time:
 //!
 //! ```text
 //! cargo bench --features ecdsa --bench cloudfront; openssl speed -seconds 3 rsa2048 ecdsap256
@@ -22,7 +22,7 @@ fn main() {
 fn sign(bencher: Bencher<'_, '_>, pem: &str, hash: HashAlgorithm) {
     let key = PrivateKey::from_pem(pem).expect("a test key");
     let signer = Signer::new(key, "K2JCJMDEHXQW5F").expect("an id").hash_algorithm(hash);
-    // Every URL has another end: a signer repeats its signature for the same one.
+    // Every URL has a different expiry, because a signer reuses its signature for the same one.
     let ends = AtomicI64::new(ENDS.unix());
     bencher.bench(|| {
         let ends = Timestamp::from_unix(ends.fetch_add(1, Ordering::Relaxed));
@@ -30,7 +30,7 @@ fn sign(bencher: Bencher<'_, '_>, pem: &str, hash: HashAlgorithm) {
     });
 }
 
-/// Repeats the signature of a URL that was signed before.
+/// Measures the reuse of the signature of a URL that was signed before.
 #[divan::bench(min_time = 1)]
 fn signed_url_again(bencher: Bencher<'_, '_>) {
     let key = PrivateKey::from_pem(RSA).expect("a test key");
@@ -38,13 +38,13 @@ fn signed_url_again(bencher: Bencher<'_, '_>) {
     bencher.bench(|| signer.sign_url(black_box(URL), ENDS, NOW));
 }
 
-/// Includes blinding and the check of the result: the `rsa` crate does both.
+/// Includes blinding and the verification of the result, both of which the `rsa` crate performs.
 #[divan::bench(min_time = 1)]
 fn signed_url_rsa2048_sha1(bencher: Bencher<'_, '_>) {
     sign(bencher, RSA, HashAlgorithm::Sha1);
 }
 
-/// Computed by the TLS provider where the feature `client` is enabled.
+/// With the feature `client`, the TLS provider computes these signatures.
 #[divan::bench(min_time = 1)]
 fn signed_url_rsa2048_sha256(bencher: Bencher<'_, '_>) {
     sign(bencher, RSA, HashAlgorithm::Sha256);
@@ -56,7 +56,7 @@ fn signed_url_p256_sha1(bencher: Bencher<'_, '_>) {
     sign(bencher, include_str!("../tests/data/cloudfront/test_p256_sec1.pem"), HashAlgorithm::Sha1);
 }
 
-/// The additional cost for a signer that parses its key again for every URL.
+/// Measures the additional cost if the key were parsed again for every URL.
 #[divan::bench(min_time = 1)]
 fn parse_rsa2048_key() -> PrivateKey {
     PrivateKey::from_pem(black_box(RSA)).expect("a test key")

@@ -7,13 +7,14 @@
 //! cargo bench --bench latency -- read      # rows whose name contains this word
 //! ```
 //!
-//! Each row also shows an ideal time and an estimate for the registry's Go driver. The ideal
-//! transfers all bytes at the combined rate of the allowed connections, but of no more than 13, or
-//! sends the fewest possible requests at the requested concurrency, plus one latency. The estimate
-//! is computed, not measured: the Go driver's reader is one GET; its writer sends a part of 10 MiB
-//! and waits for the response before it sends the next; it lists and deletes a thousand keys at a
-//! time; it transfers small objects one by one. Memory is the peak of the process above its initial
-//! value (Linux only; it includes the server, which runs in the same process).
+//! Each row also shows an ideal time and an estimate for the registry's Go driver. The ideal time
+//! is one latency plus the time to transfer all bytes at the combined rate of the allowed
+//! connections (at most 13), or to send the minimum number of requests at the requested
+//! concurrency. The estimate is computed, not measured: the Go driver reads with a single GET; its
+//! writer sends parts of 10 MiB and waits for the response to each; it lists and deletes a thousand
+//! keys at a time, and transfers small objects one by one. Memory is the peak of the process above
+//! its initial value. It is measured only on Linux, and includes the server, which runs in the same
+//! process.
 #![allow(clippy::unwrap_used, reason = "a benchmark may panic")]
 
 #[path = "../tests/line/mod.rs"]
@@ -48,8 +49,8 @@ struct Row {
 
 type Measurement = Box<dyn Fn() -> Row>;
 
-/// Selects the row that a process measures. Each row has its own process, so that none reuses
-/// memory that another has freed.
+/// The environment variable that selects the row to measure. Each row runs in a separate process,
+/// so that it does not reuse memory that another one has freed.
 const ROW: &str = "S3DRIVER_LATENCY_ROW";
 
 fn main() {
@@ -63,7 +64,7 @@ fn main() {
             rows.push(("write", Box::new(move || write(rate, size, threads))));
         }
     }
-    // Large enough that the ramp-up to full speed hardly matters.
+    // These are large enough that the ramp-up to full speed is negligible.
     rows.push(("read", Box::new(|| read(80 * MB, 4096 * MIB, 20))));
     rows.push(("write", Box::new(|| write(80 * MB, 4096 * MIB, 20))));
     for concurrency in [1, 4, 16] {
@@ -105,8 +106,8 @@ fn driver(
     far: &Far,
     adjust: impl FnOnce(s3driver::driver::ParametersBuilder) -> s3driver::driver::ParametersBuilder,
 ) -> S3Driver {
-    // Configured as for https, where bodies are not signed because TLS protects them. This line
-    // does not use TLS.
+    // The driver is configured as for https, where bodies are not signed because TLS protects them.
+    // The simulated line does not use TLS.
     let parameters = Parameters::builder(BUCKET)
         .endpoint(far.url())
         .credentials(&Credentials::new("key", "secret"))
@@ -119,7 +120,7 @@ fn nonzero(count: u64) -> NonZeroUsize {
     NonZeroUsize::new(usize::try_from(count).unwrap()).unwrap()
 }
 
-/// Returns the time that `work` took, and the peak of the memory it added.
+/// Returns the time that `work` took, and the peak of its additional memory.
 fn measured(work: impl FnOnce()) -> (Duration, u64) {
     let memory = |name: &str| -> u64 {
         let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
@@ -129,7 +130,7 @@ fn measured(work: impl FnOnce()) -> (Duration, u64) {
             .unwrap_or("0");
         line.trim().parse::<u64>().unwrap_or(0) << 10
     };
-    // Resets the peak, where the system permits it.
+    // This resets the peak if the system permits it.
     drop(std::fs::write("/proc/self/clear_refs", "5"));
     let before = memory("VmRSS:");
     let begun = Instant::now();
@@ -154,8 +155,8 @@ fn read(rate: u64, size: u64, ranges: u64) -> Row {
             if count == 0 {
                 break;
             }
-            // Compares only the beginning of each block: comparing all of it would cost more than
-            // reading it.
+            // Only the beginning of each block is compared, because comparing all of it would take
+            // longer than reading it.
             assert!(is_content(at, &buffer[..count.min(64)]));
             at += count as u64;
         }
@@ -191,7 +192,7 @@ fn write(rate: u64, size: u64, threads: u64) -> Row {
         ),
         wall,
         ideal: LATENCY + seconds(size, rate * threads.min(FULL)),
-        // Create, the parts, complete.
+        // The requests are the creation, the parts, and the completion.
         go: LATENCY * (parts + 2) + seconds(size, rate),
         memory,
     }
@@ -245,7 +246,7 @@ fn delete() -> Row {
         work: format!("delete {KEYS} files ({lists} listings, {deletes} deletions)"),
         wall,
         ideal: LATENCY * (1 + PAGES / 4),
-        // A page, its deletion, the next page.
+        // Each page is followed by its deletion, and then by the next page.
         go: LATENCY * PAGES * 2,
         memory,
     }

@@ -1,12 +1,13 @@
-//! Measures how many threads a writer should have, by streaming one file with 1 to 16 of them.
+//! Measures how many threads a writer should have, by streaming a file with 1 to 16 threads.
 //!
 //! ```sh
 //! cargo bench --bench writer
 //! ```
 //!
-//! Runs against the embedded server, which discards the bytes, with 25 ms to the first byte of each
-//! response, as in a nearby S3 region. If `S3_ENDPOINT` and its companions are set, it runs against
-//! that server instead. The rounds alternate, and the median of each configuration is printed.
+//! By default it uses the embedded server, which discards the data, with 25 ms to the first byte of
+//! each response, as in a nearby S3 region. If `S3_ENDPOINT` and related variables are set, it uses
+//! that server instead. The configurations are measured in turns, and the median of each is
+//! printed.
 #![allow(clippy::unwrap_used, reason = "a benchmark may panic")]
 
 #[path = "../tests/support/mod.rs"]
@@ -42,7 +43,7 @@ fn main() {
                 writer.write_all(&piece).unwrap();
             }
             writer.commit().unwrap();
-            // The first round warms up and is not counted.
+            // The first round is a warm-up and is not counted.
             if round > 0 {
                 rates.push(SIZE as f64 / 1e6 / started.elapsed().as_secs_f64());
             }

@@ -1,5 +1,6 @@
-//! A backup tool over ordinary keys of a bucket: it sends what has changed and continues what was
-//! interrupted, lists, restores what was verified, and removes what is old.
+//! A backup tool that stores files under ordinary keys of a bucket. It uploads changed files,
+//! resumes interrupted uploads, lists backups, restores files after verification, and removes old
+//! ones.
 //!
 //! ```sh
 //! export AWS_ENDPOINT_URL_S3=http://127.0.0.1:9000 AWS_REGION=us-east-1   # or AWS's own, by region
@@ -22,10 +23,11 @@ type Result<T = ()> = std::result::Result<T, Box<dyn Error>>;
 const USAGE: &str = "usage: backup push FOLDER BUCKET PREFIX/ | list BUCKET PREFIX/ | \
     restore BUCKET PREFIX/ FOLDER | prune BUCKET PREFIX/ DAYS";
 
-/// Files from this size on are continued after an interruption; smaller ones are sent again.
+/// The minimum size of files whose upload is resumed after an interruption. Smaller files are sent
+/// again.
 const RESUMABLE: u64 = 64 << 20;
 
-/// Longer than any upload takes.
+/// The age from which an unfinished upload counts as abandoned. It is longer than any upload takes.
 const ABANDONED: Duration = Duration::from_secs(7 * 24 * 3600);
 
 fn main() -> Result {
@@ -34,7 +36,7 @@ fn main() -> Result {
     run(&Client::from_env()?, &arguments)
 }
 
-/// Does what the arguments say.
+/// Runs the command that the arguments specify.
 pub(crate) fn run(client: &Client, arguments: &[&str]) -> Result {
     match arguments {
         ["push", folder, bucket, prefix] => push(client, Path::new(folder), bucket, prefix),
@@ -50,13 +52,14 @@ fn push(client: &Client, folder: &Path, bucket: &str, prefix: &str) -> Result {
     let transfer = Transfer::new(client).progress(&shown);
     let settings = ObjectSettings::default();
     for found in transfer.compare(folder, bucket, prefix, Compare::default())? {
-        // Without a file there is only an object, which `prune` removes in time.
+        // If the file no longer exists, only the object is left, which `prune` will remove.
         let Some(file) = found.file else { continue };
         let key = format!("{prefix}{}", found.name);
         if file.size < RESUMABLE {
             transfer.upload_file(&file.path, bucket, &key, &settings)?;
         } else {
-            // One file is sent at a time, so one token is enough. It lies next to the folder.
+            // Files are sent one after another, so a single token suffices. It is stored next to
+            // the folder.
             send(&transfer, &file, (bucket, &key), &folder.with_extension("upload"))?;
         }
         eprintln!("\r{key}: {} bytes", file.size);
@@ -64,7 +67,7 @@ fn push(client: &Client, folder: &Path, bucket: &str, prefix: &str) -> Result {
     Ok(())
 }
 
-/// Sends a large file, from where an earlier process was interrupted.
+/// Uploads a large file, and resumes the upload of an earlier process that was interrupted.
 fn send(
     transfer: &Transfer<'_>,
     file: &LocalFile,
@@ -97,9 +100,9 @@ fn restore(client: &Client, bucket: &str, prefix: &str, folder: &Path) -> Result
     fs::create_dir_all(folder)?;
     for found in transfer.compare(folder, bucket, prefix, Compare::Content)? {
         let Some(object) = &found.object else { continue };
-        // A key such as `../x` has no place in the folder.
+        // A key such as `../x` would leave the folder.
         let Some(path) = found.path_in(folder) else {
-            eprintln!("{}: left out, the key is not a path", object.key);
+            eprintln!("{}: skipped because the key is not a valid path", object.key);
             continue;
         };
         fs::create_dir_all(path.parent().unwrap_or(folder))?;

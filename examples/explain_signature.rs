@@ -11,8 +11,8 @@
 //! Keys that are not given are taken from `AWS_ACCESS_KEY_ID`, `AWS_SECRET_ACCESS_KEY` and
 //! `AWS_SESSION_TOKEN`. The URL is signed exactly as written; without `region`, the region is taken
 //! from its host. `bucket` is the bucket that the host names, which version 2 puts before the path.
-//! An error document on the standard input is compared with all four signatures; pass the time that
-//! the failed request was signed with.
+//! If the standard input contains an error document, it is compared with all four signatures; pass
+//! the time at which the failed request was signed.
 use s3driver::sign::explain::{Explanation, ServerSide, compare, scope_of_host};
 use s3driver::sign::{Credentials, Request, v2, v4};
 use s3driver::time::Timestamp;
@@ -47,7 +47,7 @@ fn main() -> Result<(), Box<dyn Error>> {
                 .ok_or_else(|| format!("a header is written name:value, not {header}"))?,
         );
     }
-    // The URL's spelling is part of the signature, and a URL type could change it.
+    // The exact spelling of the URL is signed, and a URL type could change it.
     let request = Request::from_url(method, url)?.headers(&headers);
 
     let variable = |name: &str, variable: &str| {

@@ -4,14 +4,14 @@
 //! cargo run --example folder_driver -- /var/lib/registry
 //! ```
 //!
-//! The driver passes the conformance suite (`tests/driver/conformance.rs` runs it). It shows what an
-//! implementation of `StorageDriver` must provide: paths that cannot leave the folder, files that
-//! appear as a whole, and errors that name the driver and the path. Its walk and `write_stream` are
-//! the trait's provided methods.
+//! The driver passes the conformance suite, which `tests/driver/conformance.rs` runs. It shows what
+//! an implementation of `StorageDriver` must provide: paths that cannot leave the folder, files
+//! that appear atomically, and errors that name the driver and the path. Its `walk` and
+//! `write_stream` are the trait's provided methods.
 //!
 //! The folder has three parts. `files` mirrors the paths. `uploads` contains the unfinished files
-//! that a writer has closed. `scratch` contains the files that are being written; a file leaves it
-//! by `rename`, which replaces its target atomically.
+//! that a writer has closed. `scratch` contains the files that are being written. They are moved
+//! out of it with `rename`, which replaces its target atomically.
 use s3driver::driver::{
     FileInfo, FileWriter, PendingUpload, PendingUploads, Purged, StorageDriver, UrlOptions,
     WalkOptions, WalkStep, WriteMode, check_path,
@@ -31,7 +31,7 @@ const NAME: &str = "folder";
 /// `%`, so the upload of `/a` and the directory of the upload of `/a/b` never collide.
 const UPLOAD: &str = "%upload";
 
-/// How often to retry moving a file into a directory that another call keeps removing.
+/// The maximum number of attempts to move a file into a directory that another call keeps removing.
 const ATTEMPTS: u32 = 100;
 
 /// A storage driver that keeps files in a folder. Any number of drivers and processes can share it.
@@ -63,7 +63,8 @@ impl FolderDriver {
         mirrored(self.uploads(), path).join(UPLOAD)
     }
 
-    /// Moves a file to its place. Another call may remove an empty directory between the two steps.
+    /// Creates the parent directory and moves a file there. Another call may remove the empty
+    /// directory between these two steps.
     fn publish(&self, from: &Path, to: &Path) -> io::Result<()> {
         let parent = to.parent().unwrap_or(&self.root);
         let mut attempts = 0;
@@ -79,7 +80,7 @@ impl FolderDriver {
         }
     }
 
-    /// Makes the entries of a directory, and of its parents, durable.
+    /// Makes the entries of a directory and of its parents durable.
     fn sync_names(&self, directory: &Path) -> io::Result<()> {
         if cfg!(unix) {
             for directory in directory.ancestors().take_while(|directory| *directory != self.root) {
@@ -92,7 +93,7 @@ impl FolderDriver {
         Ok(())
     }
 
-    /// Removes the directories above a place that have become empty.
+    /// Removes the directories above `place` that have become empty.
     fn prune(&self, place: &Path) {
         for directory in place.ancestors().skip(1) {
             // `remove_dir` refuses to remove a directory that is not empty.
@@ -113,7 +114,7 @@ impl FolderDriver {
         Ok(())
     }
 
-    /// Removes a directory atomically: it is moved away first, and its content deleted there.
+    /// Removes a directory atomically: it is moved away first, and then its content is deleted.
     fn remove_directory(&self, place: &Path) -> io::Result<()> {
         let away = Scratch::new(self)?;
         fs::remove_file(&away.path)?;
@@ -168,7 +169,7 @@ impl StorageDriver for FolderDriver {
             scratch.publish(self, &self.file(path))
         };
         write().map_err(|error| failure(error, path))?;
-        // An unfinished file is older than this content, and its commit must not replace it.
+        // An unfinished file is older than this content, so its commit must not replace it.
         self.end_upload(path)
     }
 
@@ -197,8 +198,8 @@ impl StorageDriver for FolderDriver {
         let mut scratch = Scratch::new(self).map_err(failed)?;
         let mut size = 0;
         if mode == WriteMode::Append {
-            // Works on a copy: when this writer is dropped, the file that the last one closed still
-            // exists.
+            // The writer works on a copy, so that the file which the last writer closed still
+            // exists if this one is dropped.
             match File::open(self.upload(path)) {
                 Ok(mut closed) => {
                     size = io::copy(&mut closed, &mut scratch.file).map_err(failed)?;
@@ -298,7 +299,7 @@ impl StorageDriver for FolderDriver {
 
     fn url_for(&self, path: &str, _: &UrlOptions) -> Result<String> {
         check(path)?;
-        Err(error(ErrorKind::UnsupportedMethod, "a folder has no URLs", path))
+        Err(error(ErrorKind::UnsupportedMethod, "a folder does not have URLs", path))
     }
 
     fn pending_uploads(&self, path: &str) -> Result<PendingUploads> {
@@ -323,7 +324,7 @@ impl StorageDriver for FolderDriver {
     }
 }
 
-/// A file whose errors name the driver and the path.
+/// A reader whose errors name the driver and the path.
 struct FolderReader {
     file: File,
     path: String,
@@ -348,7 +349,8 @@ impl Scratch {
             let number = NEXT.fetch_add(1, Ordering::Relaxed);
             let path = driver.root.join("scratch").join(format!("{}-{number}", std::process::id()));
             match OpenOptions::new().write(true).create_new(true).open(&path) {
-                // The id was used by a process that died, or by one on another machine.
+                // The process id was used by a process that has ended, or by one on another
+                // machine.
                 Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
                 file => return Ok(Self { file: file?, path }),
             }
@@ -364,7 +366,7 @@ impl Scratch {
 
 impl Drop for Scratch {
     fn drop(&mut self) {
-        // Fails if the file was published, because it has been moved.
+        // This fails if the file was published, because it has been moved.
         let _ = fs::remove_file(&self.path);
     }
 }
@@ -458,7 +460,7 @@ impl FileWriter for FolderWriter {
     }
 }
 
-/// Returns the place of a checked path. `.` and `..`, which a driver path may contain but a file
+/// Returns the location of a checked path. `.` and `..`, which a driver path may contain but a file
 /// system treats as directories, are stored with a `%`, so that no path can leave the folder.
 fn mirrored(mut place: PathBuf, path: &str) -> PathBuf {
     for name in path.split('/').filter(|name| !name.is_empty()) {
@@ -481,8 +483,8 @@ fn check(path: &str) -> Result<()> {
     check_path(path).map_err(|error| error.with_driver(NAME))
 }
 
-/// Reports whether the error means that nothing exists at a place, including when its parent is a
-/// file or its name is too long.
+/// Reports whether the error means that the path does not exist, which includes a parent that is a
+/// file and a name that is too long.
 fn is_missing(error: &io::Error) -> bool {
     use io::ErrorKind::{InvalidFilename, NotADirectory, NotFound};
     matches!(error.kind(), NotFound | NotADirectory | InvalidFilename)

@@ -8,18 +8,18 @@
 //!   memory is not available.
 //! - A document, a file or a list has a limit with a named constant, which is checked before the
 //!   excess is stored.
-//! - Sums, products and differences of foreign numbers are checked or saturate. A saturated number
-//!   is never used as an actual size.
-//! - A loop over foreign pages ends: pages without an entry are counted, repeated pages are
-//!   recognised in constant memory, and the total waiting time has a deadline.
+//! - Sums, products and differences of numbers from outside are checked or saturate. A saturated
+//!   number is never used as an actual size.
+//! - A loop over the pages of a server always ends: pages without an entry are counted, repeated
+//!   pages are recognized in constant memory, and the total waiting time has a deadline.
 //!
 //! `tests/layering/bounds.rs` searches the sources for the places where memory is reserved or
 //! numbers are added or converted, and compares them with a reviewed list that gives a reason for
 //! each.
 use std::collections::TryReserveError;
 
-/// How many bytes a buffer may grow ahead of the bytes that have arrived. Announcing a length costs
-/// no more memory than this.
+/// The maximum number of bytes by which a buffer grows ahead of the bytes that have arrived. An
+/// announced length cannot take up more memory than this.
 pub(crate) const MAX_RESERVE: usize = 1 << 20;
 
 /// Lengthens `buffer` to make room for the next bytes. Its first `filled` bytes have arrived, and
@@ -28,13 +28,14 @@ pub(crate) const MAX_RESERVE: usize = 1 << 20;
 /// extends beyond `expected`.
 ///
 /// # Errors
-/// The memory is not available.
+/// Fails if the memory is not available.
 pub(crate) fn extend(
     buffer: &mut Vec<u8>,
     filled: usize,
     expected: usize,
 ) -> Result<(), TryReserveError> {
-    /// The smallest amount of room, for bodies of unknown length and for empty ones.
+    /// The minimum number of bytes by which the buffer grows, which applies to bodies of unknown
+    /// length and to empty ones.
     const MIN_ROOM: usize = 4 << 10;
     let ahead = expected.saturating_sub(filled).clamp(1, MAX_RESERVE);
     let room = filled.clamp(MIN_ROOM, MAX_RESERVE).min(ahead);
@@ -66,7 +67,7 @@ mod tests {
     }
 
     #[test]
-    fn room_grows_with_what_arrived_and_ends_at_the_length() {
+    fn room_grows_with_the_received_bytes_up_to_the_announced_length() {
         for expected in [10, 5_000, (3 << 20) + 7, 20 << 20] {
             let (mut buffer, mut moves, mut capacity) = (Vec::new(), 0, 0);
             while buffer.len() < expected {
@@ -77,13 +78,14 @@ mod tests {
                 moves += usize::from(buffer.capacity() != capacity);
                 capacity = buffer.capacity();
             }
+
             assert_eq!((buffer.len(), buffer.capacity()), (expected, expected));
             assert!(moves < 20, "{moves} moves for {expected} bytes");
         }
     }
 
     #[test]
-    fn memory_that_cannot_be_had_is_an_error() {
+    fn unavailable_memory_is_an_error() {
         let mut buffer = Vec::new();
         assert!(extend(&mut buffer, usize::MAX - 1, usize::MAX).is_err());
     }

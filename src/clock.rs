@@ -47,8 +47,8 @@ impl Clock for SystemClock {
         std::thread::sleep(wait);
     }
 
-    // The standard library seeds each `RandomState` from the system's entropy. That is good enough
-    // to spread retries and to name temporary things, and needs no dependency.
+    // The standard library seeds each `RandomState` from the system's entropy. That is sufficient
+    // for jitter and for the names of temporary objects, and does not require a dependency.
     fn random(&self) -> u64 {
         RandomState::new().build_hasher().finish()
     }
@@ -75,7 +75,7 @@ mod tests {
     }
 
     #[test]
-    fn jitter_is_a_part_of_its_bound() {
+    fn jitter_is_a_fraction_of_its_bound() {
         for bound in
             [Duration::ZERO, Duration::from_nanos(1), Duration::from_millis(100), Duration::MAX]
         {

@@ -1,10 +1,10 @@
-//! Durations as registry configurations contain them: Go's `1h30m`, `1.5h` or `300ms`, or a plain
-//! number of seconds. Every option uses this parser, and checks its own limits.
+//! Parsing of durations in registry configurations: in Go's notation (`1h30m`, `1.5h`, `300ms`) or
+//! as a plain number of seconds. All options use this parser, and check their own limits.
 use crate::text::{Form, shown_value};
 use std::time::Duration;
 
-/// The longest duration that is accepted, about 292 years: Go stores durations in 64 bits of
-/// nanoseconds.
+/// The longest duration that is accepted, about 292 years, because Go stores durations as
+/// nanoseconds in 64 bits.
 const MAX_NANOS: u128 = i64::MAX as u128;
 
 /// Parses a duration. The error completes the sentence "invalid duration: ...".
@@ -31,6 +31,7 @@ pub(crate) fn parse(text: &str) -> Result<Duration, String> {
         if whole.is_empty() && fraction.is_empty() {
             return Err(bad("lacks a number"));
         }
+
         let end = after.find(|c: char| c == '.' || c.is_ascii_digit()).unwrap_or(after.len());
         let (unit, after) = after.split_at(end);
         let unit = match unit {
@@ -43,6 +44,7 @@ pub(crate) fn parse(text: &str) -> Result<Duration, String> {
             "" => return Err(bad("lacks a unit after a number")),
             _ => return Err(bad("has a unit other than ns, us, ms, s, m and h")),
         };
+
         total = nanos(whole, fraction, unit)
             .and_then(|part| total.checked_add(part))
             .filter(|total| *total <= MAX_NANOS)
@@ -103,7 +105,7 @@ mod tests {
     }
 
     #[test]
-    fn everything_else_is_refused_with_the_reason() {
+    fn other_texts_are_refused_with_a_reason() {
         for (text, why) in [
             ("", "lacks a number"),
             (" ", "lacks a number"),

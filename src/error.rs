@@ -9,8 +9,8 @@ use std::fmt;
 #[cfg(any(feature = "client", feature = "cloudfront"))]
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-/// The longest part of an error's line, in characters. A key has at most 1,024 bytes, and longer
-/// text adds nothing.
+/// The maximum length of each part of an error's line, in characters. A key has at most 1,024
+/// bytes, and longer texts do not add information.
 const LIMIT: usize = 1024;
 
 /// The result type that the whole crate uses.
@@ -36,7 +36,7 @@ pub enum ErrorKind {
     NoSuchBucket,
     /// The multipart upload is unknown, completed or aborted (404 `NoSuchUpload`).
     NoSuchUpload,
-    /// The credentials are valid, but the permission is missing (403).
+    /// The credentials are valid, but a permission is missing (403).
     AccessDenied,
     /// The server computed a different signature (403 `SignatureDoesNotMatch`), or does not know
     /// the access key.
@@ -49,16 +49,16 @@ pub enum ErrorKind {
     ClockSkew,
     /// The bucket is in another region, or the server redirects to another host.
     WrongRegion,
-    /// A condition (`If-Match`, `If-None-Match`, ...) did not hold (412).
+    /// A condition (`If-Match`, `If-None-Match`, ...) was not met (412).
     PreconditionFailed,
-    /// The object is the one that the caller has already, as `If-None-Match` or `If-Modified-Since`
-    /// asked (304).
+    /// The object is the version that the caller already has, according to `If-None-Match` or
+    /// `If-Modified-Since` (304).
     NotModified,
-    /// The range lies outside the object (416).
+    /// The range is outside the object (416).
     InvalidRange,
     /// Another operation is in progress (409).
     Conflict,
-    /// The server asked the client to slow down (429, 503 `SlowDown`), even after retries.
+    /// The server throttled the request (429, 503 `SlowDown`), even after retries.
     Throttled,
     /// The server failed (5xx), even after retries.
     Server,
@@ -72,7 +72,7 @@ pub enum ErrorKind {
     UnknownOption,
     /// No connection could be made: name lookup, TCP or proxy.
     Connect,
-    /// TLS failed; retrying cannot help.
+    /// TLS failed. Retrying does not help.
     Tls,
     /// A deadline passed.
     Timeout,
@@ -91,7 +91,8 @@ pub enum ErrorKind {
     LocalIo,
 }
 
-/// The crate's error: what failed, where it failed, what the server said and what to do about it.
+/// The crate's error. It describes what failed and where, what the server said, and what to do
+/// about it.
 ///
 /// The type is one word wide. `Display` writes a single line, and
 /// [`Error::source`](StdError::source) returns the cause.
@@ -159,8 +160,8 @@ macro_rules! parts {
 }
 
 impl Error {
-    /// Creates an error of `kind`. `message` is one sentence without a full stop. Drivers outside
-    /// of this crate use this function too.
+    /// Creates an error of `kind`. `message` is a sentence without a full stop. Drivers outside of
+    /// this crate use this function too.
     pub fn new(kind: ErrorKind, message: impl Into<String>) -> Self {
         Self(Box::new(Inner { kind: Some(kind), message: message.into(), ..Inner::default() }))
     }
@@ -170,7 +171,7 @@ impl Error {
         self.0.kind.unwrap_or(ErrorKind::Protocol)
     }
 
-    /// Returns the sentence that says what went wrong, without the place.
+    /// Returns the sentence that describes the failure, without the place.
     pub fn message(&self) -> &str {
         &self.0.message
     }
@@ -190,11 +191,11 @@ impl Error {
         key, pub(crate) with_key, key: str;
         /// Returns S3's error code, such as `AccessDenied`.
         code, pub(crate) with_code, code: str;
-        /// Returns the value of `x-amz-request-id`, which AWS's support asks for.
+        /// Returns the value of `x-amz-request-id`, which AWS Support asks for.
         request_id, pub(crate) with_request_id, request_id: str;
         /// Returns the value of `x-amz-id-2`.
         host_id, pub(crate) with_host_id, host_id: str;
-        /// Returns the region that the server named when the request was sent to the wrong one.
+        /// Returns the region that the server named because the request was sent to the wrong one.
         region, pub(crate) with_region, region: str;
         /// Returns the outcomes of the attempts before the last one, such as `503 SlowDown (3
         /// times)`.
@@ -309,7 +310,7 @@ impl Error {
         self
     }
 
-    /// Records whether one of the attempts may have taken effect, regardless of the last response.
+    /// Records whether an attempt may have taken effect, regardless of the last response.
     pub(crate) fn with_unsettled(mut self, unsettled: bool) -> Self {
         self.0.unsettled = unsettled;
         self
@@ -463,8 +464,8 @@ impl From<Error> for std::io::Error {
 }
 
 impl Error {
-    /// Returns the nearest kind of an `io::Error`: never [`std::io::ErrorKind::Interrupted`], after
-    /// which `read_exact` and others would call again.
+    /// Returns the nearest kind of an `io::Error`. It is never [`std::io::ErrorKind::Interrupted`],
+    /// because `read_exact` and similar functions would then call again.
     fn io_kind(&self) -> std::io::ErrorKind {
         use std::io::ErrorKind as Io;
         match self.kind() {
@@ -509,11 +510,11 @@ impl Error {
     }
 }
 
-/// Runs `work` and converts a panic into an error that names `what` panicked. Panics come from the
-/// caller's code: a provider of credentials, a clock, a callback, a reader. The panic's message is
-/// left to the panic hook, because it may contain anything.
+/// Runs `work` and converts a panic into an error that states `what` panicked. Panics come from the
+/// caller's code, such as a credential provider, a clock, a callback or a reader. The panic's
+/// message is left to the panic hook because it may contain anything.
 ///
-/// If `work` panics, it must leave any shared state in a condition that other threads can use.
+/// If `work` panics, it must leave any shared state in a consistent condition for other threads.
 #[cfg(any(feature = "client", feature = "cloudfront"))]
 pub(crate) fn catch_panic<T>(what: &str, work: impl FnOnce() -> Result<T>) -> Result<T> {
     catch_unwind(AssertUnwindSafe(work))
@@ -563,7 +564,7 @@ impl Details<'_, '_> {
     }
 }
 
-/// The text of a cause, which replaces a cause that repeats a secret.
+/// The redacted text of a cause, which replaces a cause that contains a secret.
 #[cfg(feature = "client")]
 #[derive(Debug)]
 struct Cause {
@@ -573,7 +574,7 @@ struct Cause {
 
 #[cfg(feature = "client")]
 impl Cause {
-    /// The number of causes that are followed; a longer chain is a cycle.
+    /// The maximum number of causes that are followed. A longer chain can only be a cycle.
     const DEPTH: usize = 16;
 
     fn redacted(
@@ -629,7 +630,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_error_survives_the_way_through_io() {
+    fn an_error_survives_the_conversion_to_io_and_back() {
         let error = Error::new(ErrorKind::InvalidOffset, "no")
             .with_path("/a")
             .with_offset(-1)
@@ -649,7 +650,7 @@ mod tests {
     }
 
     #[test]
-    fn an_error_has_the_nearest_kind_of_io() {
+    fn an_error_has_the_nearest_io_error_kind() {
         use std::io::{self, ErrorKind as Io};
         let kind = |kind| io::Error::from(Error::new(kind, "failed")).kind();
         for (ours, nearest) in [
@@ -675,7 +676,7 @@ mod tests {
     }
 
     #[test]
-    fn an_error_is_one_line_that_reads_as_it_is_written() {
+    fn an_error_is_one_line_without_deceptive_characters() {
         let nasty = "a\u{202e}b\u{2028}c\u{200b}d\ne";
         let error = Error::new(ErrorKind::Refused, nasty)
             .with_path(nasty)

@@ -1,4 +1,4 @@
-//! Small files that the configuration names. They are read within a limit, into memory that is
+//! Reading of small files that the configuration names, with a size limit and into memory that is
 //! wiped.
 use std::fs::{self, File};
 use std::io::{self, Read};
@@ -7,9 +7,9 @@ use zeroize::Zeroizing;
 
 /// Reads a regular file of at most `limit` bytes. The error does not name the file.
 ///
-/// Anything but a regular file is refused before it is opened: a named pipe without a writer would
-/// block the thread forever, and a device may never end. `/dev/null`, which configurations use in
-/// place of an empty file, reads as empty.
+/// Anything other than a regular file is refused before it is opened: a named pipe without a writer
+/// would block the thread forever, and a device may be endless. `/dev/null`, which configurations
+/// use instead of an empty file, reads as empty.
 pub(crate) fn read(path: &Path, limit: usize) -> io::Result<Zeroizing<Vec<u8>>> {
     if path == Path::new("/dev/null") {
         return Ok(Zeroizing::default());
@@ -65,6 +65,7 @@ mod tests {
         for path in [&*pipe, &*link, Path::new("/dev/zero"), Path::new("/dev/tty")] {
             assert!(read(path, 4).is_err(), "{}", path.display());
         }
+
         assert!(read(Path::new("/dev/null"), 4).unwrap().is_empty());
     }
 }

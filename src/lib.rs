@@ -1,13 +1,13 @@
 //! A container registry's storage driver for Amazon S3 and compatible services, the handwritten S3
-//! client that it uses, and a CloudFront signer. The crate is synchronous: it needs no async
-//! runtime, and contains no `unsafe` code.
+//! client that it uses, and a CloudFront signer. The crate is synchronous: it does not need an
+//! async runtime, and does not contain `unsafe` code.
 //!
 //! - **Programs that are not async** use [`driver`], a registry's storage driver, or `client`, which
 //!   reads and writes any key of any bucket.
-//! - **Auditors of signing code** read [`sign`] next to AWS's pages. It makes, verifies and explains
-//!   signatures, and every intermediate value is a result.
-//! - **Programs that parse or fuzz S3's XML** use [`xml`]: readers from bytes to documents, bounded in
-//!   time, memory and depth.
+//! - **Auditors of signing code** can compare [`sign`] with AWS's pages. It makes, verifies and
+//!   explains signatures, and returns every intermediate value.
+//! - **Programs that parse or fuzz S3's XML** use [`xml`], which parses documents in bounded time,
+//!   memory and depth.
 //!
 //! # A first program
 //!
@@ -56,15 +56,17 @@
 //!   can fetch AWS's address ranges.
 //! - `ecdsa` (off): ECDSA P-256 keys for CloudFront.
 //! - `sigv4a` (off): SigV4A, signatures that are valid in a set of regions.
-//! - `conformance` (off): the suite of cases that every [`StorageDriver`] can run.
+//! - `conformance` (off): a test suite for any [`StorageDriver`].
 //! - `ureq` (off): `Config::agent`, which sends all requests through a `ureq::Agent`.
+//! - `truststore` (off): [`client::TrustStore::System`], the certificate authorities of the operating
+//!   system.
 //! - `log` (off): `observe::Log`, which writes to the `log` crate, and the option `loglevel`.
 //! - `serde` (off): `Deserialize` for the driver's parameters and for a registry's whole
 //!   configuration.
-//! - `cli` (off): the command-line tool `s3driver`; a library has no use for it.
+//! - `cli` (off): the command-line tool `s3driver`, which libraries do not need.
 //!
-//! `default-features = false` leaves [`sign`], [`xml`] and the driver interface: the code that an
-//! auditor reads and a fuzzer builds.
+//! With `default-features = false`, only [`sign`], [`xml`] and the driver interface remain, which
+//! is what auditors read and fuzzers build.
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
 #[cfg(feature = "client")]
@@ -112,3 +114,8 @@ pub use error::{Error, ErrorKind, Result};
 #[cfg(all(doctest, feature = "client"))]
 #[doc = include_str!("../README.md")]
 mod readme {}
+
+/// Compiles the examples of `docs/transports.md`.
+#[cfg(all(doctest, feature = "ureq"))]
+#[doc = include_str!("../docs/transports.md")]
+mod transports {}

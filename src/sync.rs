@@ -1,8 +1,8 @@
 //! Locks that survive a panic.
 //!
 //! Every value that a mutex of this crate protects is consistent between any two statements, so a
-//! thread that panics while it holds the lock leaves nothing half done. Passing the poison on would
-//! turn one panic into many.
+//! thread that panics while it holds the lock does not leave an inconsistent value. Propagating the
+//! poison would turn one panic into many.
 use std::sync::{Mutex, MutexGuard, PoisonError};
 #[cfg(feature = "client")]
 use std::{
@@ -15,7 +15,7 @@ pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Locks `lock` for reading, in addition to other readers.
+/// Locks `lock` for reading, shared with other readers.
 #[cfg(feature = "client")]
 pub(crate) fn read<T>(lock: &RwLock<T>) -> RwLockReadGuard<'_, T> {
     lock.read().unwrap_or_else(PoisonError::into_inner)
@@ -27,7 +27,7 @@ pub(crate) fn write<T>(lock: &RwLock<T>) -> RwLockWriteGuard<'_, T> {
     lock.write().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Returns the value of a mutex that no other thread uses anymore.
+/// Returns the value of a mutex that is no longer shared.
 #[cfg(feature = "client")]
 pub(crate) fn into_inner<T>(mutex: Mutex<T>) -> T {
     mutex.into_inner().unwrap_or_else(PoisonError::into_inner)

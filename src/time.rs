@@ -1,9 +1,9 @@
-//! Points in time in the formats that S3 uses.
+//! Points in time, and parsing and writing of the formats that S3 uses.
 //!
-//! There are four formats: `x-amz-date` and the credential scope (ISO 8601 basic format), HTTP
-//! dates in headers (RFC 9110 section 5.6.7) and RFC 3339 in documents. Dates are those of the
-//! proleptic Gregorian calendar. `httpdate` reads and writes HTTP dates; this module handles the
-//! other formats.
+//! There are four formats: `x-amz-date` and the date of the credential scope (both in ISO 8601
+//! basic format), HTTP dates in headers (RFC 9110 section 5.6.7), and RFC 3339 in documents. All
+//! dates use the proleptic Gregorian calendar. The crate `httpdate` parses and writes HTTP dates;
+//! this module handles the other formats.
 use std::error::Error;
 use std::fmt::{self, Write};
 use std::ops::Range;
@@ -15,7 +15,7 @@ const WEEKDAYS: [&str; 7] =
 /// The positions of the year in `Sun, 06 Nov 1994 08:49:37 GMT` and in `Sun Nov  6 08:49:37 1994`.
 const YEAR_OF_FIXDATE: Range<usize> = 12..16;
 const YEAR_OF_ASCTIME: Range<usize> = 20..24;
-/// The longest HTTP date: `Wednesday, 06-Nov-94 08:49:37 +0000`.
+/// The length of the longest HTTP date, `Wednesday, 06-Nov-94 08:49:37 +0000`.
 const MAX_HTTP_DATE: usize = 35;
 const NANOS_PER_SECOND: u32 = 1_000_000_000;
 const SECONDS_PER_DAY: i64 = 86_400;
@@ -29,7 +29,7 @@ const DAYS_TO_EPOCH: i64 = 719_468;
 /// reads a clock.
 ///
 /// Every value can be formatted, although S3 accepts only four-digit years. Other years are written
-/// with more digits or with a sign.
+/// with more digits or a sign.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Timestamp {
     seconds: i64,
@@ -63,7 +63,7 @@ impl Timestamp {
 
     /// Formats an HTTP date (RFC 9110 section 5.6.7): `Fri, 24 May 2013 00:00:00 GMT`.
     pub fn http_date(self) -> String {
-        // The calendar repeats after an era, including the days of the week, so only the year
+        // The calendar, including the days of the week, repeats after an era, so that only the year
         // differs.
         let within = Self::from_unix(self.seconds.rem_euclid(SECONDS_PER_ERA));
         let mut out = httpdate::fmt_http_date(within.into());
@@ -106,7 +106,7 @@ impl Timestamp {
 
     /// Parses RFC 3339 and ISO 8601 in the variants that S3 servers write: `2013-05-24T00:00:00Z`,
     /// fractions of any length (truncated to nanoseconds), `+00:00` and other offsets, with or
-    /// without the colon. A time zone is required. A leap second is read as the second before it.
+    /// without the colon. A time zone is required. A leap second is parsed as the second before it.
     pub fn parse_iso8601(text: &str) -> Option<Self> {
         let mut s = Scanner(text.as_bytes());
         let year = s.digits(4)?;
@@ -127,7 +127,7 @@ impl Timestamp {
     /// 08:49:37 GMT`, `Sunday, 06-Nov-94 08:49:37 GMT` and `Sun Nov  6 08:49:37 1994`. The zone may
     /// also be `UTC` or `+0000`, which S3's own examples use. Two-digit years lie between 1970 and
     /// 2069. The name of the day must be valid, but is not compared with the date. A leap second is
-    /// read as the second before it.
+    ///       parsed as the second before it.
     pub fn parse_http_date(text: &str) -> Option<Self> {
         if text.trim() != text || text.len() > MAX_HTTP_DATE {
             return None;
@@ -138,7 +138,7 @@ impl Timestamp {
         }
     }
 
-    /// Returns the time `by` later, saturating at the last one.
+    /// Returns the time `by` later, saturating at the latest possible time.
     pub fn plus(self, by: Duration) -> Self {
         let nanos = self.nanos + by.subsec_nanos();
         let (carry, nanos) = (nanos / NANOS_PER_SECOND, nanos % NANOS_PER_SECOND);
@@ -157,14 +157,15 @@ impl Timestamp {
         self.seconds.div_euclid(SECONDS_PER_DAY)
     }
 
-    /// Returns `x-amz-date` without an allocation. It is cut where the year has more than four digits.
+    /// Returns `x-amz-date` without an allocation. If the year has more than four digits, the
+    /// result is truncated.
     pub(crate) fn short_amz_date(self) -> AmzDate {
         let mut date = AmzDate::default();
         self.push_amz_date(&mut date);
         date
     }
 
-    // Writing to a `String` cannot fail, and what an `AmzDate` has no room for is left out.
+    // Writing to a `String` cannot fail, and an `AmzDate` omits what exceeds its capacity.
     pub(crate) fn push_amz_date(self, out: &mut impl Write) {
         let c = self.civil();
         c.push_date(out);
@@ -194,7 +195,7 @@ impl Timestamp {
     }
 }
 
-/// Writes RFC 3339, as [`Timestamp::iso8601`] returns it.
+/// Writes the time in RFC 3339 format, like [`Timestamp::iso8601`].
 ///
 /// ```
 /// use s3driver::time::Timestamp;
@@ -209,7 +210,7 @@ impl fmt::Display for Timestamp {
     }
 }
 
-/// Reads any of the spellings that S3 uses: RFC 3339, HTTP dates and `x-amz-date`.
+/// Parses any of the formats that S3 uses: RFC 3339, HTTP dates and `x-amz-date`.
 impl FromStr for Timestamp {
     type Err = NotATimestamp;
 
@@ -221,7 +222,7 @@ impl FromStr for Timestamp {
     }
 }
 
-/// The error of a text that is not a time in any of S3's spellings.
+/// The error for a text that is not a time in any of S3's formats.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct NotATimestamp;
 
@@ -251,8 +252,8 @@ impl From<SystemTime> for Timestamp {
     }
 }
 
-/// Converts a time; one that the platform cannot express (none on Unix) becomes the epoch, so that
-/// an expiry counts as past.
+/// Converts a time. A time that the platform cannot represent (there is none on Unix) becomes the
+/// epoch, so that an expiry counts as past.
 impl From<Timestamp> for SystemTime {
     fn from(time: Timestamp) -> Self {
         let whole = Duration::from_secs(time.seconds.unsigned_abs());
@@ -266,7 +267,7 @@ impl From<Timestamp> for SystemTime {
     }
 }
 
-/// `x-amz-date` of a year of four digits, without an allocation.
+/// An `x-amz-date` with a four-digit year, stored without an allocation.
 #[derive(Clone, Copy, Default)]
 pub(crate) struct AmzDate {
     bytes: [u8; 16],
@@ -288,7 +289,7 @@ impl std::ops::Deref for AmzDate {
 
     fn deref(&self) -> &str {
         let written = self.bytes.get(..self.length).unwrap_or_default();
-        // Whole texts alone are copied, so this is UTF-8.
+        // Only complete texts are copied, so this is valid UTF-8.
         std::str::from_utf8(written).unwrap_or_default()
     }
 }
@@ -321,7 +322,7 @@ fn push_year(out: &mut impl Write, year: i64) {
         push_two(out, year / 100);
         push_two(out, year % 100);
     } else {
-        // ISO 8601's expanded years.
+        // This is the expanded representation of years in ISO 8601.
         let _ = write!(out, "{year:+05}");
     }
 }
@@ -329,9 +330,10 @@ fn push_year(out: &mut impl Write, year: i64) {
 /// Year, month and day, or hour, minute and second.
 type Triple = (i64, i64, i64);
 
-/// Returns year, month and day of a day counted from the epoch. Years begin in March here, so that
-/// the leap day is the last day of the year and each month's first day is a linear function of the
-/// month's number. An era is the 400 years after which the calendar repeats.
+/// Returns the year, month and day of a day that is counted from the epoch. In this computation,
+/// years begin in March, so that the leap day is the last day of the year and the first day of each
+/// month is a linear function of its number. An era is the period of 400 years after which the
+/// calendar repeats.
 fn civil_from_days(days: i64) -> Triple {
     let days = days + DAYS_TO_EPOCH;
     let era = days.div_euclid(DAYS_PER_ERA);
@@ -345,7 +347,7 @@ fn civil_from_days(days: i64) -> Triple {
     (era * 400 + year_of_era + i64::from(month <= 2), month, day)
 }
 
-/// Returns the day counted from the epoch, for a valid date with a four-digit year. This is the
+/// Returns the number of days from the epoch to a valid date with a four-digit year. This is the
 /// inverse of [`civil_from_days`].
 fn days_from_civil((year, month, day): Triple) -> i64 {
     let year = year - i64::from(month <= 2);
@@ -365,8 +367,8 @@ fn from_parts(date: Triple, (hour, minute, second): Triple) -> Option<Timestamp>
     Some(Timestamp::from_unix(seconds))
 }
 
-/// Parses dates that servers write and `httpdate` refuses: other names of the zone, a leap second,
-/// the name of another day, and years before 1970 (Go's zero time is in year 1).
+/// Parses dates that servers write but `httpdate` refuses: those with other names of the zone, a
+/// leap second, the wrong day of the week, or a year before 1970 (Go's zero time is in year 1).
 fn parse_unusual_http_date(text: &str) -> Option<Timestamp> {
     let text = ["UTC", "+0000"]
         .iter()
@@ -378,7 +380,7 @@ fn parse_unusual_http_date(text: &str) -> Option<Timestamp> {
     for at in [YEAR_OF_FIXDATE, YEAR_OF_ASCTIME] {
         let digits = text.get(at.clone()).filter(|y| y.bytes().all(|b| b.is_ascii_digit()));
         if let Some(year) = digits.and_then(|digits| digits.parse::<i64>().ok()) {
-            // The last year of the first era that begins at the epoch.
+            // 2369 is the last year of the 400 years that begin with the epoch.
             eras = (2369 - year).max(0) / 400;
             text.replace_range(at, &format!("{:04}", year + 400 * eras));
         }
@@ -490,7 +492,7 @@ mod tests {
     }
 
     #[test]
-    fn knows_the_calendar() {
+    fn the_calendar_has_leap_years() {
         for (unix, text) in [
             (0, "1970-01-01T00:00:00Z"),
             (-1, "1969-12-31T23:59:59Z"),
@@ -508,7 +510,7 @@ mod tests {
     }
 
     #[test]
-    fn reads_what_servers_write() {
+    fn the_formats_of_servers_are_parsed() {
         let t = |seconds, nanos| Some(Timestamp { seconds, nanos });
         let parse = Timestamp::parse_iso8601;
         assert_eq!(parse("2013-05-24T00:00:00.000Z"), t(1_369_353_600, 0));
@@ -547,7 +549,7 @@ mod tests {
     }
 
     #[test]
-    fn refuses_nonsense() {
+    fn other_texts_are_refused() {
         for text in [
             "",
             "2013-05-24",
@@ -624,7 +626,7 @@ mod tests {
     }
 
     #[test]
-    fn goes_to_system_time_and_back() {
+    fn conversion_to_system_time_is_reversible() {
         for t in [
             Timestamp::from_unix(0),
             Timestamp { seconds: -1, nanos: 999_999_900 },

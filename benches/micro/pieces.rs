@@ -1,4 +1,4 @@
-//! The steps that every request consists of, each as a closure that performs it once.
+//! The steps of which every request consists, each as a closure that performs it once.
 //!
 //! `micro.rs` times them, and the example `peer` repeats one of them so that `scripts/guards` can
 //! count its instructions.
@@ -53,7 +53,8 @@ fn credentials() -> Credentials {
     Credentials::new("AKIAIOSFODNN7EXAMPLE", "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY")
 }
 
-/// A small request with a key that was derived earlier, as in nearly every request of a client.
+/// Signs a small request with a key that was derived earlier, as in nearly every request of a
+/// client.
 fn sign_v4() -> Piece {
     let credentials = credentials();
     let key = SigningKey::derive(&credentials, NOW, SCOPE).expect("a key");
@@ -62,7 +63,7 @@ fn sign_v4() -> Piece {
     })
 }
 
-/// The first request of a day, which derives the key.
+/// Signs the first request of a day, which derives the key.
 fn sign_v4_and_derive() -> Piece {
     let credentials = credentials();
     Box::new(move || {
@@ -94,7 +95,7 @@ fn presign_v4() -> Piece {
     })
 }
 
-/// A presigned URL with a key that was derived earlier.
+/// Presigns a URL with a key that was derived earlier.
 fn presign_v4_with_kept_key() -> Piece {
     let key = SigningKey::derive(&credentials(), NOW, SCOPE).expect("a key");
     let request = REQUEST.headers(&[("host", HOST)]);
@@ -125,7 +126,7 @@ fn encode_key() -> Piece {
     })
 }
 
-/// A signed body of 1 MiB in chunks of 64 KiB.
+/// Frames and signs a body of 1 MiB in chunks of 64 KiB.
 fn frame_1mib() -> Piece {
     let credentials = credentials();
     let key = SigningKey::derive(&credentials, NOW, SCOPE).expect("a key");
@@ -141,7 +142,7 @@ fn frame_1mib() -> Piece {
     })
 }
 
-/// The SHA-256 of a part, which dominates the cost of its signature.
+/// Computes the SHA-256 of a part, which dominates the cost of its signature.
 fn sha256_8mib() -> Piece {
     let credentials = credentials();
     let key = SigningKey::derive(&credentials, NOW, SCOPE).expect("a key");
@@ -152,7 +153,7 @@ fn sha256_8mib() -> Piece {
     })
 }
 
-/// The checksum of a part.
+/// Computes the checksum of a part.
 fn crc64nvme_8mib() -> Piece {
     let data = bytes(8 << 20);
     Box::new(move || {
@@ -160,7 +161,7 @@ fn crc64nvme_8mib() -> Piece {
     })
 }
 
-/// A page of ListObjectsV2 as Amazon S3 writes it.
+/// Returns a page of ListObjectsV2 as Amazon S3 writes it.
 fn page() -> String {
     let mut page = String::from(
         r#"<?xml version="1.0" encoding="UTF-8"?>
@@ -185,8 +186,8 @@ fn read_page() -> Piece {
     })
 }
 
-/// Reads the page into an equal result with `quick-xml`, for comparison. It checks less: neither forbidden characters nor
-/// fields that come twice, nor limits.
+/// Reads the page into an equal result with `quick-xml`, for comparison. This checks less: it does
+/// not look for forbidden characters or repeated fields, and has no limits.
 fn read_page_with_quick_xml() -> Piece {
     let page = page();
     let expected = xml::list_bucket_result(page.as_bytes()).expect("a page").contents;
@@ -213,7 +214,7 @@ struct Found {
     storage_class: Option<String>,
 }
 
-/// Returns the objects of a page, `None` in place of one without a key or a size.
+/// Returns the objects of a page, with `None` in place of one that lacks a key or a size.
 fn objects_by_quick_xml(page: &[u8]) -> Vec<Option<Found>> {
     let mut reader = Reader::from_str(std::str::from_utf8(page).expect("UTF-8"));
     let mut objects = Vec::new();
@@ -253,7 +254,7 @@ fn objects_by_quick_xml(page: &[u8]) -> Vec<Option<Found>> {
     }
 }
 
-/// Undoes `encoding-type=url`, of which the page's keys use nothing.
+/// Decodes `encoding-type=url`, which leaves the keys of this page unchanged.
 fn decoded(text: &str) -> String {
     assert!(!text.contains(['%', '+']), "the page's keys need no decoding");
     text.to_owned()

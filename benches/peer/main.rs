@@ -1,5 +1,5 @@
-//! Performs and measures one kind of work per run: comparisons of S3 clients run it, and
-//! `scripts/guards` and `scripts/scaling` use it to count and time operations.
+//! Performs and measures one kind of work per run. It is used to compare S3 clients, and by
+//! `scripts/guards` and `scripts/scaling` to count and time operations.
 //!
 //! ```text
 //! upload FILE_OR_SIZE PART_MIB CONCURRENCY   a multipart upload; a number sends that many bytes from memory
@@ -54,13 +54,13 @@ fn main() -> Outcome {
 
 fn repeat(piece: &str, count: u64) -> Outcome {
     let (_, make) =
-        PIECES.iter().find(|(name, _)| *name == piece).ok_or("there is no such piece")?;
+        PIECES.iter().find(|(name, _)| *name == piece).ok_or("there is no piece with this name")?;
     let mut work = make();
     (0..count).for_each(|_| work());
     Ok(())
 }
 
-/// Does the work and prints the closing line.
+/// Performs the work and prints the closing line.
 fn measured(work: &Work, route: &dyn Route) -> Outcome {
     let data = work.data();
     let meter = Meter::start();

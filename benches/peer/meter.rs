@@ -1,8 +1,9 @@
-//! The cost of the work, as counted by Linux.
+//! Measures the cost of the work as counted by Linux.
 use super::route::Outcome;
 use std::time::Instant;
 
-/// `USER_HZ`, the unit of times in `/proc`: the same on every architecture of Linux except Alpha.
+/// `USER_HZ`, the unit of times in `/proc`, which is the same on all architectures of Linux except
+/// Alpha.
 const TICKS_PER_SECOND: f64 = 100.0;
 
 pub(crate) struct Meter {
@@ -15,7 +16,7 @@ impl Meter {
         Self { started: Instant::now(), before: processor_time().unwrap_or_default() }
     }
 
-    /// Returns the closing line. The processor time has a resolution of 10 ms; for short work,
+    /// Returns the closing line. The processor time has a resolution of 10 ms. For short work,
     /// measure the whole process instead.
     pub(crate) fn line(&self, operations: u64, bytes: u64) -> Outcome<String> {
         let wall = self.started.elapsed().as_secs_f64();

@@ -1,4 +1,4 @@
-//! Parses the command line and the environment into the work to do.
+//! Parses the command line and the environment into the work to perform.
 use super::route::Outcome;
 use s3driver::client::{Checksum, PayloadSigning};
 use s3driver::sign::Credentials;
@@ -7,7 +7,7 @@ use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::str::FromStr;
 
-/// The bucket of all objects; listings and deletions use other buckets.
+/// The bucket for objects. Listings and deletions use other buckets.
 pub(crate) const BUCKET: &str = "bench";
 pub(crate) const REGION: &str = "us-east-1";
 
@@ -75,7 +75,8 @@ impl Order {
 }
 
 impl Work {
-    /// Returns the bytes to send: one part, or one small object. Each byte depends on its position.
+    /// Returns the bytes to send, for one part or one small object. Each byte depends on its
+    /// position.
     pub(crate) fn data(&self) -> Vec<u8> {
         let length = match self {
             Self::Upload { source: Source::Memory(size), part, .. } => (*part).min(*size) as usize,
@@ -84,7 +85,8 @@ impl Work {
         };
         let mut state = 1_u64;
         let mut next = || {
-            // Knuth's linear congruential generator; only its high bits are random enough.
+            // This is Knuth's linear congruential generator. Only its high bits are sufficiently
+            // random.
             state = state
                 .wrapping_mul(6_364_136_223_846_793_005)
                 .wrapping_add(1_442_695_040_888_963_407);
@@ -154,7 +156,7 @@ impl Setting {
             endpoint,
             payload: if unsigned { PayloadSigning::Unsigned } else { PayloadSigning::Auto },
             checksum: match std::env::var("BENCH_CHECKSUM").as_deref() {
-                // The servers of benchmarks return the same ETag for everything, and the peers do
+                // Benchmark servers return the same ETag for everything, and the other clients do
                 // not compare ETags.
                 Err(_) => Checksum::None,
                 Ok("crc64nvme") => Checksum::Crc64Nvme,
@@ -174,7 +176,7 @@ pub(crate) fn big_key(size: u64) -> String {
     format!("obj-{size}")
 }
 
-/// Writes the key into `key`, so that the client's own allocations are counted and not the caller's.
+/// Writes the key into `key`, so that only the client's allocations are counted.
 pub(crate) fn small_key(key: &mut String, index: u64, size: usize) -> &str {
     key.clear();
     // Writing to a `String` cannot fail.

@@ -1,12 +1,12 @@
-//! The interfaces of the crate that are measured: the client and the driver.
+//! The interface through which the work is performed: the client or the driver.
 use super::order::Source;
 use std::error::Error;
 
 pub(crate) type Outcome<T = ()> = Result<T, Box<dyn Error + Send + Sync>>;
 
-/// An interface that can do each kind of work.
+/// An interface that can perform each kind of work.
 pub(crate) trait Route: Sync {
-    /// Sends `source` in parts; from memory, each part is the beginning of `data`.
+    /// Sends `source` in parts. If it is in memory, each part is the beginning of `data`.
     fn upload(&self, source: &Source, data: &[u8], part: u64, concurrency: usize) -> Outcome;
     /// Receives the object of `size` bytes and counts its bytes.
     fn download(&self, size: u64, part: u64, concurrency: usize) -> Outcome<u64>;

@@ -1,9 +1,9 @@
-//! A server that stores and checks nothing: it reads and discards bodies, and responds at once.
+//! A server that discards all bodies, responds immediately, and neither stores nor checks anything.
 //!
-//! The digits at the end of a name state how many bytes an object has, or how many keys a bucket
-//! has (`obj-1048576`, `list-1000`). `GET /-/stats` returns the number of connections and requests
-//! since its last call. This server costs less than the clients that are measured against it; the
-//! one in `tests/support` is correct.
+//! The digits at the end of a name determine the number of bytes in an object, or of keys in a
+//! bucket (`obj-1048576`, `list-1000`). `GET /-/stats` returns the number of connections and
+//! requests since its last call. This server takes less time than the clients that are measured
+//! with it, unlike the correct one in `tests/support`.
 use super::order::listed_key;
 use super::route::Outcome;
 use super::tls::{self, Half};
@@ -18,7 +18,7 @@ const BLOCK: usize = 256 << 10;
 /// The largest DeleteObjects document: 1,000 keys of 1,024 bytes and the markup around them.
 const DELETE_LIMIT: u64 = 4 << 20;
 const PAGE: u64 = 1000;
-/// Not a valid MD5, and the same for every object.
+/// This ETag is not a valid MD5, and is the same for every object.
 const ETAG: &str = "ETag: \"0123456789abcdef\"\r\n";
 
 static CONNECTIONS: AtomicU64 = AtomicU64::new(0);
@@ -50,14 +50,14 @@ fn accept(
     std::thread::spawn(move || {
         for stream in listener.incoming().flatten() {
             let serve = serve.clone();
-            // A client that disconnects ends only its own thread.
+            // When a client disconnects, only its thread ends.
             std::thread::spawn(move || stream.set_nodelay(true).is_ok() && serve(stream).is_ok());
         }
     });
     Ok(())
 }
 
-/// The part of a request that the response depends on.
+/// The parts of a request on which the response depends.
 #[derive(Default)]
 struct Request {
     method: String,
@@ -81,7 +81,7 @@ fn serve(input: impl Read, mut output: impl Write) -> Outcome {
         } else {
             discard(&mut input, request.length)?;
         }
-        // A request for the statistics is not counted as work.
+        // Requests for the statistics are not counted.
         if request.bucket == "-" {
             let counts =
                 (CONNECTIONS.swap(0, Ordering::Relaxed), REQUESTS.swap(0, Ordering::Relaxed));
@@ -201,8 +201,8 @@ fn respond(
     };
     let head =
         format!("HTTP/1.1 {status}\r\nx-amz-request-id: 0\r\n{headers}{length}\r\n{document}");
-    // A short response is one write: with two, the number of the client's reads would depend on
-    // chance.
+    // A short response is sent with one write. With two, the number of reads of the client would
+    // depend on timing.
     if body <= block.len() as u64 {
         let mut whole = head.into_bytes();
         whole.extend_from_slice(&block[..body as usize]);
@@ -219,7 +219,7 @@ fn respond(
     Ok(())
 }
 
-/// Writes one page of ListObjectsV2; the token is the index of the first key.
+/// Writes one page of ListObjectsV2. The token is the index of the first key.
 fn page(document: &mut String, request: &Request) -> Outcome {
     let total = trailing_number(&request.bucket);
     let from: u64 = request.query("continuation-token").unwrap_or("0").parse()?;

@@ -1,9 +1,9 @@
-//! Repeats an operation on plain threads that share one counter.
+//! Repeats an operation on plain threads that share a counter.
 use super::route::Outcome;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-/// Calls `work` for every index below `count`, with a text that each thread keeps for it; if one thread is enough, on the
-/// caller's thread.
+/// Calls `work` for every index below `count`, with a `String` that each thread reuses. If one
+/// thread suffices, this is the caller's thread.
 pub(crate) fn share(
     count: u64,
     threads: usize,

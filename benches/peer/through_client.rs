@@ -1,4 +1,4 @@
-//! The client, and `transfer` for files.
+//! Performs the work through the client, and through `transfer` for files.
 use super::order::{BUCKET, REGION, Setting, Source, at_least_one, big_key, listed_key};
 use super::route::{Outcome, Route};
 use super::threads;
@@ -33,7 +33,7 @@ impl ThroughClient {
     }
 }
 
-/// Chooses the transport that `BENCH_TRANSPORT` names.
+/// Configures the transport that `BENCH_TRANSPORT` names.
 fn over_transport(config: Config, authority: Option<Vec<u8>>) -> Outcome<Config> {
     match std::env::var("BENCH_TRANSPORT").as_deref() {
         Err(_) | Ok("own") => Ok(match authority {
@@ -42,11 +42,11 @@ fn over_transport(config: Config, authority: Option<Vec<u8>>) -> Outcome<Config>
         }),
         #[cfg(feature = "ureq")]
         Ok("ureq") => Ok(config.agent(agent(authority)?)),
-        Ok(other) => Err(format!("the transport {other} is not built in").into()),
+        Ok(other) => Err(format!("this program was built without the transport {other}").into()),
     }
 }
 
-/// An agent with room in its pool for every thread of a measurement.
+/// Creates an agent whose pool is large enough for all threads of a measurement.
 #[cfg(feature = "ureq")]
 fn agent(authority: Option<Vec<u8>>) -> Outcome<ureq::Agent> {
     use ureq::tls::{Certificate, RootCerts, TlsConfig};

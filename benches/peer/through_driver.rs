@@ -1,4 +1,4 @@
-//! The storage driver: its writer, its reader, its walk.
+//! Performs the work through the storage driver: its writer, reader and walk.
 use super::order::{REGION, Setting, Source, Work, at_least_one, big_key};
 use super::route::{Outcome, Route};
 use super::through_client::BLOCK;
@@ -81,6 +81,8 @@ impl Route for ThroughDriver {
     }
 
     fn delete(&self, _: &str, _: u64) -> Outcome {
-        Err("the storage driver deletes what it lists, not keys by name: measure the client".into())
+        Err("the storage driver deletes what it lists, and cannot delete keys by name: measure \
+            the client"
+            .into())
     }
 }

@@ -1,4 +1,4 @@
-//! TLS for the discarding server: its own authority, and the two halves of a session.
+//! TLS for the discarding server, with a self-signed certificate and the two halves of a session.
 use super::route::Outcome;
 use rcgen::{CertificateParams, KeyPair};
 use rustls::pki_types::PrivateKeyDer;
@@ -10,7 +10,7 @@ use std::path::Path;
 use std::rc::Rc;
 use std::sync::Arc;
 
-/// Makes a certificate for 127.0.0.1 and writes it to `file`, for clients to trust.
+/// Creates a certificate for 127.0.0.1, and writes it to `file` so that clients can trust it.
 pub(crate) fn configured(file: &Path) -> Outcome<Arc<ServerConfig>> {
     let key = KeyPair::generate()?;
     let certificate = CertificateParams::new(vec!["127.0.0.1".to_owned()])?.self_signed(&key)?;
@@ -24,7 +24,7 @@ pub(crate) fn configured(file: &Path) -> Outcome<Arc<ServerConfig>> {
     Ok(Arc::new(config))
 }
 
-/// One of the two ends of a session that reads and writes in turns.
+/// The reading or the writing half of a session that reads and writes in turns.
 #[derive(Clone)]
 pub(crate) struct Half(Rc<RefCell<StreamOwned<ServerConnection, TcpStream>>>);
 

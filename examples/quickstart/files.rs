@@ -9,8 +9,8 @@ use std::path::{Path, PathBuf};
 /// The directory in which a registry keeps its blobs.
 pub(crate) const BLOBS: &str = "/docker/registry/v2/blobs/sha256";
 
-/// The amount of this project's own files to store: a realistic upload that takes less than a
-/// minute.
+/// The number of bytes of this project's files to store, which is a realistic upload that takes
+/// less than a minute.
 const ENOUGH: u64 = 150_000_000;
 
 /// A file and the digest under which it is stored.
@@ -27,8 +27,8 @@ impl Blob {
     }
 }
 
-/// Returns every file of `folder`, or by default this project's sources and build artefacts up to
-/// about 150 MB. Files with equal content are one blob.
+/// Returns all files in `folder`, or, by default, about 150 MB of this project's sources and build
+/// artefacts. Files with the same content become one blob.
 pub(crate) fn collect(folder: Option<PathBuf>) -> Outcome<Vec<Blob>> {
     let (roots, limit) = match folder {
         Some(folder) => (vec![folder], u64::MAX),

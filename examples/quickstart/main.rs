@@ -1,5 +1,5 @@
-//! The main use case from end to end: stores real files in an S3 server as a registry's blobs,
-//! reads them back, and compares them.
+//! Demonstrates the main use case from end to end: stores real files in an S3 server as a
+//! registry's blobs, reads them back, and compares them.
 //!
 //! ```sh
 //! cargo run --release --example quickstart [FOLDER]
@@ -9,8 +9,8 @@
 //! another server, set `S3_ENDPOINT`, `S3_ACCESS_KEY`, `S3_SECRET_KEY`, `S3_REGION`, `S3_BUCKET`
 //! (and `S3_TLS_CA`, a file with its CA), or `S3_BUCKET` with AWS's own `AWS_REGION`,
 //! `AWS_ACCESS_KEY_ID`, `AWS_SECRET_ACCESS_KEY`, `AWS_SESSION_TOKEN` and `AWS_ENDPOINT_URL`. With
-//! `--serve` instead of a folder it only serves, and prints the settings of its server. Everything
-//! is stored in a separate directory and removed at the end.
+//! `--serve` instead of a folder, it only runs the embedded server and prints its settings.
+//! Everything is stored in a separate directory and removed at the end.
 
 #[path = "../../tests/support/mod.rs"]
 mod support;
@@ -34,7 +34,7 @@ use std::time::{Duration, Instant};
 
 type Outcome<T = ()> = Result<T, Box<dyn Error + Send + Sync>>;
 
-/// The number of files that are stored or read at the same time.
+/// The number of files that are stored or read concurrently.
 const THREADS: usize = 4;
 /// Files up to this size are stored with one call; larger ones are streamed through a writer.
 const SMALL: u64 = 1 << 20;

@@ -1,4 +1,4 @@
-//! The server to use: the one that the environment names, or an embedded one.
+//! The server to use, which is the one that the environment names, or an embedded one.
 use crate::Outcome;
 use crate::support::{Server, ServerOptions};
 use s3driver::clock::{Clock, SystemClock};
@@ -12,7 +12,7 @@ pub(crate) struct Target {
     pub(crate) root: String,
     pub(crate) ca_file: Option<String>,
     options: Vec<(&'static str, String)>,
-    /// Whether version 2 may be tried: on AWS only the oldest regions support it.
+    /// Whether signature version 2 can be tried. On AWS, only the oldest regions support it.
     supports_v2: bool,
     embedded: Option<Server>,
 }
@@ -91,7 +91,7 @@ impl Target {
         Ok(drivers)
     }
 
-    /// Inspects the embedded server directly: no object and no unfinished upload may remain.
+    /// Checks directly in the embedded server that no object and no unfinished upload is left.
     pub(crate) fn nothing_is_left(&self) -> Outcome {
         let Some(server) = &self.embedded else { return Ok(()) };
         let (keys, uploads) = (server.keys(&self.bucket), server.open_uploads(&self.bucket));

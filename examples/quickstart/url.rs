@@ -1,10 +1,11 @@
-//! Fetches a presigned URL without this crate, as a registry's client would.
+//! Fetches a presigned URL without using this crate, as a registry's client would.
 use crate::Outcome;
 use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::process::Command;
 
-/// Returns the body at `url`: over a plain socket for http, with `curl` for https.
+/// Returns the body at `url`, which is fetched over a plain socket for http, and with `curl` for
+/// https.
 pub(crate) fn fetch(url: &str, ca_file: Option<&str>) -> Outcome<Vec<u8>> {
     let Some(rest) = url.strip_prefix("http://") else {
         let mut curl = Command::new("curl");
@@ -28,7 +29,7 @@ pub(crate) fn fetch(url: &str, ca_file: Option<&str>) -> Outcome<Vec<u8>> {
     let (host, path) = rest.split_at(rest.find('/').ok_or("the URL has no path")?);
     let address = if host.contains(':') { host.to_owned() } else { format!("{host}:80") };
     let mut socket = TcpStream::connect(address)?;
-    // With HTTP/1.0 the body ends with the connection.
+    // With HTTP/1.0, the body ends when the connection is closed.
     write!(socket, "GET {path} HTTP/1.0\r\nHost: {host}\r\n\r\n")?;
     let mut reply = Vec::new();
     socket.read_to_end(&mut reply)?;

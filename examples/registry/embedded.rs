@@ -14,7 +14,7 @@ const PORT: u16 = 5000;
 /// Serves until the process ends, and prints the commands that push and pull an image.
 pub(crate) fn serve_embedded() -> Outcome {
     let server = Server::start(ServerOptions::default());
-    // Uses any free port if another registry has the usual one.
+    // If another registry uses the default port, any free port is used.
     let port = if TcpListener::bind(("127.0.0.1", PORT)).is_ok() { PORT } else { 0 };
     let config = format!(
         "version: 0.1\n\

@@ -1,4 +1,5 @@
-//! A container registry: the OCI distribution specification 1.1 on the S3 storage driver.
+//! A container registry that implements the OCI distribution specification 1.1 on top of the S3
+//! storage driver.
 //!
 //! ```sh
 //! cargo run --release --example registry                       # on an embedded server, in memory
@@ -7,7 +8,7 @@
 //! cargo run --release --example registry -- purge-uploads [--dry-run] [--age 168h] config.yml
 //! ```
 //!
-//! `examples/registry/README.md` describes what it does and where each requirement is tested.
+//! `examples/registry/README.md` describes its features and where each requirement is tested.
 
 mod embedded;
 mod service;
@@ -31,12 +32,13 @@ const USAGE: &str = "usage: registry [serve CONFIG
               | garbage-collect [--dry-run] [--delete-untagged] [--grace DURATION] CONFIG
               | purge-uploads [--dry-run] [--age DURATION] CONFIG]";
 
-/// Blobs that are younger are not collected: their manifest may be on its way.
+/// The minimum age of blobs that are collected, because the manifest of a newer blob may not have
+/// been pushed yet.
 const GRACE: &str = "1h";
-/// Where S3 keeps uploads that the registry does not know about: blobs that were being written, and
-/// uploads that earlier purges missed.
+/// The directory in which S3 may contain uploads that the registry does not know about: blobs that
+/// were being written, and uploads that earlier purges missed.
 const UPLOADS: &str = "/docker/registry/v2";
-/// Uploads that are older are purged.
+/// The age from which uploads are purged.
 const AGE: &str = "168h";
 
 fn main() -> ExitCode {
@@ -84,7 +86,7 @@ fn run(arguments: &[String]) -> Outcome {
 /// Serves until the process ends. `ready` is called with the address once connections are accepted.
 pub(crate) fn serve(config: Config, ready: impl FnOnce(&str)) -> Outcome {
     let Config { driver, s3, options, address, tls, purging } = config;
-    // An address without a host means every address of this machine, as in Go.
+    // As in Go, an address without a host means all addresses of this machine.
     let bind = if address.starts_with(':') { format!("0.0.0.0{address}") } else { address };
     let listener = TcpListener::bind(&bind).map_err(|error| format!("{bind}: {error}"))?;
     let scheme = if tls.is_some() { "https" } else { "http" };
@@ -128,7 +130,7 @@ fn collect(arguments: &Arguments, config: Config) -> Outcome {
     Ok(())
 }
 
-/// Ends the uploads that the registry knows about, and those that only S3 still keeps.
+/// Removes the uploads that the registry knows about, and those that exist only in S3.
 fn purge(registry: &Registry, s3: Option<&S3Driver>, age: Duration, mode: Mode) -> Outcome<usize> {
     let uploads = registry.purge(age, mode)?;
     match s3.filter(|_| mode == Mode::Remove) {
@@ -137,7 +139,8 @@ fn purge(registry: &Registry, s3: Option<&S3Driver>, age: Duration, mode: Mode) 
     }
 }
 
-/// The arguments after the command: options, some with a value, and the configuration's file.
+/// The arguments after the command: options, some of which have a value, and the configuration
+/// file.
 struct Arguments {
     options: Vec<(String, Option<String>)>,
     file: String,

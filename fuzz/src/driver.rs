@@ -108,8 +108,10 @@ pub fn endpoints(data: &[u8]) {
     for endpoint in [
         Endpoint::custom(url, Some("us-east-1"), Scheme::Https),
         Endpoint::redirect(url, "us-east-1"),
+        Endpoint::region("us-west-2"),
     ] {
         let Ok(endpoint) = endpoint else { continue };
+        let is_derived = endpoint.host() == "s3.us-west-2.amazonaws.com";
         for addressing in [Addressing::Path, Addressing::VirtualHost] {
             let Ok(endpoint) = endpoint.clone().with_addressing(addressing) else { continue };
             let Ok(located) = endpoint.locate(bucket) else { continue };
@@ -118,6 +120,7 @@ pub fn endpoints(data: &[u8]) {
                 !host.is_empty() && !host.contains(['/', '@', ' ', '?', '#', '\r', '\n', '\0']),
                 "{host:?}"
             );
+            assert!(!is_derived || host.ends_with(".amazonaws.com"), "{host:?}");
             let encoded = encode_path(key);
             if let Ok(path) = located.object_path(&encoded) {
                 assert!(path.starts_with('/') && path.ends_with(&encoded), "{path:?} {encoded:?}");

@@ -1,4 +1,4 @@
-//! The bodies of the fuzz targets: one function for each parser of foreign bytes, each checking a
+//! The bodies of the fuzz targets: one function for each parser of foreign bytes, which checks a
 //! property that holds for every input. `tests/corpus.rs` replays every corpus on a stable
 //! compiler.
 #![doc = include_str!("../README.md")]
@@ -76,8 +76,8 @@ macro_rules! target {
     };
 }
 
-/// Splits the input into lines of text, which keeps the corpora readable. A carriage return stands
-/// for a line break within a field.
+/// Splits the input into lines of text, which keeps the corpora readable. A carriage return
+/// represents a line break within a field.
 fn lines(data: &[u8]) -> Vec<String> {
     String::from_utf8_lossy(data).split('\n').map(|line| line.replace('\r', "\n")).collect()
 }

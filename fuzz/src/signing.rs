@@ -1,5 +1,5 @@
-//! Signatures compared with the naive signer, chunked bodies, and servers' statements about
-//! signatures.
+//! Compares signatures with those of the naive signer, and checks chunked bodies and servers'
+//! statements about signatures.
 use crate::naive::{Body, Case, Mistake, Naive, Time, real};
 use s3driver::sign::chunked::{
     self, ChunkSigner, Layout, MIN_CHUNK_SIZE, Trailer, TrailerChecksum,

@@ -1,7 +1,7 @@
 //! Timestamps in their four formats.
 use s3driver::time::Timestamp;
 
-/// A parsed time survives being written and parsed again, for years of four digits.
+/// A parsed time does not change if it is written and parsed again, for years of four digits.
 pub fn times(data: &[u8]) {
     let Ok(text) = std::str::from_utf8(data) else { return };
     for time in [

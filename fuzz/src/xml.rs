@@ -4,8 +4,8 @@ use s3driver::sign::encode_component;
 use s3driver::xml::{self, DeleteMode, Error, ErrorDocument, ListBucketResult};
 use std::fmt::Write as _;
 
-/// No reader panics, each returns an equal result twice, and what no reader finds well-formed is
-/// not well-formed to `roxmltree` either.
+/// No reader panics, each returns the same result twice, and `roxmltree` also refuses every
+/// document that the readers refuse as not well-formed.
 pub fn xml_readers(data: &[u8]) {
     fn twice<T: PartialEq + std::fmt::Debug>(data: &[u8], reader: fn(&[u8]) -> Result<T, Error>) {
         let first = reader(data);
@@ -29,6 +29,9 @@ pub fn xml_readers(data: &[u8]) {
     twice(data, |data| {
         xml::sts_credentials(data).map(|keys| format!("{keys:?}{:?}", *keys.session_token))
     });
+    twice(data, |data| {
+        xml::create_session_result(data).map(|keys| format!("{keys:?}{:?}", *keys.session_token))
+    });
 
     if let Err(error) = xml::complete_multipart_upload_result(data)
         && error.message.starts_with("the document is not well-formed")
@@ -38,7 +41,8 @@ pub fn xml_readers(data: &[u8]) {
     }
 }
 
-/// An accepted listing is what the parsers see, and survives being written and read again.
+/// An accepted listing equals what the parsers read, and does not change if it is written and read
+/// again.
 pub fn xml_listing(data: &[u8]) {
     let Ok(page) = xml::list_bucket_result(data) else { return };
     for root in seen_by_parsers(data) {
@@ -59,7 +63,7 @@ fn seen_in_listing(root: &Element, page: &ListBucketResult) {
     assert_eq!(some(root.text_of("NextMarker")), page.next_marker);
     assert_eq!(root.children("Name").next().map(|name| &name.text), page.name.as_ref());
     assert_eq!(root.children("Prefix").next().map(|prefix| &prefix.text), page.prefix.as_ref());
-    // An echo that comes twice or has elements in it is `None`.
+    // An echoed parameter that occurs twice or contains elements is `None`.
     for (name, echo) in [
         ("Delimiter", &page.delimiter),
         ("ContinuationToken", &page.continuation_token),
@@ -142,7 +146,8 @@ pub(crate) fn escaped(text: &str) -> String {
     text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('\r', "&#13;")
 }
 
-/// An accepted error document is what the parsers see, and survives being written and read again.
+/// An accepted error document equals what the parsers read, and does not change if it is written
+/// and read again.
 pub fn error_document(data: &[u8]) {
     let Ok(document) = xml::error_document(data) else { return };
     for root in seen_by_parsers(data) {
@@ -161,7 +166,7 @@ pub fn error_document(data: &[u8]) {
     assert_eq!(again, document, "{written}");
 }
 
-/// Of two elements with one name the first with a text counts.
+/// If two elements have the same name, the first one with a text counts.
 fn seen_in_error(error: &Element, document: &ErrorDocument) {
     for (name, is_exact, text) in fields(document) {
         // An `ErrorResponse` may have the request's id outside of its `Error`.

@@ -1,11 +1,12 @@
-//! The readers of everything but listings of objects and errors, compared with `roxmltree`,
+//! Compares the readers of everything but listings of objects and errors with `roxmltree`,
 //! `quick-xml` and themselves.
 use crate::parsers::{Element, seen_by_parsers};
 use crate::xml::escaped;
 use s3driver::xml::{self, CopyResult, Part, Upload};
 use std::fmt::Write as _;
 
-/// An accepted document is what the parsers see, and survives being written and read again.
+/// An accepted document equals what the parsers read, and does not change if it is written and read
+/// again.
 pub fn xml_results(data: &[u8]) {
     // The readers also accept documents that a parser refuses, such as a prefix without a
     // namespace.
@@ -183,7 +184,7 @@ fn completions(data: &[u8], seen: &[Element]) {
         assert_eq!(xml::initiate_multipart_upload_result(text.as_bytes()), Ok(begun));
     }
     if let Ok(result) = xml::complete_multipart_upload_result(data) {
-        // A field that comes twice or has elements in it is `None`.
+        // A field that occurs twice or contains elements is `None`.
         for root in seen {
             assert!(result.etag.is_none() || some(bare(&root.word("ETag"))) == result.etag);
             assert!(result.location.is_none() || some(root.word("Location")) == result.location);

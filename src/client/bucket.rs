@@ -1,25 +1,35 @@
 //! Operations on a bucket itself.
 use super::Client;
 use super::body::Payload;
-use super::endpoint::check_bucket;
+use super::endpoint::{BucketKind, normalized};
 use super::request::Call;
 use crate::error::{Error, ErrorKind, Result};
 use crate::xml;
 use std::ops::Deref;
 use std::str::FromStr;
 
-/// A bucket's name, checked when it was parsed. The client's methods accept it as `&str`.
+/// A bucket's name, checked when it was parsed, or the ARN of an access point: [`BucketKind`] lists
+/// the forms. The client's methods accept it as `&str`.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct BucketName(String);
 
 impl FromStr for BucketName {
     type Err = Error;
 
+    /// Parses a bucket's name, or an ARN, which is written with slashes as IAM policies need it.
+    ///
     /// # Errors
-    /// [`ErrorKind::InvalidArgument`], see [`check_bucket`].
+    /// [`ErrorKind::InvalidArgument`], see
+    /// [`check_bucket`](super::endpoint::check_bucket).
     fn from_str(name: &str) -> Result<Self> {
-        check_bucket(name)?;
-        Ok(Self(name.to_owned()))
+        normalized(name).map(Self)
+    }
+}
+
+impl BucketName {
+    /// Returns the kind of bucket that the name stands for on AWS.
+    pub fn kind(&self) -> BucketKind {
+        BucketKind::of(&self.0).unwrap_or(BucketKind::GeneralPurpose)
     }
 }
 
@@ -51,11 +61,18 @@ impl Client {
         })
     }
 
-    /// [CreateBucket]: creates a bucket in the endpoint's region.
+    /// [CreateBucket]: creates a general purpose bucket in the endpoint's region.
+    ///
+    /// # Errors
+    /// [`ErrorKind::InvalidArgument`] for an access point or a directory bucket.
     ///
     /// [CreateBucket]: https://docs.aws.amazon.com/AmazonS3/latest/API/API_CreateBucket.html
     pub fn create_bucket(&self, bucket: &str) -> Result<()> {
         let call = Call::new("CreateBucket", "PUT", bucket, "");
+        let kind = BucketKind::of(bucket).map_err(|error| call.place(error))?;
+        if kind != BucketKind::GeneralPurpose {
+            return Err(call.refuse(format!("this operation does not create {}", kind.plural())));
+        }
         // us-east-1 is the only region that must not be named.
         let region = self.inner.config.endpoint.signing_region();
         let body = if region == "us-east-1" {
@@ -79,9 +96,13 @@ impl Client {
 
     /// [DeleteBucket]: deletes an empty bucket.
     ///
+    /// # Errors
+    /// [`ErrorKind::InvalidArgument`] for a directory bucket.
+    ///
     /// [DeleteBucket]: https://docs.aws.amazon.com/AmazonS3/latest/API/API_DeleteBucket.html
     pub fn delete_bucket(&self, bucket: &str) -> Result<()> {
         let call = Call::new("DeleteBucket", "DELETE", bucket, "");
+        check_regional(&call)?;
         match self.run_for_nothing(&call, Payload::Empty) {
             Err(error) if error.is_unsettled() && error.kind() == ErrorKind::NoSuchBucket => Ok(()),
             result => result,
@@ -91,9 +112,13 @@ impl Client {
     /// [GetBucketLocation]: returns the bucket's region. An empty response means `us-east-1`, and
     /// the old name `EU` means `eu-west-1`.
     ///
+    /// # Errors
+    /// [`ErrorKind::InvalidArgument`] for a directory bucket.
+    ///
     /// [GetBucketLocation]: https://docs.aws.amazon.com/AmazonS3/latest/API/API_GetBucketLocation.html
     pub fn get_bucket_location(&self, bucket: &str) -> Result<String> {
         let call = Call::new("GetBucketLocation", "GET", bucket, "").query("location", "");
+        check_regional(&call)?;
         let location = self.run_for_document(
             &call,
             Payload::Empty,
@@ -104,5 +129,16 @@ impl Client {
             Some("EU") => "eu-west-1".to_owned(),
             Some(region) => region.to_owned(),
         })
+    }
+}
+
+/// Rejects an operation on a directory bucket that its zonal endpoint does not have.
+fn check_regional(call: &Call<'_>) -> Result<()> {
+    match BucketKind::of(call.bucket).map_err(|error| call.place(error))? {
+        BucketKind::Directory => Err(call.refuse(
+            "this operation on a directory bucket needs the endpoint s3express-control, which is \
+             not supported",
+        )),
+        _ => Ok(()),
     }
 }

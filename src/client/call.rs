@@ -2,9 +2,9 @@
 //! is safe.
 use super::admission::Place;
 use super::body::Payload;
+use super::endpoint::Located;
 use super::history::History;
 use super::observed::{Ending, Watch};
-use super::places::BucketPlace;
 use super::reply::{self, Failed, Reader, Sent};
 use super::request::Call;
 use super::retry::{Retried, Success, may_retry};
@@ -25,7 +25,7 @@ use std::time::{Duration, Instant};
 /// The attempts of one call: their failures, and the corrections learnt from them.
 struct Attempts<'a> {
     call: &'a Call<'a>,
-    place: Arc<BucketPlace>,
+    located: Arc<Located>,
     state: State,
     /// The number of requests that the server may have seen.
     sent: u32,
@@ -51,7 +51,7 @@ impl<'a> Attempts<'a> {
         };
         Ok(Self {
             call,
-            place: inner.place_of(call.bucket)?,
+            located: inner.place_of(call.bucket)?,
             state,
             sent: 0,
             unsettled: false,
@@ -70,7 +70,8 @@ impl<'a> Attempts<'a> {
 
     /// Returns the destination of the next request.
     fn target(&self) -> Target<'_> {
-        Target { call: self.call, place: &self.place, trace: self.watch.as_ref().map(Watch::trace) }
+        let trace = self.watch.as_ref().map(Watch::trace);
+        Target { call: self.call, located: &self.located, trace }
     }
 
     /// Returns the charge for the next retry.
@@ -82,7 +83,7 @@ impl<'a> Attempts<'a> {
     /// is in the host.
     fn with_addressing_hint(&self, error: Error, inner: &Inner) -> Error {
         let lost = error.kind() == ErrorKind::NoSuchBucket;
-        if lost && self.place.located.host_bucket().is_some() && !inner.config.endpoint.is_aws() {
+        if lost && self.located.host_bucket().is_some() && !inner.config.endpoint.is_aws() {
             let text = "check the endpoint and the bucket's name, which stands in the host: if the server wants it in the \
                         path, set forcepathstyle to true";
             return error.with_hint(text);
@@ -100,10 +101,10 @@ impl<'a> Attempts<'a> {
         self.sent += 1;
         self.unsettled |= failure.phase != Phase::Connect;
         let outcome = if failure.stale { Outcome::StaleConnection } else { Outcome::Unanswered };
-        let proxy = inner.config.proxy.as_ref();
-        let BucketPlace { located, region } = &*self.place;
-        let way = Way { endpoint: &inner.config.endpoint, located, region, proxy };
-        let error = transport_error(failure, Some(way)).redacted(&secrets_of(lease, None, proxy));
+        let config = &inner.config;
+        let proxy = config.proxy.of(self.located.origin());
+        let way = Way { endpoint: &config.endpoint, located: &self.located, proxy };
+        let error = transport_error(failure, Some(way)).redacted(&secrets_of(lease, None, config));
         (error, outcome)
     }
 
@@ -120,10 +121,11 @@ impl<'a> Attempts<'a> {
         let Failed { error, retry_after, region, redirect, server_time, .. } = failed;
         let bucket = self.call.bucket;
         let moved = error.kind() == ErrorKind::WrongRegion;
+        let may_move = moved && self.located.may_move();
         let region = region
             .filter(|region| {
-                moved
-                    && *region != self.place.region
+                may_move
+                    && region != self.located.signing_region()
                     && inner.config.endpoint.may_learn_region(region)
             })
             .and_then(|region| inner.locate(bucket, &region).ok().map(|located| (region, located)));
@@ -168,7 +170,9 @@ impl Client {
         loop {
             let place =
                 self.admit(kept, &payload, attempts.call).map_err(|error| attempts.fail(error))?;
-            let lease = self.lease().map_err(|error| attempts.fail(error))?;
+            let lease = self
+                .lease_for(attempts.call, &attempts.located)
+                .map_err(|error| attempts.fail(error))?;
             let (error, outcome) = match self.attempt(attempts, &lease, &mut payload, &mut accept) {
                 Ok(result) => {
                     inner.budget.record(if attempts.state.attempts > 1 {
@@ -230,6 +234,10 @@ impl Client {
     ) -> Result<Place<'a>> {
         let inner = &*self.inner;
         self.check_cancelled()?;
+        // The request that waits for the session has a place.
+        if call.creates_session() {
+            return Ok(inner.admission.pass());
+        }
         let mut place = match kept.and_then(Place::again) {
             Some(place) => place,
             None => {
@@ -269,13 +277,12 @@ impl Client {
         let limit = inner.config.timeouts.operation;
         let deadline = call.time_limit.deadline(now, limit);
         attempts.number += 1;
-        attempts.watch =
-            inner.watch(attempts.number, &attempts.place.located, lease, payload, || now);
+        attempts.watch = inner.watch(attempts.number, &attempts.located, lease, payload, || now);
         let sent = self.send(attempts.target(), lease, payload, deadline);
         if matches!(payload, Payload::Stream { progress, .. } if progress.begun) {
             attempts.state.body = BodyState::Consumed;
         }
-        let proxy = inner.config.proxy.as_ref();
+        let config = &inner.config;
         let (response, signing) = match sent {
             Ok(sent) => sent,
             Err(SendError::NotSent(error)) => {
@@ -295,22 +302,22 @@ impl Client {
         let deadline = deadline.or_else(|| inner.config.clock.instant().checked_add(limit));
         if is_success(response.status) {
             return accept(response, deadline).map_err(|error| {
-                let error = error.redacted(&secrets_of(lease, signing.signature(), proxy));
+                let error = error.redacted(&secrets_of(lease, signing.signature(), config));
                 attempts.unsettled |= may_retry(&error) || error.kind() == ErrorKind::Cancelled;
                 (error, Outcome::Unanswered)
             });
         }
         // A server or gateway that fails may have acted before; one that refuses has not.
         attempts.unsettled |= response.status >= 500;
-        let sent =
-            Sent { call, located: &attempts.place.located, signing: &signing, now: inner.now() };
+        let sent = Sent { call, located: &attempts.located, signing: &signing, now: inner.now() };
         let mut failed = Failed::read(response, &sent, deadline);
-        failed.error = failed.error.redacted(&secrets_of(lease, signing.signature(), proxy));
+        failed.error = failed.error.redacted(&secrets_of(lease, signing.signature(), config));
         if failed.lacks_reason(call) && !std::mem::replace(&mut attempts.inquired, true) {
             attempts.number += 1;
             failed = self.inquire(failed, attempts.target(), attempts.number, lease, deadline);
         }
-        if let (407, Some(proxy)) = (failed.status, &inner.config.proxy) {
+        let proxy = config.proxy.of(attempts.located.origin());
+        if let (407, Some(proxy)) = (failed.status, proxy) {
             failed.error = named_proxy(failed.error, proxy);
         }
         Err(attempts.refusal(inner, failed))
@@ -334,12 +341,7 @@ impl Client {
             }
             Some(Lesson::ExpiredCredentials) => {
                 state.credentials_refreshed = true;
-                let provider = &inner.config.credentials;
-                let renewed = catch_panic("the provider of credentials", || match &self.cancel {
-                    Some(cancel) => provider.refresh_until(lease, cancel),
-                    None => provider.refresh(lease),
-                });
-                match renewed {
+                match self.renew(attempts.call, &attempts.located, lease) {
                     Ok(true) => {}
                     Ok(false) => return (error, Then::GiveUp),
                     Err(cause) if cause.kind() == ErrorKind::Cancelled => {
@@ -358,14 +360,13 @@ impl Client {
             Some(Lesson::Region(region, located)) => {
                 state.region_learnt = true;
                 inner.notice_region(attempts.call.bucket, &region, lease);
-                attempts.place = Arc::new(BucketPlace { region, located });
-                inner.places.remember(attempts.call.bucket, &attempts.place);
+                attempts.located = Arc::new(located);
+                inner.places.remember(attempts.call.bucket, &attempts.located);
             }
             Some(Lesson::Redirect(located)) => {
                 state.redirects += 1;
                 inner.report_redirect(attempts.call, &located, lease);
-                let region = attempts.place.region.clone();
-                attempts.place = Arc::new(BucketPlace { region, located });
+                attempts.located = Arc::new(located);
             }
         }
         (error, step.then)
@@ -380,12 +381,21 @@ impl Client {
         })
     }
 
-    /// Redacts an error that was made from a response after its attempt had succeeded.
-    pub(super) fn without_secrets(&self, error: Error) -> Error {
-        match self.lease() {
-            Ok(lease) => {
-                error.redacted(&secrets_of(&lease, None, self.inner.config.proxy.as_ref()))
-            }
+    /// Replaces the credentials that the server has rejected as expired. Returns whether there are
+    /// others now.
+    pub(super) fn renew_own(&self, used: &Lease) -> Result<bool> {
+        let provider = &self.inner.config.credentials;
+        catch_panic("the provider of credentials", || match &self.cancel {
+            Some(cancel) => provider.refresh_until(used, cancel),
+            None => provider.refresh(used),
+        })
+    }
+
+    /// Redacts an error that was made from a response to `call` after its attempt had succeeded.
+    pub(super) fn without_secrets(&self, call: &Call<'_>, error: Error) -> Error {
+        let located = self.inner.place_of(call.bucket);
+        match located.and_then(|located| self.lease_for(call, &located)) {
+            Ok(lease) => error.redacted(&secrets_of(&lease, None, &self.inner.config)),
             Err(_) => error,
         }
     }

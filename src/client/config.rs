@@ -1,15 +1,18 @@
 //! The configuration of a client.
 use super::endpoint::Endpoint;
 use super::retry::RetryPolicy;
-use super::values::{Checksum, PayloadSigning, RequestPayer, SignatureVersion};
+use super::values::{Checksum, PayloadSigning, RequestPayer, SessionAuth, SignatureVersion};
 use crate::clock::{Clock, SystemClock};
-use crate::credentials::{Cache, Chain, Context, Credentials, Provider, Static};
+use crate::credentials::{Cache, Chain, Context, Credentials, Environment, Provider, Static};
+use crate::error::Result;
 use crate::net::proxy::Proxy;
+use crate::net::proxy_choice::ProxyChoice;
 use crate::observe::{Observer, Observers};
-use crate::transport::{self, TlsVerification};
+use crate::transport::{self, TlsVerification, TrustStore};
 use std::num::NonZeroUsize;
 use std::sync::Arc;
 use std::time::Duration;
+use zeroize::Zeroizing;
 
 /// The time limits of a client.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -94,10 +97,12 @@ pub struct Config {
     pub(super) payload: PayloadSigning,
     pub(super) checksum: Checksum,
     pub(super) request_payer: RequestPayer,
+    pub(super) session_auth: SessionAuth,
     pub(super) verification: TlsVerification,
+    pub(super) trust_store: TrustStore,
     pub(super) extra_roots_pem: Vec<u8>,
     pub(super) client_certificate: Option<transport::ClientCertificate>,
-    pub(super) proxy: Option<Proxy>,
+    pub(super) proxy: ProxyChoice,
     pub(super) user_agent: String,
     pub(super) timeouts: Timeouts,
     pub(super) retry: RetryPolicy,
@@ -141,10 +146,12 @@ impl Config {
             payload: PayloadSigning::Auto,
             checksum: Checksum::Auto,
             request_payer: RequestPayer::BucketOwner,
+            session_auth: SessionAuth::Enabled,
             verification: TlsVerification::Full,
+            trust_store: TrustStore::Mozilla,
             extra_roots_pem: Vec::new(),
             client_certificate: None,
-            proxy: None,
+            proxy: ProxyChoice::Direct,
             user_agent: concat!("s3driver/", env!("CARGO_PKG_VERSION")).to_owned(),
             timeouts: Timeouts::default(),
             retry: RetryPolicy::default(),
@@ -218,13 +225,26 @@ impl Config {
         self.request_payer = payer;
         self
     }
+    /// Chooses how requests to directory buckets are authorized.
+    #[must_use]
+    pub const fn session_auth(mut self, auth: SessionAuth) -> Self {
+        self.session_auth = auth;
+        self
+    }
     /// Chooses whether certificates are verified.
     #[must_use]
     pub const fn tls_verification(mut self, verification: TlsVerification) -> Self {
         self.verification = verification;
         self
     }
-    /// Trusts the certificates in this PEM text in addition to the built-in roots.
+    /// Chooses the certificate authorities that are trusted. If the store cannot be used,
+    /// [`Client::new`](super::Client::new) fails.
+    #[must_use]
+    pub const fn trust_store(mut self, store: TrustStore) -> Self {
+        self.trust_store = store;
+        self
+    }
+    /// Trusts the certificates in this PEM text in addition to those of the trust store.
     #[must_use]
     pub fn extra_roots_pem(mut self, pem: impl Into<Vec<u8>>) -> Self {
         self.extra_roots_pem = pem.into();
@@ -246,11 +266,34 @@ impl Config {
         });
         self
     }
-    /// Sends requests through a proxy. The environment's proxy variables are never read.
+    /// Sends requests through a proxy. The environment's variables are read only by
+    /// [`proxy_from_env`](Self::proxy_from_env).
     #[must_use]
     pub fn proxy(mut self, proxy: Proxy) -> Self {
-        self.proxy = Some(proxy);
+        self.proxy = ProxyChoice::Always(proxy);
         self
+    }
+    /// Sends requests through the proxies that the environment's variables name: `http_proxy` for
+    /// servers with plain http, `https_proxy` or `HTTPS_PROXY` for those with TLS, and `all_proxy`
+    /// or `ALL_PROXY` for both if the other variable is not set. If a variable is set in lower case
+    /// and in upper case, the lower-case one counts, and an empty variable counts as not set. A
+    /// value is `[http://][user:password@]host:port`, and a proxy is reached over plain http.
+    ///
+    /// `HTTP_PROXY` is not read, because a CGI program's client can set it with a header. The
+    /// exceptions in `no_proxy` or `NO_PROXY` are separated by commas or spaces: `example.com` for
+    /// a domain and its subdomains, `.example.com` or `*.example.com` for the subdomains alone, an
+    /// IP address, a network (`10.0.0.0/8`, `2001:db8::/32`), or `*` for every server. A domain or
+    /// an address may be followed by `:port`.
+    ///
+    /// Never reached through these proxies: `localhost`, loopback and link-local addresses, the
+    /// metadata and container services that issue keys, and STS or IAM Identity Center without TLS.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Configuration`](crate::ErrorKind::Configuration) with the name of a variable
+    /// that does not have that form. The error does not quote the value.
+    pub fn proxy_from_env(mut self, environment: &Environment) -> Result<Self> {
+        self.proxy = ProxyChoice::from_variables(|name| environment.secret(name))?;
+        Ok(self)
     }
     /// Sends every request through `agent`, with its proxy, TLS, resolver and pool of connections.
     ///
@@ -330,9 +373,18 @@ impl Config {
         self
     }
 
+    /// Returns the passwords and the authorizations that the proxies receive.
+    pub(super) fn proxy_secrets(&self) -> Vec<Zeroizing<String>> {
+        let of_proxies = self.proxy.all().flat_map(Proxy::secrets);
+        #[cfg(feature = "ureq")]
+        let of_proxies = of_proxies.chain(self.agent.iter().flat_map(transport::Agent::secrets));
+        of_proxies.collect()
+    }
+
     pub(super) fn transport_options(&self) -> transport::TransportOptions {
         transport::TransportOptions {
             verification: self.verification,
+            trust_store: self.trust_store,
             extra_roots_pem: self.extra_roots_pem.clone(),
             client_certificate: self.client_certificate.clone(),
             proxy: self.proxy.clone(),

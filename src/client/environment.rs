@@ -1,10 +1,12 @@
 //! Creates a client from AWS's environment variables and shared configuration files.
 use super::Client;
 use super::config::Config;
-use super::endpoint::{Endpoint, Fips, Scheme, Stack, Variant};
+use super::endpoint::{ArnRegions, Endpoint, Fips, Scheme, Stack, Variant};
 use super::roots::read_roots;
+use super::values::SessionAuth;
 use crate::credentials::{Cache, Chain, Context, Environment};
 use crate::error::{Error, ErrorKind, Result};
+use crate::text::{Form, shown_value};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -33,69 +35,124 @@ impl Config {
     ///
     /// | variable | in the profile | meaning |
     /// |---|---|---|
-    /// | `AWS_ENDPOINT_URL_S3`, `AWS_ENDPOINT_URL` | `endpoint_url` | a server other than AWS |
+    /// | `AWS_ENDPOINT_URL_S3`, `AWS_ENDPOINT_URL` | `endpoint_url` of `s3` in the section that `services` names, `endpoint_url` | a server other than AWS |
     /// | `AWS_IGNORE_CONFIGURED_ENDPOINT_URLS` | `ignore_configured_endpoint_urls` | `true` ignores them |
     /// | `AWS_REGION`, `AWS_DEFAULT_REGION` | `region` | required for AWS |
     /// | `AWS_USE_FIPS_ENDPOINT` | `use_fips_endpoint` | `true` selects this endpoint |
     /// | `AWS_USE_DUALSTACK_ENDPOINT` | `use_dualstack_endpoint` | `true` selects this endpoint |
+    /// | `AWS_S3_DISABLE_EXPRESS_SESSION_AUTH` | `s3_disable_express_session_auth` | `true`: [`SessionAuth::Disabled`] |
+    /// | `AWS_S3_USE_ARN_REGION` | `s3_use_arn_region` | `false`: [`ArnRegions::Own`] |
     /// | `AWS_CA_BUNDLE` | `ca_bundle` | a PEM file of certificates to trust |
     ///
-    /// An endpoint without a scheme uses `https`. FIPS and dual-stack endpoints are those of AWS.
-    /// The certificates in the file are trusted in addition to the built-in ones.
+    /// Of several endpoints, the first one in this order is used: `AWS_ENDPOINT_URL_S3`,
+    /// `AWS_ENDPOINT_URL`, the section of services, the profile
+    /// ([AWS](https://docs.aws.amazon.com/sdkref/latest/guide/feature-ss-endpoints.html)). An
+    /// endpoint without a scheme uses `https`. FIPS and dual-stack endpoints are those of AWS, and
+    /// cannot be combined with a URL. The certificates in the file are trusted in addition to the
+    /// built-in ones.
     ///
-    /// Credentials come from AWS's chain of sources, in the same environment. Sections
-    /// `[services ...]` of the shared files are not read. Unlike the driver, whose endpoint is one
+    /// Credentials come from AWS's chain of sources, in the same environment. Unlike the driver, whose endpoint is one
     /// of its parameters, this function takes the server from the environment: anyone who can set
     /// the variables decides where signed requests are sent.
     ///
     /// # Errors
     /// [`ErrorKind::Configuration`] with the name of the variable, if there is neither a region nor
-    /// an endpoint, if the endpoint cannot be used, or if a file of certificates cannot be read.
+    /// an endpoint, if the endpoint cannot be used, if a switch is neither `true` nor `false`, or if
+    /// a file of certificates cannot be read.
     pub fn from_env(environment: &Environment) -> Result<Self> {
         let context = Context::default().with_environment(environment.clone());
-        let setting = |variable: &str, key: &str| context.setting(variable, key);
-        let is_on = |variable: &str, key: &str| {
-            setting(variable, key).is_some_and(|value| value.eq_ignore_ascii_case("true"))
-        };
-        let region = context.region();
+        let is_on =
+            |variable: &str, key: &str| switch(&context, variable, key).map(|on| on == Some(true));
         let ignored =
-            is_on("AWS_IGNORE_CONFIGURED_ENDPOINT_URLS", "ignore_configured_endpoint_urls");
-        let url = environment
-            .get("AWS_ENDPOINT_URL_S3")
-            .or_else(|| setting("AWS_ENDPOINT_URL", "endpoint_url"))
-            .filter(|_| !ignored);
+            is_on("AWS_IGNORE_CONFIGURED_ENDPOINT_URLS", "ignore_configured_endpoint_urls")?;
+        let url = if ignored { None } else { endpoint_url(environment, &context)? };
+        let mut variant = Variant::default();
+        if is_on(FIPS, "use_fips_endpoint")? {
+            variant = variant.fips(Fips::Required);
+        }
+        if is_on(DUAL_STACK, "use_dualstack_endpoint")? {
+            variant = variant.stack(Stack::Dual);
+        }
+        let sessions =
+            is_on("AWS_S3_DISABLE_EXPRESS_SESSION_AUTH", "s3_disable_express_session_auth")?;
 
-        let endpoint = match (url, region) {
-            (Some(url), region) => Endpoint::custom(&url, region.as_deref(), Scheme::Https)
-                .map_err(|error| {
-                    error.with_hint("AWS_ENDPOINT_URL_S3 and AWS_ENDPOINT_URL are such URLs")
-                })?,
-            (None, Some(region)) => {
-                let mut variant = Variant::default();
-                if is_on("AWS_USE_FIPS_ENDPOINT", "use_fips_endpoint") {
-                    variant = variant.fips(Fips::Required);
-                }
-                if is_on("AWS_USE_DUALSTACK_ENDPOINT", "use_dualstack_endpoint") {
-                    variant = variant.stack(Stack::Dual);
-                }
-                Endpoint::aws(&region, Scheme::Https, variant).map_err(|error| {
-                    error.with_hint("for a server other than AWS set AWS_ENDPOINT_URL_S3 as well")
-                })?
-            }
-            (None, None) => {
-                let text = "the environment names neither a region nor an endpoint";
-                return Err(Error::new(ErrorKind::Configuration, text)
-                    .with_hint("set AWS_REGION, or AWS_ENDPOINT_URL_S3 for another server"));
-            }
-        };
-
+        let mut endpoint = endpoint(url.as_deref(), context.region().as_deref(), variant)?;
+        if switch(&context, "AWS_S3_USE_ARN_REGION", "s3_use_arn_region")? == Some(false) {
+            endpoint = endpoint.with_arn_regions(ArnRegions::Own);
+        }
         let mut config = Self::new(endpoint);
-        if let Some(path) = setting("AWS_CA_BUNDLE", "ca_bundle") {
+        if sessions {
+            config = config.session_auth(SessionAuth::Disabled);
+        }
+        if let Some(path) = context.setting("AWS_CA_BUNDLE", "ca_bundle") {
             config = config.extra_roots_pem(&**read_roots("AWS_CA_BUNDLE", Path::new(&path))?);
         }
         // The context has the region, the clock and the certificates from above.
         let context = config.credential_context().with_environment(environment.clone());
         Ok(config.credentials(Arc::new(Cache::new(Chain::new(&context), &context))))
+    }
+}
+
+/// The variables that choose among AWS's endpoints.
+const FIPS: &str = "AWS_USE_FIPS_ENDPOINT";
+const DUAL_STACK: &str = "AWS_USE_DUALSTACK_ENDPOINT";
+
+/// Reads a switch. A word other than `true` and `false` is an error: a switch that was meant to be
+/// on would be off.
+fn switch(context: &Context, variable: &str, key: &str) -> Result<Option<bool>> {
+    match context.setting(variable, key) {
+        None => Ok(None),
+        Some(word) if word.eq_ignore_ascii_case("false") => Ok(Some(false)),
+        Some(word) if word.eq_ignore_ascii_case("true") => Ok(Some(true)),
+        Some(word) => Err(Error::new(
+            ErrorKind::Configuration,
+            format!(
+                "{variable} ({key} in the profile) must be true or false: {} invalid",
+                shown_value(&word, Form::Word)
+            ),
+        )),
+    }
+}
+
+/// Returns the URL of a server other than AWS, if one is configured.
+fn endpoint_url(environment: &Environment, context: &Context) -> Result<Option<String>> {
+    let variables = ["AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL"];
+    if let Some(url) = variables.iter().find_map(|variable| environment.get(variable)) {
+        return Ok(Some(url));
+    }
+    let of_service = context
+        .service_setting("s3", "endpoint_url")
+        .map_err(|reason| Error::new(ErrorKind::Configuration, reason))?;
+    Ok(of_service.or_else(|| context.setting("AWS_ENDPOINT_URL", "endpoint_url")))
+}
+
+fn endpoint(url: Option<&str>, region: Option<&str>, variant: Variant) -> Result<Endpoint> {
+    let chosen =
+        [(FIPS, variant.fips == Fips::Required), (DUAL_STACK, variant.stack == Stack::Dual)];
+    match (url, region) {
+        (Some(url), region) => {
+            if let Some((name, _)) = chosen.iter().find(|(_, is_chosen)| *is_chosen) {
+                let text = format!(
+                    "{name} cannot be used with an endpoint URL: it chooses among AWS's endpoints"
+                );
+                return Err(Error::new(ErrorKind::Configuration, text)
+                    .with_hint("set it to false, or AWS_IGNORE_CONFIGURED_ENDPOINT_URLS to true"));
+            }
+            Endpoint::custom(url, region, Scheme::Https).map_err(|error| {
+                error.with_hint(
+                    "AWS_ENDPOINT_URL_S3, AWS_ENDPOINT_URL and endpoint_url in the profile are such \
+                     URLs",
+                )
+            })
+        }
+        (None, Some(region)) => Endpoint::aws(region, Scheme::Https, variant).map_err(|error| {
+            error.with_hint("for a server other than AWS set AWS_ENDPOINT_URL_S3 as well")
+        }),
+        (None, None) => {
+            let text = "the environment names neither a region nor an endpoint";
+            Err(Error::new(ErrorKind::Configuration, text)
+                .with_hint("set AWS_REGION, or AWS_ENDPOINT_URL_S3 for another server"))
+        }
     }
 }
 
@@ -141,23 +198,99 @@ mod tests {
         );
     }
 
-    #[test]
-    fn the_profile_gives_what_no_variable_sets() {
+    /// Returns the endpoint that a config file and variables give, or the error.
+    fn in_file(text: &str, more: &[(&str, &str)]) -> Result<(String, String)> {
         let directory = tempfile::tempdir().expect("a directory");
         let path = directory.path().join("config");
-        let text = "[profile here]\nregion = eu-west-1\nendpoint_url = http://store.example\n";
         std::fs::write(&path, text).expect("a file");
         let path = path.to_str().expect("a path of text");
-        let found = |more: &[(&str, &str)]| {
-            let pairs = [&[("AWS_CONFIG_FILE", path), ("AWS_PROFILE", "here")], more].concat();
-            endpoint(&pairs)
+        let endpoint = config(&[&[("AWS_CONFIG_FILE", path)], more].concat())?.endpoint;
+        Ok((endpoint.host(), endpoint.signing_region().to_owned()))
+    }
+
+    /// The order in which AWS's SDKs look for an endpoint.
+    #[test]
+    fn the_most_specific_endpoint_is_used() {
+        const FILE: &str = "[profile all]\nregion = eu-west-1\nendpoint_url = http://profile.example\n\
+             services = local\n[profile plain]\nregion = eu-west-2\nendpoint_url = http://plain.example\n\
+             [profile ignoring]\nregion = eu-west-3\nendpoint_url = http://plain.example\n\
+             ignore_configured_endpoint_urls = true\n[profile dual]\nregion = eu-west-3\n\
+             use_dualstack_endpoint = true\n[profile other]\nregion = eu-west-1\nservices = other\n\
+             [services local]\nsts =\n  endpoint_url = http://sts.example\n\
+             s3 =\n  endpoint_url = http://service.example # here\n  max = 1\n\
+             [services other]\nsts =\n  endpoint_url = http://sts.example\n";
+        let specific = ("AWS_ENDPOINT_URL_S3", "http://specific.example");
+        let global = ("AWS_ENDPOINT_URL", "http://global.example");
+        let region = ("AWS_REGION", "us-west-2");
+        let ignore = ("AWS_IGNORE_CONFIGURED_ENDPOINT_URLS", "True");
+        for (profile, variables, host, signed_for) in [
+            ("all", &[specific, global][..], "specific.example", "eu-west-1"),
+            ("all", &[global], "global.example", "eu-west-1"),
+            ("all", &[], "service.example", "eu-west-1"),
+            ("all", &[region], "service.example", "us-west-2"),
+            ("all", &[specific, ignore], "s3.eu-west-1.amazonaws.com", "eu-west-1"),
+            ("all", &[("AWS_ENDPOINT_URL_S3", " ")], "service.example", "eu-west-1"),
+            ("all", &[("AWS_ENDPOINT_URL_STS", "http://x")], "service.example", "eu-west-1"),
+            ("plain", &[], "plain.example", "eu-west-2"),
+            ("plain", &[specific], "specific.example", "eu-west-2"),
+            ("plain", &[("AWS_DEFAULT_REGION", "here")], "plain.example", "here"),
+            ("plain", &[region, ("AWS_DEFAULT_REGION", "x")], "plain.example", "us-west-2"),
+            ("ignoring", &[], "s3.eu-west-3.amazonaws.com", "eu-west-3"),
+            ("ignoring", &[specific], "s3.eu-west-3.amazonaws.com", "eu-west-3"),
+            (
+                "ignoring",
+                &[specific, ("AWS_IGNORE_CONFIGURED_ENDPOINT_URLS", "false")],
+                "specific.example",
+                "eu-west-3",
+            ),
+            ("dual", &[], "s3.dualstack.eu-west-3.amazonaws.com", "eu-west-3"),
+            (
+                "dual",
+                &[("AWS_USE_DUALSTACK_ENDPOINT", "false"), ("AWS_USE_FIPS_ENDPOINT", "true")],
+                "s3-fips.eu-west-3.amazonaws.com",
+                "eu-west-3",
+            ),
+            ("other", &[], "s3.eu-west-1.amazonaws.com", "eu-west-1"),
+        ] {
+            let variables = [&[("AWS_PROFILE", profile)], variables].concat();
+            let found = in_file(FILE, &variables).expect("an endpoint");
+            assert_eq!(found, pair(host, signed_for), "{variables:?}");
+        }
+        for (profile, variables, text) in [
+            (
+                "dual",
+                &[specific][..],
+                "AWS_USE_DUALSTACK_ENDPOINT cannot be used with an endpoint URL",
+            ),
+            ("all", &[("AWS_USE_FIPS_ENDPOINT", "true")], "AWS_USE_FIPS_ENDPOINT cannot be used"),
+            ("dual", &[("AWS_USE_FIPS_ENDPOINT", "1")], "must be true or false"),
+        ] {
+            let variables = [&[("AWS_PROFILE", profile)], variables].concat();
+            let error = in_file(FILE, &variables).expect_err("refused");
+            assert_eq!(error.kind(), ErrorKind::Configuration, "{error}");
+            assert!(error.to_string().contains(text), "{error}");
+        }
+        let error = in_file("[default]\nregion = x\nservices = gone\n", &[]).expect_err("refused");
+        assert!(error.to_string().contains("[services gone], which does not exist"), "{error}");
+    }
+
+    #[test]
+    fn sessions_and_certificates_are_settings_too() {
+        let sessions =
+            |pairs: &[(&str, &str)]| config(pairs).expect("a configuration").session_auth;
+        let region = ("AWS_REGION", "eu-central-1");
+        assert_eq!(sessions(&[region]), SessionAuth::Enabled);
+        let disabled = ("AWS_S3_DISABLE_EXPRESS_SESSION_AUTH", "true");
+        assert_eq!(sessions(&[region, disabled]), SessionAuth::Disabled);
+        let point = "arn:aws:s3:us-west-2:123456789012:accesspoint/reports";
+        let allows = |pairs: &[(&str, &str)]| {
+            config(pairs).expect("a configuration").endpoint.locate(point).is_ok()
         };
-        assert_eq!(found(&[]), pair("store.example", "eu-west-1"));
-        assert_eq!(found(&[("AWS_REGION", "here")]), pair("store.example", "here"));
-        assert_eq!(
-            found(&[("AWS_ENDPOINT_URL", "http://other.example")]),
-            pair("other.example", "eu-west-1")
-        );
+        assert!(allows(&[region]) && allows(&[region, ("AWS_S3_USE_ARN_REGION", "true")]));
+        assert!(!allows(&[region, ("AWS_S3_USE_ARN_REGION", "false")]));
+        let text = "[default]\nregion = eu-west-1\nca_bundle = /nowhere.pem\n";
+        let error = in_file(text, &[]).expect_err("refused");
+        assert!(error.to_string().contains("AWS_CA_BUNDLE"), "{error}");
     }
 
     #[test]

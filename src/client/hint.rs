@@ -1,5 +1,6 @@
 //! Hints about a refusal: one sentence for each known situation, and none for others. A hint that
 //! blames the wrong cause does more harm than good.
+use super::endpoint::BucketKind;
 use super::request::Call;
 use crate::error::{Error, ErrorKind};
 use crate::net::aws::Partition;
@@ -64,6 +65,10 @@ pub(super) fn of_refusal(situation: &Situation<'_>) -> Option<String> {
         (ErrorKind::AccessDenied, _) if error.message().contains("were not signed") => {
             "something on the way added these headers after signing: let it leave x-amz- headers \
              alone"
+        }
+        (ErrorKind::AccessDenied, _) if is_access_point(call) => {
+            "check the policies of these credentials, of the access point and of the bucket: all of \
+             them must allow the request"
         }
         (ErrorKind::AccessDenied, _) if reads_object(call) => {
             "check the policies of these credentials and of the bucket; without the permission s3:ListBucket, S3 denies \
@@ -155,9 +160,35 @@ fn reads_object(call: &Call<'_>) -> bool {
     matches!(call.method, "GET" | "HEAD") && !call.key.is_empty() && call.query.is_empty()
 }
 
+/// Returns whether the call addresses an access point by its ARN.
+fn is_access_point(call: &Call<'_>) -> bool {
+    use BucketKind::{AccessPoint, MultiRegion, ObjectLambda, Outpost};
+    BucketKind::of(call.bucket)
+        .is_ok_and(|kind| matches!(kind, AccessPoint | MultiRegion | ObjectLambda | Outpost))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_refusal_at_an_access_point_names_both_policies() {
+        let error = Error::new(ErrorKind::AccessDenied, "AccessDenied");
+        let hint = |bucket: &str| {
+            let call = Call::new("PutObject", "PUT", bucket, "key");
+            let body = BodySignature::Covered;
+            of_refusal(&Situation {
+                error: &error,
+                call: &call,
+                region: None,
+                own_region: None,
+                body,
+            })
+        };
+        let point = hint("arn:aws:s3:us-west-2:123456789012:accesspoint/reports");
+        assert!(point.is_some_and(|hint| hint.contains("of the access point and of the bucket")));
+        assert!(hint("registry").is_some_and(|hint| !hint.contains("access point")));
+    }
 
     #[test]
     fn a_wrong_region_is_named_with_its_partition_where_that_differs() {

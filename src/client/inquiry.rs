@@ -42,7 +42,7 @@ impl Client {
         let call = question(target.call);
         let inner = &*self.inner;
         let now = || inner.config.clock.instant();
-        let mut watch = inner.watch(number, &target.place.located, lease, &Payload::Empty, now);
+        let mut watch = inner.watch(number, target.located, lease, &Payload::Empty, now);
         let trace = watch.as_ref().map(|watch| Arc::clone(watch.trace()));
         let target = Target { call: &call, trace: trace.as_ref(), ..target };
         let sent = self.send(target, lease, &mut Payload::Empty, deadline);
@@ -59,7 +59,7 @@ impl Client {
             Ok(sent) => sent,
             Err(SendError::NotSent(_)) => return failed,
             Err(SendError::Failed(failure)) => {
-                let secrets = secrets_of(lease, None, inner.config.proxy.as_ref());
+                let secrets = secrets_of(lease, None, &inner.config);
                 report(Some(&transport_error(failure, None).redacted(&secrets)));
                 return failed;
             }
@@ -69,18 +69,11 @@ impl Client {
             report(None);
             return failed;
         }
-        let sent = Sent {
-            call: &call,
-            located: &target.place.located,
-            signing: &signing,
-            now: self.inner.now(),
-        };
+        let sent =
+            Sent { call: &call, located: target.located, signing: &signing, now: self.inner.now() };
         let mut found = Failed::read(response, &sent, deadline);
-        found.error = found.error.redacted(&secrets_of(
-            lease,
-            signing.signature(),
-            self.inner.config.proxy.as_ref(),
-        ));
+        found.error =
+            found.error.redacted(&secrets_of(lease, signing.signature(), &self.inner.config));
         report(Some(&found.error));
         // A range of an empty object, or a server that has just failed, explains nothing.
         let telling = !matches!(

@@ -1,6 +1,7 @@
 //! Listings, by page and as a whole.
 use super::Client;
 use super::body::Payload;
+use super::endpoint::BucketKind;
 use super::entries::Entries;
 use super::fallback::lacks_operation;
 use super::pages::{Follow, Page, Pages, Seen};
@@ -118,7 +119,8 @@ impl Client {
 
     /// Returns an iterator over the objects of a listing. It uses ListObjectsV2, or ListObjects if
     /// the server does not support version 2 or does not return its tokens. Keys up to
-    /// `start_after` are omitted, even if the server ignores it.
+    /// `start_after` are omitted, even if the server ignores it. The listing of a directory bucket
+    /// has no order.
     ///
     /// ```no_run
     /// use s3driver::client::{Client, ListObjects};
@@ -132,10 +134,15 @@ impl Client {
         Entries::new(self.pages_of_objects(bucket, request), |page| page.contents)
     }
 
-    fn pages_of_objects(&self, bucket: &str, request: ListObjects) -> Pages<ListBucketResult> {
+    fn pages_of_objects(&self, bucket: &str, mut request: ListObjects) -> Pages<ListBucketResult> {
         let (client, bucket) = (self.clone(), Arc::<str>::from(bucket));
         let place = Arc::clone(&bucket);
         let mut start = StartAfter { key: request.start_after.clone(), is_ignored: false };
+        // A listing without order has no start, which AWS does not accept for directory buckets.
+        if BucketKind::of(&bucket).is_ok_and(|kind| !kind.lists_in_order()) {
+            request.start_after.clear();
+            start.is_ignored = true;
+        }
         Pages::new(
             self,
             move |next: Option<&Next>| match next {

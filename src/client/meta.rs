@@ -1,4 +1,5 @@
 //! The description of an object in a response, and the notation of ETags.
+use super::endpoint::BucketKind;
 use super::range::number;
 use crate::time::Timestamp;
 use crate::transport::Response;
@@ -100,6 +101,13 @@ impl ObjectMeta {
                 .and_then(|text| BASE64.decode(text).ok())
                 .and_then(|bytes| Some(u64::from_be_bytes(bytes.try_into().ok()?))),
         }
+    }
+
+    /// Returns the metadata of an object in `bucket`, whose kind may determine that ETags are not
+    /// MD5s.
+    pub(super) fn in_bucket(mut self, bucket: &str) -> Self {
+        self.has_opaque_etag |= BucketKind::of(bucket).is_ok_and(BucketKind::has_opaque_etags);
+        self
     }
 
     /// Returns the ETag if it may be the MD5 of the object's bytes.

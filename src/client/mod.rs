@@ -61,6 +61,8 @@ mod request;
 mod retry;
 mod roots;
 mod send;
+mod session;
+mod sessions;
 mod settings;
 mod signing;
 mod step;
@@ -69,7 +71,7 @@ mod transport_failure;
 pub(crate) mod values;
 
 pub use crate::net::proxy::Proxy;
-pub use crate::transport::TlsVerification;
+pub use crate::transport::{TlsVerification, TrustStore};
 pub use crate::xml::Part;
 pub use bucket::{BucketInfo, BucketName};
 pub(crate) use checksum::Expected;
@@ -78,7 +80,7 @@ pub use condition::Condition;
 pub(crate) use config::MAX_REQUESTS;
 pub use config::{Config, Timeouts};
 pub use delete::{DELETE_OBJECTS_KEYS, DeleteObject};
-pub use endpoint::{Addressing, Endpoint, Scheme, Variant};
+pub use endpoint::{Addressing, ArnRegions, BucketKind, Endpoint, Scheme, Variant};
 pub use entries::Entries;
 pub(crate) use fallback::lacks_operation;
 pub use listing::ListObjects;
@@ -95,7 +97,8 @@ pub(crate) use roots::read_roots;
 pub use settings::ObjectSettings;
 pub use store::PutResult;
 pub use values::{
-    CannedAcl, Checksum, Encryption, PayloadSigning, RequestPayer, SignatureVersion, StorageClass,
+    CannedAcl, Checksum, Encryption, PayloadSigning, RequestPayer, SessionAuth, SignatureVersion,
+    StorageClass,
 };
 
 use crate::cancel::Cancel;
@@ -129,7 +132,9 @@ struct Inner {
     places: places::Places,
     /// The buckets whose server does not support version 2 of listings.
     listing_versions: learnt::LearntBuckets,
-    signing_key: kept_key::KeptKey,
+    signing_keys: kept_key::KeptKeys,
+    /// The sessions with directory buckets.
+    sessions: sessions::Sessions,
     /// The buckets whose server does not store anything without `Content-MD5`.
     wants_digest: learnt::LearntBuckets,
     /// The buckets whose ETags are not MD5s because of an encryption.
@@ -192,7 +197,8 @@ impl Client {
             clock_offset: AtomicI64::new(0),
             places: places::Places::default(),
             listing_versions: learnt::LearntBuckets::default(),
-            signing_key: kept_key::KeptKey::default(),
+            signing_keys: kept_key::KeptKeys::default(),
+            sessions: sessions::Sessions::default(),
             wants_digest: learnt::LearntBuckets::default(),
             has_opaque_etags: learnt::LearntBuckets::default(),
             counters: Counters::default(),
@@ -270,6 +276,11 @@ impl Client {
         &self.inner.config.endpoint
     }
 
+    /// Returns the proxy through which requests to this server are sent.
+    pub fn proxy_of(&self, located: &endpoint::Located) -> Option<&Proxy> {
+        self.inner.config.proxy.of(located.origin())
+    }
+
     /// Returns the clock this client uses.
     pub fn clock(&self) -> &Arc<dyn Clock> {
         &self.inner.config.clock
@@ -278,8 +289,22 @@ impl Client {
 
 impl Inner {
     /// Returns the location of the bucket, as far as it is known.
-    fn place_of(&self, bucket: &str) -> Result<Arc<places::BucketPlace>> {
-        self.places.of(&self.config.endpoint, bucket)
+    fn place_of(&self, bucket: &str) -> Result<Arc<endpoint::Located>> {
+        let place = self.places.of(&self.config.endpoint, bucket)?;
+        let kind = place.kind();
+        if kind != BucketKind::GeneralPurpose && self.config.signature == SignatureVersion::V2 {
+            let text = format!("signature version 2 cannot be used with {}", kind.plural());
+            return Err(
+                Error::new(ErrorKind::InvalidArgument, text).with_hint("use signature version 4")
+            );
+        }
+        Ok(place)
+    }
+
+    /// Returns whether the ETags of the bucket are not MD5s, as far as it is known.
+    fn has_opaque_etags(&self, bucket: &str) -> bool {
+        self.has_opaque_etags.contains(bucket)
+            || BucketKind::of(bucket).is_ok_and(BucketKind::has_opaque_etags)
     }
 
     /// Returns the location that the endpoint gives to the bucket in `region`.

@@ -195,7 +195,7 @@ impl Client {
             || Ok(made_of(parts)),
         ) {
             Ok(Ended::Said(result)) => check_completion(&call, parts, result, look)
-                .map_err(|error| self.without_secrets(error)),
+                .map_err(|error| self.without_secrets(&call, error)),
             Ok(Ended::Seen(meta)) => Ok(CompletedUpload { etag: meta.etag }),
             Err(error) if may_have_completed(&error) => settle_completion(error, look()),
             Err(error) => Err(error),

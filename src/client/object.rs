@@ -2,6 +2,7 @@
 use super::Client;
 use super::body::{Payload, Reopen};
 use super::condition::Condition;
+use super::endpoint::copy_source;
 use super::listing::ListObjects;
 use super::meta::ObjectMeta;
 use super::outcome::{Age, Ended, Found, Wanted, may_have_happened, outcome_unknown};
@@ -54,11 +55,11 @@ impl<'a> CopySource<'a> {
     /// Like Amazon's SDKs, it has no slash before the bucket, because Cloudflare R2 would read an
     /// empty bucket name.
     pub(super) fn apply_to(self, call: Call<'a>) -> Result<Call<'a>> {
-        super::endpoint::check_bucket(self.bucket)?;
+        let bucket = copy_source(self.bucket)?;
         if self.key.is_empty() {
             return Err(call.refuse("the key to copy from is empty"));
         }
-        let source = format!("{}/{}", self.bucket, sign::encode_path(self.key));
+        let source = sign::encode_path(&format!("{bucket}/{}", self.key));
         self.condition.apply_to_source(call.header("x-amz-copy-source", source))
     }
 }
@@ -250,7 +251,7 @@ impl Client {
     ) -> Result<(T, ObjectMeta)> {
         let (value, meta, size) = self.run(call, Payload::Empty, |response, _| {
             let size = response.content_length();
-            let meta = ObjectMeta::of(&response, size.unwrap_or_default());
+            let meta = ObjectMeta::of(&response, size.unwrap_or_default()).in_bucket(call.bucket);
             Ok((read(&response, &meta), meta, size))
         })?;
         match size {

@@ -120,7 +120,7 @@ impl Inner {
     }
 
     fn secrets(&self, lease: &Arc<Lease>) -> Arc<Secrets> {
-        self.redaction.of(lease, || secrets_of(lease, None, self.config.proxy.as_ref()))
+        self.redaction.of(lease, || secrets_of(lease, None, &self.config))
     }
 
     /// Reports a request that has ended.
@@ -158,12 +158,16 @@ impl Inner {
         if self.config.observers.want(Detail::Bodies) {
             let redact = |text: &str| watch.redacted(text).into_owned();
             let request = watch.request.as_ref().map(|bytes| shown_body(bytes, redact));
+            let response: &[u8] = match call.creates_session() {
+                true => b"(not shown: it contains secrets)",
+                false => &measured.beginning,
+            };
             self.config.observers.emit(&Event::Bodies(&Bodies {
                 operation: call.operation,
                 bucket: call.bucket,
                 key: call.key,
                 request: request.as_deref(),
-                response: &shown_body(&measured.beginning, redact),
+                response: &shown_body(response, redact),
             }));
         }
     }
@@ -244,7 +248,7 @@ impl Inner {
         self.notice(&Notice::Region {
             bucket: bucket.to_owned(),
             configured: self.config.endpoint.signing_region().to_owned(),
-            region: shown(&secrets_of(lease, None, None).redact(region)).to_string(),
+            region: shown(&secrets_of(lease, None, &self.config).redact(region)).to_string(),
         });
     }
 

@@ -125,7 +125,7 @@ impl Client {
             let silence = match said? {
                 Said::Result(result) => return Ok(Ended::Said(result)),
                 Said::Nothing(silence) => self
-                    .without_secrets(call.place(silence))
+                    .without_secrets(call, call.place(silence))
                     .with_attempts(rounds)
                     .with_unsettled(true),
             };
@@ -184,14 +184,15 @@ pub(super) fn check_names(call: &Call<'_>, bucket: Option<&str>, key: Option<&st
 
 /// Returns whether `named` may be another spelling of `bucket`.
 ///
-/// AWS returns the bucket's own name if an alias of an access point was given, and Ceph leaves out
-/// the tenant.
+/// AWS returns the bucket's own name if an access point was given, by its ARN or its alias, and Ceph
+/// leaves out the tenant.
 fn names_bucket(named: &str, bucket: &str) -> bool {
-    let alias = ["-s3alias", "--ol-s3", "--op-s3", "--xa-s3", ".mrap"]
-        .iter()
-        .any(|ending| bucket.ends_with(ending));
+    let access_point = bucket.starts_with("arn:")
+        || ["-s3alias", "--ol-s3", "--op-s3", "--xa-s3", ".mrap"]
+            .iter()
+            .any(|ending| bucket.ends_with(ending));
     let last = |name: &str| name.rsplit([':', '/']).next().map(str::to_ascii_lowercase);
-    alias || last(named) == last(bucket)
+    access_point || last(named) == last(bucket)
 }
 
 /// Returns whether `named` may be another spelling of `key`: with a leading slash, or

@@ -41,8 +41,14 @@ impl Coverage {
             Payload::Replay { open, length } if signed => {
                 Self::Hash(sha256(&mut *open(), *length).map_err(unreadable)?)
             }
+            Payload::Stream { .. } if signed && located.is_for_every_region() => {
+                let text = "payload signed cannot be used with multi-region access points for a \
+                            body that is read only once: version 4A does not sign chunks";
+                return Err(call.refuse(text));
+            }
             Payload::Stream { length, .. }
-                if inner.config.signature == SignatureVersion::V4
+                if !located.is_for_every_region()
+                    && inner.config.signature == SignatureVersion::V4
                     && lease.credentials.is_some() =>
             {
                 let chunks = if signed { Chunks::Signed } else { Chunks::Unsigned };

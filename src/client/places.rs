@@ -6,25 +6,17 @@ use crate::sync;
 use std::collections::HashMap;
 use std::sync::{Arc, RwLock};
 
-/// The destination of a bucket's requests, and the region that they are signed for.
-#[derive(Debug)]
-pub(super) struct BucketPlace {
-    pub(super) region: String,
-    pub(super) located: Located,
-}
-
 /// The locations of buckets, as given by the endpoint until a server names another region.
 #[derive(Default)]
-pub(super) struct Places(RwLock<HashMap<String, Arc<BucketPlace>>>);
+pub(super) struct Places(RwLock<HashMap<String, Arc<Located>>>);
 
 impl Places {
     /// Returns the location of the bucket, as far as it is known.
-    pub(super) fn of(&self, endpoint: &Endpoint, bucket: &str) -> Result<Arc<BucketPlace>> {
+    pub(super) fn of(&self, endpoint: &Endpoint, bucket: &str) -> Result<Arc<Located>> {
         if let Some(place) = sync::read(&self.0).get(bucket) {
             return Ok(Arc::clone(place));
         }
-        let located = endpoint.locate(bucket)?;
-        let place = Arc::new(BucketPlace { region: endpoint.signing_region().to_owned(), located });
+        let place = Arc::new(endpoint.locate(bucket)?);
         let mut known = sync::write(&self.0);
         // Another thread may have learnt the location in the meantime.
         if known.len() < REMEMBERED_BUCKETS && !known.contains_key(bucket) {
@@ -36,7 +28,7 @@ impl Places {
     /// Stores the location that was found for the bucket. If there are already too many buckets,
     /// another one is removed: the location that the endpoint gives can be determined again without
     /// a request.
-    pub(super) fn remember(&self, bucket: &str, place: &Arc<BucketPlace>) {
+    pub(super) fn remember(&self, bucket: &str, place: &Arc<Located>) {
         let mut known = sync::write(&self.0);
         if known.len() >= REMEMBERED_BUCKETS && !known.contains_key(bucket) {
             let first = known.keys().next().cloned();

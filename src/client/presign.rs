@@ -1,6 +1,8 @@
 //! URLs that carry their own signature.
 use super::Client;
 use super::request::object_call;
+#[cfg(feature = "sigv4a")]
+use super::signing::every_region;
 use super::values::SignatureVersion;
 use crate::credentials::Lease;
 use crate::error::{Error, ErrorKind, Result};
@@ -102,7 +104,8 @@ impl<'a> Presign<'a> {
 
 impl Client {
     /// Returns a URL that permits `request` without credentials until it expires. Sends nothing to
-    /// the server.
+    /// the server, unless the bucket is a directory bucket and its session has to be created. Such
+    /// a URL expires with the session, after at most five minutes.
     ///
     /// Without credentials (public buckets), this is the object's plain URL.
     ///
@@ -119,10 +122,10 @@ impl Client {
         };
         let call = object_call("presign", method, bucket, key)?;
         let inner = &*self.inner;
-        let place = inner.place_of(bucket)?;
+        let place = inner.place_of(bucket).map_err(|error| call.place(error))?;
         let elsewhere = request.endpoint.map(|endpoint| endpoint.locate(bucket)).transpose()?;
-        let located = elsewhere.as_ref().unwrap_or(&place.located);
-        let lease = self.lease().map_err(|error| call.place(error))?;
+        let located = elsewhere.as_ref().unwrap_or(&place);
+        let lease = self.lease_for(&call, &place).map_err(|error| call.place(error))?;
         let now = inner.now();
         let (expires_in, capped) =
             within_session(request, &lease, now).map_err(|error| call.place(error))?;
@@ -142,9 +145,14 @@ impl Client {
                     .map_err(refused)?
                     .query
             }
+            #[cfg(feature = "sigv4a")]
+            (Some(credentials), SignatureVersion::V4) if place.is_for_every_region() => {
+                let key = inner.signing_keys.pair_of(&lease, credentials).map_err(refused)?;
+                let (payload, scope) = (v4::Payload::Unsigned, every_region(&place));
+                key.presign(&parts, payload, scope, now, expires_in).map_err(refused)?.query
+            }
             (Some(credentials), SignatureVersion::V4) => {
-                let key =
-                    inner.signing_key(&lease, credentials, now, &place.region).map_err(refused)?;
+                let key = inner.signing_key(&lease, credentials, now, &place).map_err(refused)?;
                 key.presign(&parts, v4::Payload::Unsigned, now, expires_in).map_err(refused)?.query
             }
         };

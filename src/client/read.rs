@@ -207,8 +207,14 @@ impl Client {
             object_call("GetObject", "GET", bucket, key)?.maybe_header("range", range.header());
         let mut call = request.apply_to(call)?;
         call.time_limit = TimeLimit::WhileBytesMove;
-        // Stored checksums cover whole objects, so a range does not have one.
-        let algorithm = self.inner.checksum.filter(|_| range == ByteRange::All);
+        // Stored checksums cover whole objects, so a range does not have one. An ETag that is not an
+        // MD5 cannot be compared.
+        let is_comparable =
+            |algorithm| algorithm != Algorithm::Md5 || !self.inner.has_opaque_etags(bucket);
+        let algorithm = self
+            .inner
+            .checksum
+            .filter(|algorithm| range == ByteRange::All && is_comparable(*algorithm));
         if let Some(algorithm) = algorithm {
             call = algorithm.request_in(call);
         }
@@ -380,7 +386,7 @@ impl ObjectReader {
             client: client.clone(),
             object: [bucket, "/", key].concat(),
             range: opened.range,
-            meta: opened.meta,
+            meta: opened.meta.in_bucket(bucket),
             watch: client.inner.watch_download(&opened.response),
             response: Some(opened.response),
             done: 0,

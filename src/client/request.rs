@@ -46,6 +46,9 @@ pub(super) enum Recheck {
 /// AWS states several minutes for the largest objects.
 const LONGEST_WORK: Duration = Duration::from_secs(15 * 60);
 
+/// The operation that creates a session with a directory bucket.
+pub(super) const CREATE_SESSION: &str = "CreateSession";
+
 /// One operation on one bucket, before it is signed.
 #[derive(Clone)]
 pub(super) struct Call<'a> {
@@ -105,6 +108,17 @@ impl<'a> Call<'a> {
             Some(value) => self.header(name, value),
             None => self,
         }
+    }
+    /// Reports whether the operation creates a session with a directory bucket. Its response
+    /// contains secrets.
+    pub(super) fn creates_session(&self) -> bool {
+        self.operation == CREATE_SESSION
+    }
+    /// Reports whether the client's own credentials sign the operation even if there is a session
+    /// with the bucket
+    /// (<https://docs.aws.amazon.com/AmazonS3/latest/userguide/s3-express-create-session.html>).
+    pub(super) fn needs_own_credentials(&self) -> bool {
+        matches!(self.operation, CREATE_SESSION | "CopyObject" | "UploadPartCopy")
     }
     /// Returns an error about this operation that occurs before anything is sent.
     pub(super) fn refuse(&self, message: impl Into<String>) -> Error {

@@ -1,8 +1,8 @@
 //! Signs and sends one request.
 use super::Client;
 use super::body::Payload;
+use super::endpoint::Located;
 use super::outgoing::Coverage;
-use super::places::BucketPlace;
 use super::request::Call;
 use super::signing::{Signing, unsignable};
 use crate::credentials::Lease;
@@ -17,7 +17,7 @@ use std::time::Instant;
 #[derive(Clone, Copy)]
 pub(super) struct Target<'a> {
     pub(super) call: &'a Call<'a>,
-    pub(super) place: &'a BucketPlace,
+    pub(super) located: &'a Located,
     /// Where the exchange is measured.
     pub(super) trace: Option<&'a Arc<Trace>>,
 }
@@ -39,8 +39,7 @@ impl Client {
         deadline: Option<Instant>,
     ) -> std::result::Result<(Response, Signing), SendError> {
         let inner = &*self.inner;
-        let Target { call, place, trace } = target;
-        let located = &place.located;
+        let Target { call, located, trace } = target;
         let coverage =
             Coverage::choose(payload, inner, call, located, lease).map_err(SendError::NotSent)?;
         let mut path = located.path_of(call.key);
@@ -56,7 +55,7 @@ impl Client {
         let (path_length, signed) = (path.len(), headers.len());
         let request = sign::Request::new(call.method, &path).query(&query).headers(&headers);
         let mut signing = inner
-            .sign(&request, place, lease, coverage.to_sign())
+            .sign(&request, located, lease, coverage.to_sign())
             .map_err(|error| SendError::NotSent(unsignable(&error)))?;
         inner.report_signing(call, lease, || signing.steps_of(&request, coverage.to_sign()));
         if !query.is_empty() {

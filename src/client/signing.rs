@@ -1,14 +1,15 @@
 //! Signs requests.
 use super::Inner;
+use super::config::Config;
 use super::endpoint::{Located, Scheme};
 use super::hint::BodySignature;
-use super::places::BucketPlace;
 use super::values::{PayloadSigning, SignatureVersion};
 use crate::credentials::Lease;
 use crate::error::{Error, ErrorKind};
-use crate::net::proxy::Proxy;
 use crate::sign::chunked::ChunkSigner;
 use crate::sign::explain::Explanation;
+#[cfg(feature = "sigv4a")]
+use crate::sign::v4a;
 use crate::sign::{self, v2, v4};
 use crate::text::Secrets;
 use crate::time::Timestamp;
@@ -18,7 +19,8 @@ use std::sync::atomic::Ordering;
 /// The signature of a request.
 pub(super) enum Signing {
     Anonymous,
-    V2(sign::Signed),
+    /// Version 2 or 4A, with the steps to the signature.
+    Whole(sign::Signed),
     V4 {
         authorization: v4::Authorization,
         key: Arc<v4::SigningKey>,
@@ -31,19 +33,19 @@ pub(super) enum Signing {
 impl Signing {
     /// Returns the headers that sign the request.
     pub(super) fn headers(&self) -> impl Iterator<Item = (&str, &str)> {
-        let (v2, v4): (&[_], _) = match self {
+        let (whole, v4): (&[_], _) = match self {
             Self::Anonymous => (&[], None),
-            Self::V2(signed) => (&signed.headers, None),
+            Self::Whole(signed) => (&signed.headers, None),
             Self::V4 { authorization, .. } => (&[], Some(authorization.headers())),
         };
-        v2.iter().map(|(name, value)| (*name, value.as_str())).chain(v4.into_iter().flatten())
+        whole.iter().map(|(name, value)| (*name, value.as_str())).chain(v4.into_iter().flatten())
     }
 
     pub(super) const fn is_signed(&self) -> bool {
         !matches!(self, Self::Anonymous)
     }
 
-    /// Returns the region that the request was signed for; version 2 does not contain one.
+    /// Returns the region that the request was signed for; versions 2 and 4A do not contain one.
     pub(super) fn region(&self) -> Option<&str> {
         if let Self::V4 { key, .. } = self { Some(key.region()) } else { None }
     }
@@ -64,7 +66,7 @@ impl Signing {
     ) -> Option<sign::Steps> {
         match self {
             Self::Anonymous => None,
-            Self::V2(signed) => Some(signed.steps.clone()),
+            Self::Whole(signed) => Some(signed.steps.clone()),
             Self::V4 { key, time, .. } => {
                 key.sign(request, payload, *time).ok().map(|signed| signed.steps)
             }
@@ -82,7 +84,7 @@ impl Signing {
     pub(super) fn explain(&self) -> Option<Explanation<'_>> {
         match self {
             Self::Anonymous => None,
-            Self::V2(signed) => Some(signed.explain()),
+            Self::Whole(signed) => Some(signed.explain()),
             Self::V4 { steps, .. } => steps.as_ref().map(|steps| steps.explain()),
         }
     }
@@ -91,7 +93,7 @@ impl Signing {
     pub(super) fn signature(&self) -> Option<&str> {
         match self {
             Self::Anonymous => None,
-            Self::V2(signed) => Some(&signed.steps.signature),
+            Self::Whole(signed) => Some(&signed.steps.signature),
             Self::V4 { authorization, .. } => Some(authorization.signature()),
         }
     }
@@ -102,14 +104,14 @@ impl Signing {
             Self::V4 { authorization, key, time, .. } => {
                 ChunkSigner::new(key, *time, authorization.signature()).map(Some)
             }
-            Self::Anonymous | Self::V2(_) => Ok(None),
+            Self::Anonymous | Self::Whole(_) => Ok(None),
         }
     }
 }
 
 /// Returns the texts that errors about a request must not show: the keys that it was signed with,
-/// the signature in its headers, and its authorization at the proxy.
-pub(super) fn secrets_of(lease: &Lease, signature: Option<&str>, proxy: Option<&Proxy>) -> Secrets {
+/// the signature in its headers, and its authorization at the proxies.
+pub(super) fn secrets_of(lease: &Lease, signature: Option<&str>, config: &Config) -> Secrets {
     /// The length of generated access keys. Shorter ones are chosen by people, and may be words
     /// that appear in any message.
     const GENERATED_ID: usize = 16;
@@ -118,13 +120,8 @@ pub(super) fn secrets_of(lease: &Lease, signature: Option<&str>, proxy: Option<&
         let id = Some(keys.access_key_id()).filter(|id| id.len() >= GENERATED_ID);
         id.into_iter().chain([keys.secret_access_key()]).chain(keys.session_token())
     });
-    let authorization =
-        proxy.and_then(Proxy::authorization).and_then(|value| value.strip_prefix("Basic "));
-    let secrets = keys.chain(signature).chain(authorization).fold(Secrets::new(), Secrets::with);
-    match proxy.and_then(Proxy::password) {
-        Some(password) => secrets.with(&password),
-        None => secrets,
-    }
+    let secrets = keys.chain(signature).fold(Secrets::new(), Secrets::with);
+    config.proxy_secrets().iter().fold(secrets, |secrets, secret| secrets.with(secret))
 }
 
 /// The maximum difference between a server's time and the machine's time; a larger one is ignored.
@@ -144,7 +141,7 @@ impl Inner {
     pub(super) fn sign(
         &self,
         request: &sign::Request<'_>,
-        place: &BucketPlace,
+        located: &Located,
         lease: &Arc<Lease>,
         payload: v4::Payload<'_>,
     ) -> std::result::Result<Signing, sign::Error> {
@@ -152,10 +149,15 @@ impl Inner {
         let time = self.now();
         match self.config.signature {
             SignatureVersion::V2 => {
-                v2::sign(request, place.located.host_bucket(), credentials, time).map(Signing::V2)
+                v2::sign(request, located.host_bucket(), credentials, time).map(Signing::Whole)
+            }
+            #[cfg(feature = "sigv4a")]
+            SignatureVersion::V4 if located.is_for_every_region() => {
+                let key = self.signing_keys.pair_of(lease, credentials)?;
+                key.sign(request, payload, every_region(located), time).map(Signing::Whole)
             }
             SignatureVersion::V4 => {
-                let key = self.signing_key(lease, credentials, time, &place.region)?;
+                let key = self.signing_key(lease, credentials, time, located)?;
                 let authorization = key.authorize(request, payload, time)?;
                 Ok(Signing::V4 { authorization, key, time, steps: None })
             }
@@ -178,10 +180,10 @@ impl Inner {
         lease: &Arc<Lease>,
         credentials: &sign::Credentials,
         time: Timestamp,
-        region: &str,
+        located: &Located,
     ) -> std::result::Result<Arc<v4::SigningKey>, sign::Error> {
-        let scope = v4::Scope { region, service: "s3" };
-        self.signing_key.of(lease, credentials, time, scope)
+        let (region, service) = (located.signing_region(), located.signing_service());
+        self.signing_keys.of(lease, credentials, time, v4::Scope { region, service })
     }
 
     /// Returns the time of the server's clock, as far as it is known.
@@ -189,6 +191,12 @@ impl Inner {
         let own = Timestamp::from(self.config.clock.now()).unix();
         Timestamp::from_unix(own.saturating_add(self.clock_offset.load(Ordering::Relaxed)))
     }
+}
+
+/// Returns the scope of a signature of version 4A that every region accepts.
+#[cfg(feature = "sigv4a")]
+pub(super) fn every_region(located: &Located) -> v4a::MultiRegionScope<'static> {
+    v4a::MultiRegionScope { regions: &["*"], service: located.signing_service() }
 }
 
 /// Returns the error for a request that cannot be signed.

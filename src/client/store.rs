@@ -207,7 +207,7 @@ impl Client {
     /// that are sent.
     fn compares_etags(&self, call: &Call<'_>) -> bool {
         self.inner.config.checksum != Checksum::None
-            && !self.inner.has_opaque_etags.contains(call.bucket)
+            && !self.inner.has_opaque_etags(call.bucket)
             && !has_opaque_etag(call.headers.iter().map(|(name, value)| (&**name, &**value)))
     }
 }

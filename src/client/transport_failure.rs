@@ -1,6 +1,6 @@
 //! Turns failures below HTTP into errors that name the party, the origin of its name, and the
 //! remedy.
-use super::endpoint::{Endpoint, Located};
+use super::endpoint::{BucketKind, Endpoint, Located};
 use super::hint::WRITE_HTTPS;
 use crate::error::{Error, ErrorKind};
 use crate::net::aws::is_known_area;
@@ -12,8 +12,6 @@ use crate::transport::{Failure, NoConnection, Obstacle, Party, Phase, TlsProblem
 pub(super) struct Way<'a> {
     pub(super) endpoint: &'a Endpoint,
     pub(super) located: &'a Located,
-    /// The region that the request is signed for.
-    pub(super) region: &'a str,
     pub(super) proxy: Option<&'a Proxy>,
 }
 
@@ -31,6 +29,7 @@ pub(super) fn transport_error(failure: TransportError, way: Option<Way<'_>>) -> 
     };
     let permanent = failure.is_permanent();
     let kind = match &failure.failure {
+        Failure::Connect(_) if failure.is_timeout() => ErrorKind::Timeout,
         Failure::Connect(_) => ErrorKind::Connect,
         Failure::Tls(..) if permanent => ErrorKind::Tls,
         Failure::Tls(..) => ErrorKind::Connect,
@@ -63,11 +62,15 @@ pub(super) fn named_proxy(error: Error, proxy: &Proxy) -> Error {
 }
 
 /// Returns the remedy for a proxy that requires other credentials.
-const fn of_proxy_login(proxy: &Proxy) -> &'static str {
+fn of_proxy_login(proxy: &Proxy) -> String {
+    let setting = proxy.setting();
     if proxy.has_credentials() {
-        "the proxy refuses the user or the password in proxy"
+        format!("the proxy refuses the user or the password in {setting}")
     } else {
-        "the proxy wants a user and a password: write http://user:password@host:port in proxy"
+        format!(
+            "the proxy wants a user and a password: write http://user:password@host:port in \
+             {setting}"
+        )
     }
 }
 
@@ -85,34 +88,36 @@ fn name(way: Way<'_>, failure: &TransportError) -> String {
 }
 
 /// Returns whether the host name contains the region. The host of Transfer Acceleration does not.
-fn is_made_from_region(Way { endpoint, located, region, .. }: Way<'_>) -> bool {
-    endpoint.host_is_amazons() && located.host().contains(region)
+fn is_made_from_region(Way { endpoint, located, .. }: Way<'_>) -> bool {
+    endpoint.host_is_amazons() && located.host().contains(located.signing_region())
 }
 
 /// Returns whether a host name that cannot be looked up was made from a region that AWS is not
 /// known to have.
 fn is_misspelt_region(failure: &NoConnection, way: Way<'_>) -> bool {
     let name = (failure.party, failure.obstacle) == (Party::Server, Obstacle::Name);
-    name && is_made_from_region(way) && !is_known_area(way.region)
+    name && is_made_from_region(way) && !is_known_area(way.located.signing_region())
 }
 
 fn of_connection(failure: &NoConnection, way: Way<'_>) -> Option<String> {
-    let Way { endpoint, proxy, region, .. } = way;
+    let Way { endpoint, proxy, located } = way;
+    let region = located.signing_region();
     let amazons = endpoint.host_is_amazons();
+    let setting = proxy.map_or("proxy", Proxy::setting);
     let hint = match (failure.party, failure.obstacle) {
         (_, Obstacle::Local) => "raise this process's limits of threads and open files".to_owned(),
-        (Party::Proxy, Obstacle::Name) => "check the host name in proxy".to_owned(),
-        (Party::Proxy, Obstacle::Tcp) => "check the host and the port in proxy, and that the \
-            proxy runs"
-            .to_owned(),
-        (_, Obstacle::Tunnel(407)) => proxy.map(of_proxy_login)?.to_owned(),
+        (Party::Proxy, Obstacle::Name) => format!("check the host name in {setting}"),
+        (Party::Proxy, Obstacle::Tcp) => {
+            format!("check the host and the port in {setting}, and that the proxy runs")
+        }
+        (_, Obstacle::Tunnel(407)) => proxy.map(of_proxy_login)?,
         (_, Obstacle::Tunnel(500..)) => {
             "the proxy cannot reach the server: check the endpoint, and the proxy's own log"
                 .to_owned()
         }
         (_, Obstacle::Tunnel(_)) => {
             format!(
-                "check that proxy is a proxy which allows tunnels to {}",
+                "check that {setting} is a proxy which allows tunnels to {}",
                 way.located.origin().authority()
             )
         }
@@ -120,6 +125,12 @@ fn of_connection(failure: &NoConnection, way: Way<'_>) -> Option<String> {
             format!(
                 "the host name is made from the region {region}, which is not a known region \
                 of AWS: check region"
+            )
+        }
+        (Party::Server, Obstacle::Name) if amazons && located.kind() == BucketKind::Directory => {
+            format!(
+                "the host name is made from the zone in the bucket's name and the region {region}: \
+                 check both, and that this machine can look up names on the Internet"
             )
         }
         (Party::Server, Obstacle::Name) if is_made_from_region(way) => format!(
@@ -214,10 +225,7 @@ mod tests {
         let in_host = custom.clone().with_addressing(Addressing::VirtualHost).unwrap();
         [aws, custom, in_host].map(|endpoint| {
             let located = endpoint.locate("registry").unwrap();
-            of_tls(
-                problem,
-                Way { endpoint: &endpoint, located: &located, region: "eu-west-1", proxy: None },
-            )
+            of_tls(problem, Way { endpoint: &endpoint, located: &located, proxy: None })
         })
     }
 

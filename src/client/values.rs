@@ -1,5 +1,7 @@
 //! Types for the values of headers and options.
 
+use crate::transport::TrustStore;
+
 /// Defines a fieldless enum with the word that represents each variant in the configuration and on
 /// the wire.
 macro_rules! words {
@@ -47,6 +49,14 @@ pub(crate) trait Word: Copy + 'static {
     }
 }
 
+impl Word for TrustStore {
+    const WORDS: &[(Self, &'static str)] = &[
+        (Self::Mozilla, Self::Mozilla.as_str()),
+        (Self::System, Self::System.as_str()),
+        (Self::Named, Self::Named.as_str()),
+    ];
+}
+
 words! {
     /// The storage class of new objects
     /// ([AWS](https://docs.aws.amazon.com/AmazonS3/latest/userguide/storage-class-intro.html)).
@@ -67,8 +77,7 @@ words! {
         Outposts = "OUTPOSTS",
         /// `GLACIER_IR`.
         GlacierInstantRetrieval = "GLACIER_IR",
-        /// `EXPRESS_ONEZONE`, for servers that support it in ordinary buckets: AWS's own directory
-        /// buckets are not supported.
+        /// `EXPRESS_ONEZONE`, the class of directory buckets.
         ExpressOneZone = "EXPRESS_ONEZONE",
     }
 }
@@ -153,6 +162,20 @@ impl RequestPayer {
     pub(super) fn header(self) -> Option<(&'static str, &'static str)> {
         (self == Self::Requester).then_some(("x-amz-request-payer", self.as_str()))
     }
+}
+
+/// How requests to directory buckets (S3 Express One Zone) are authorized.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum SessionAuth {
+    /// With the credentials of a session, which CreateSession returns for one bucket and five
+    /// minutes. The session is cached, and renewed before it ends. The client's own credentials
+    /// need the permission `s3express:CreateSession`.
+    #[default]
+    Enabled,
+    /// With the client's own credentials, in each request. This takes longer on the server, and
+    /// each operation needs its own permission.
+    Disabled,
 }
 
 /// Encryption by the server.

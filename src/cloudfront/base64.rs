@@ -13,6 +13,7 @@ pub fn decode_base64(text: &str) -> Option<Vec<u8>> {
     if text.contains(['+', '=', '/']) {
         return None;
     }
+
     STANDARD.decode(text.replace('-', "+").replace('_', "=").replace('~', "/")).ok()
 }
 
@@ -26,6 +27,7 @@ mod tests {
         for bytes in [&b""[..], b"a", b"ab", b"abc", &[0xfb, 0xff, 0xbf]] {
             assert_eq!(decode_base64(&encode_base64(bytes)).as_deref(), Some(bytes));
         }
+
         for text in ["+/8=", "-~8", "-~8__", "a", "é", "-~8 _"] {
             assert_eq!(decode_base64(text), None, "{text}");
         }

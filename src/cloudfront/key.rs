@@ -24,11 +24,10 @@ use std::io;
 use std::path::Path;
 use zeroize::Zeroizing;
 
-/// The largest key file that is read: more than any key needs, even with a chain of certificates
-/// around it.
+/// The maximum size of a key file. No key comes close to it, even with a certificate chain in the
+/// same file.
 const MAX_PEM_BYTES: usize = 64 * 1024;
-const PUBLIC: &str =
-    "this is a public key, which cannot sign: use the private key that belongs to it";
+const PUBLIC: &str = "this is a public key, which cannot sign: use the matching private key";
 const NO_KEY: &str = "the text does not contain a PEM private key \
     (to convert a DER file, use `openssl pkey -inform DER -in FILE -out key.pem`)";
 #[cfg(feature = "ecdsa")]
@@ -40,7 +39,7 @@ const NO_ECDSA: &str =
 const RSA_OID: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.113549.1.1.1");
 const EC_OID: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.10045.2.1");
 
-/// The smallest RSA key that is accepted.
+/// The minimum size of RSA keys.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum RsaMinimum {
     /// 2048 bits, the size that CloudFront requires.
@@ -70,9 +69,9 @@ impl PrivateKey {
     /// PEM or as DER.
     ///
     /// # Errors
-    /// [`ErrorKind::Configuration`] when the text contains no key, more than one key, an encrypted
-    /// or a public key, a key that CloudFront does not accept (RSA below 2048 bits, other curves,
-    /// other algorithms), or a damaged key.
+    /// [`ErrorKind::Configuration`] if the text does not contain exactly one private key, or if the
+    /// key is encrypted, public, damaged, or of a kind that CloudFront does not accept (RSA below
+    /// 2048 bits, other curves, other algorithms).
     pub fn from_pem(text: &str) -> Result<Self> {
         Self::from_pem_with_minimum(text, RsaMinimum::Bits2048)
     }
@@ -106,8 +105,8 @@ impl PrivateKey {
     /// Reads a PEM file of at most 64 KiB. The bytes of the file are wiped after parsing.
     ///
     /// # Errors
-    /// [`ErrorKind::Configuration`] when the file cannot be read; otherwise those of
-    /// [`PrivateKey::from_pem`]. The error names the path, unless `path` resembles the text of a
+    /// [`ErrorKind::Configuration`] if the file cannot be read, and the errors of
+    /// [`PrivateKey::from_pem`]. The error names the path, unless `path` looks like the text of a
     /// key that was passed by mistake.
     pub fn from_file(path: impl AsRef<Path>) -> Result<Self> {
         let shown = shown_value(&path.as_ref().to_string_lossy(), Form::Path).to_string();
@@ -118,14 +117,16 @@ impl PrivateKey {
                 }
                 _ => "failed to read privatekey file",
             };
+
             invalid_key(text).with_path(&*shown).with_source(e)
         })?;
-        // Bytes that are not text do not contain a PEM block either, so the same advice applies.
+        // A file that is not text does not contain a PEM block either, so the advice of that error
+        // applies.
         Self::from_pem(&text_of(&bytes)).map_err(|e| e.with_path(shown))
     }
 
-    /// Reports whether `text` is a key for [`PrivateKey::from_pem`], intact or damaged, rather than
-    /// the path of a key file.
+    /// Reports whether `text` is the text of a key, intact or damaged, rather than the path of a
+    /// key file.
     pub(crate) fn is_text(text: &str) -> bool {
         resemblance(text) == Some(Resemblance::PrivateKey) || nested(text).is_some()
     }
@@ -142,12 +143,12 @@ impl PrivateKey {
     /// Signs `message` with RSASSA-PKCS1-v1_5 (RFC 8017 section 8.2), or with ECDSA, encoded as DER
     /// (RFC 3279 section 2.2.3), with the nonce of RFC 6979.
     ///
-    /// With the feature `client` the TLS provider, *ring*, computes RSA signatures over SHA-256,
-    /// in constant time. The `rsa` crate computes all others, blinded.
+    /// With the feature `client`, the TLS provider, *ring*, computes RSA signatures over SHA-256 in
+    /// constant time. The `rsa` crate computes all other RSA signatures with blinding.
     ///
     /// # Errors
-    /// [`ErrorKind::Configuration`] when the private operation fails: the system provides no
-    /// randomness for the blinding, or the key's components do not belong together.
+    /// [`ErrorKind::Configuration`] if the private-key operation fails because the system does not
+    /// provide randomness for the blinding, or because the key's components do not belong together.
     pub fn sign(&self, message: &[u8], hash: HashAlgorithm) -> Result<Vec<u8>> {
         match &self.0 {
             Private::Rsa(key) => key.sign(message, hash),
@@ -170,14 +171,14 @@ impl PrivateKey {
             _ if block.is_legacy_encrypted() => return Err(invalid_key(ENCRYPTED)),
             "OPENSSH PRIVATE KEY" => {
                 return Err(invalid_key(
-                    "the private key is in OpenSSH's own format: convert a copy with `ssh-keygen \
-                     -p -m PEM -f COPY`",
+                    "the private key is in OpenSSH format: convert a copy with `ssh-keygen -p -m \
+                     PEM -f COPY`",
                 ));
             }
             "RSA PRIVATE KEY" | "PRIVATE KEY" | "EC PRIVATE KEY" => {}
             other => {
                 return Err(invalid_key(format!(
-                    "a key of the kind `{other}` cannot sign for CloudFront: use RSA or ECDSA"
+                    "CloudFront does not accept a key of the type `{other}`: use RSA or ECDSA"
                 )));
             }
         }
@@ -186,7 +187,7 @@ impl PrivateKey {
             invalid_key("the private key is damaged: its PEM text cannot be decoded").with_source(e)
         };
 
-        let (_, der) = SecretDocument::from_pem(&block.normalised()).map_err(damaged)?;
+        let (_, der) = SecretDocument::from_pem(&block.normalized()).map_err(damaged)?;
         match block.label {
             "RSA PRIVATE KEY" => {
                 let key = rsa::PrivateKey::from_pkcs1_der(der.as_bytes()).map_err(bad_rsa)?;
@@ -239,11 +240,13 @@ impl PrivateKey {
             #[cfg(feature = "ecdsa")]
             Private::P256(_) => return Ok(()),
         };
+
         if bits < least {
             return Err(invalid_key(format!(
                 "the RSA key has {bits} bits, but CloudFront requires at least {least}"
             )));
         }
+
         Ok(())
     }
 }
@@ -258,7 +261,7 @@ impl fmt::Debug for PrivateKey {
     }
 }
 
-/// A public key, with which signatures can be verified.
+/// A public key, which verifies signatures.
 #[derive(Clone)]
 pub struct PublicKey(Public);
 
@@ -267,15 +270,15 @@ impl PublicKey {
     /// CloudFront) or `RSA PUBLIC KEY`.
     ///
     /// # Errors
-    /// [`ErrorKind::Configuration`] when the text contains no public key, or one that CloudFront
-    /// does not accept.
+    /// [`ErrorKind::Configuration`] if the text does not contain a public key, or contains one that
+    /// CloudFront does not accept.
     pub fn from_pem(text: &str) -> Result<Self> {
         let blocks = pem::blocks(text)?;
         let block = blocks
             .iter()
             .find(|block| matches!(block.label, "PUBLIC KEY" | "RSA PUBLIC KEY"))
             .ok_or_else(|| invalid_key("the text does not contain a PEM public key"))?;
-        let (_, der) = Document::from_pem(&block.normalised()).map_err(|e| {
+        let (_, der) = Document::from_pem(&block.normalized()).map_err(|e| {
             invalid_key("the public key is damaged: its PEM text cannot be decoded").with_source(e)
         })?;
 
@@ -312,8 +315,8 @@ impl PublicKey {
     /// Verifies a signature made by [`PrivateKey::sign`].
     ///
     /// # Errors
-    /// [`ErrorKind::SignatureRejected`] when the message, signature, hash and key do not belong
-    /// together.
+    /// [`ErrorKind::SignatureRejected`] if `signature` was not made from this message with this
+    /// hash and the matching private key.
     pub fn verify(&self, message: &[u8], signature: &[u8], hash: HashAlgorithm) -> Result<()> {
         let rejected = || Error::new(ErrorKind::SignatureRejected, "the signature does not match");
         match &self.0 {
@@ -371,7 +374,7 @@ fn nested(text: &str) -> Option<Zeroizing<String>> {
     }
 
     let plain = text.trim_start_matches('\u{feff}').trim().trim_matches(['"', '\'']);
-    // An escaped line end would otherwise be read as letters of base64.
+    // The letters of escaped line endings would otherwise be decoded as base64.
     let plain = Zeroizing::new(plain.replace("\\r", "\n").replace("\\n", "\n").replace('\\', ""));
     let bytes = base64_of(&plain)?;
     if let Some(inner) =
@@ -409,6 +412,7 @@ fn text_of(bytes: &[u8]) -> Zeroizing<String> {
             char::decode_utf16(units).map(|c| c.unwrap_or(char::REPLACEMENT_CHARACTER)).collect(),
         )
     };
+
     match bytes {
         [0xff, 0xfe, ..] => units(u16::from_le_bytes),
         [0xfe, 0xff, ..] => units(u16::from_be_bytes),

@@ -1,8 +1,8 @@
 //! Signed URLs and signed cookies for Amazon CloudFront.
 //!
 //! A policy states which URL is allowed and until when. The private key signs the policy.
-//! CloudFront, which holds the public key, admits requests that carry the signature. [`Policy`],
-//! [`PrivateKey`] and [`Signer`] use no clock, no socket and no file except the key's.
+//! CloudFront, which has the public key, admits requests that carry the signature. [`Policy`],
+//! [`PrivateKey`] and [`Signer`] do not use a clock, a socket or any file except for the key file.
 //! [`CloudFront`](crate::middleware::CloudFront) wraps a [`StorageDriver`](crate::StorageDriver)
 //! and supplies the clock. It encodes keys with [`sign::encode_path`](crate::sign::encode_path), so
 //! that an object has the same URL path everywhere in this crate.
@@ -22,12 +22,12 @@
 //! # }
 //! ```
 //!
-//! To sign many URLs, prefer an ECDSA key (feature `ecdsa`): it signs about twenty times as fast as
-//! a 2048-bit RSA key (`benches/cloudfront.rs`), and its URLs are 250 characters shorter. With an
-//! RSA key, [`HashAlgorithm::Sha256`] signs more than twice as fast as CloudFront's default,
-//! SHA-1, where the feature `client` is enabled: the TLS provider computes these signatures, and
-//! it does not have SHA-1. A [`Signer`] keeps its last signatures (1,024 at most, less than 1 MiB)
-//! and repeats one where a policy is signed again.
+//! To sign many URLs, prefer an ECDSA key (feature `ecdsa`): signing is about twenty times as fast
+//! as with a 2048-bit RSA key (`benches/cloudfront.rs`), and URLs are 250 characters shorter. With
+//! an RSA key and the feature `client`, [`HashAlgorithm::Sha256`] is more than twice as fast as
+//! CloudFront's default, SHA-1, because the TLS provider computes these signatures and does not
+//! support SHA-1. A [`Signer`] caches its most recent signatures (at most 1,024, less than 1 MiB)
+//! and reuses one if the same policy is signed again.
 //!
 //! Sources, as of November 2026: the CloudFront developer guide's pages on signed [URLs with a
 //! canned

@@ -1,6 +1,6 @@
-//! PEM blocks in the shapes in which they arrive: surrounded by text, with CRLF line ends, indented
-//! by YAML, joined into one line by a shell, with escaped line ends, several in a file, or entirely
-//! in base64.
+//! Parsing of PEM blocks in the forms that occur in practice: surrounded by text, with CRLF line
+//! endings, indented by YAML, joined into one line by a shell, with escaped line endings, several
+//! in a file, or entirely in base64.
 use crate::error::{Error, ErrorKind, Result};
 use zeroize::Zeroizing;
 
@@ -11,22 +11,22 @@ pub(super) struct Block<'a> {
 }
 
 impl Block<'_> {
-    /// Reports whether the block uses legacy encryption, which headers inside the block announce
-    /// (RFC 1421 section 4.6.1.1).
+    /// Reports whether the block uses legacy encryption, which is announced by headers inside the
+    /// block (RFC 1421 section 4.6.1.1).
     pub(super) fn is_legacy_encrypted(&self) -> bool {
         self.body.contains("Proc-Type:") && self.body.contains("ENCRYPTED")
     }
 
-    /// Returns the block in the form that strict decoders require: nothing around it, 64 characters
-    /// per line.
+    /// Returns the block in the form that strict decoders require: without surrounding text, and
+    /// with 64 characters per line.
     ///
-    /// Variables, parameter stores and JSON documents often hold escaped line ends (a backslash and
-    /// a letter), sometimes escaped twice. A slash may be escaped as well, and lines may be quoted.
-    /// Neither backslashes nor quotes belong to the base64 alphabet.
-    pub(super) fn normalised(&self) -> Zeroizing<String> {
+    /// Environment variables, parameter stores and JSON documents often contain escaped line
+    /// endings (a backslash and a letter), sometimes escaped twice. A slash may be escaped as well,
+    /// and lines may be quoted. Backslashes and quotes are not part of the base64 alphabet.
+    pub(super) fn normalized(&self) -> Zeroizing<String> {
         const WIDTH: usize = 64;
-        // Reserves all the memory at once: a buffer that grows leaves copies of the key in freed
-        // memory.
+        // All the memory is reserved at once because a growing buffer would leave copies of the key
+        // in freed memory.
         let size = self.body.len() + self.body.len() / WIDTH + 2 * self.label.len() + WIDTH;
         let mut text = Zeroizing::new(String::with_capacity(size));
         text.push_str("-----BEGIN ");
@@ -37,7 +37,7 @@ impl Block<'_> {
         for c in self.body.chars() {
             match c {
                 '\\' => escaped = true,
-                // An escaped line end, not a letter of base64.
+                // This letter belongs to an escaped line ending, not to the base64 text.
                 'n' | 'r' | 't' if escaped => escaped = false,
                 c if c.is_ascii_whitespace() || matches!(c, '"' | '\'' | ',') => escaped = false,
                 c => {
@@ -45,6 +45,7 @@ impl Block<'_> {
                     if written % WIDTH == 0 {
                         text.push('\n');
                     }
+
                     text.push(c);
                     written += 1;
                 }
@@ -68,9 +69,11 @@ pub(super) fn blocks(text: &str) -> Result<Vec<Block<'_>>> {
         else {
             return Err(invalid_key("the PEM text has a BEGIN line that cannot be read"));
         };
+
         let Some((body, after)) = after.split_once(&format!("-----END {label}-----")) else {
             return Err(invalid_key(format!("the PEM block `{label}` has no END line")));
         };
+
         found.push(Block { label, body });
         rest = after;
     }
@@ -92,7 +95,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_layout_of_a_block_is_normalised_to_the_same_text() {
+    fn every_layout_of_a_block_is_normalized_to_the_same_text() {
         let body = "QUJD".repeat(40);
         let wrapped = |eol: &str| {
             body.as_bytes().chunks(64).map(|l| String::from_utf8_lossy(l) + eol).collect::<String>()
@@ -119,8 +122,8 @@ mod tests {
         ] {
             let found = blocks(&text).unwrap();
             assert_eq!(found.len(), 1, "{text}");
-            assert_eq!(*found[0].normalised(), expected, "{text}");
-            assert!(found[0].normalised().capacity() >= expected.len());
+            assert_eq!(*found[0].normalized(), expected, "{text}");
+            assert!(found[0].normalized().capacity() >= expected.len());
         }
     }
 

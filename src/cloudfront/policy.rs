@@ -1,4 +1,5 @@
-//! Policies: which URLs a signature allows, from when, until when and for which clients.
+//! Policies, which define the URLs that a signature allows, the period during which it is valid,
+//! and the clients that may use it.
 use crate::error::{Error, ErrorKind, Result};
 use crate::net::url::{self, Url};
 use crate::time::Timestamp;
@@ -6,15 +7,15 @@ use std::fmt::{self, Write};
 use std::net::Ipv4Addr;
 use std::str::FromStr;
 
-/// The latest end that CloudFront's documentation allows: 2038-01-19T03:14:07Z, the largest signed
-/// 32-bit number of seconds.
+/// The latest expiry that CloudFront's documentation allows: 2038-01-19T03:14:07Z, the largest
+/// number of seconds in a signed 32-bit integer.
 pub const LAST_END: Timestamp = Timestamp::from_unix(i32::MAX as i64);
 
 /// A policy statement.
 ///
-/// A policy with nothing but a URL and an end is what CloudFront calls a *canned* policy. It is not
-/// sent, because CloudFront can reconstruct it. A policy with any other condition is a *custom*
-/// policy, which is sent along with the signature.
+/// A policy that consists only of a URL and an expiry is what CloudFront calls a *canned* policy.
+/// It is not sent because CloudFront can reconstruct it. A policy with any other condition is a
+/// *custom* policy, which is sent along with the signature.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Policy {
     resource: String,
@@ -26,16 +27,16 @@ pub struct Policy {
 impl Policy {
     /// Allows `resource` until `ends` (in whole seconds; at most [`LAST_END`]).
     ///
-    /// `resource` is a URL as user agents send it. It begins with `http://`, `https://` or `*`; in
-    /// it `*` stands for any number of characters and `?` for exactly one:
+    /// `resource` is a URL as user agents send it. It begins with `http://`, `https://` or `*`.
+    /// Within it, `*` matches any number of characters and `?` matches exactly one:
     /// `https://d111111abcdef8.cloudfront.net/training/*`. A query string is part of the resource
     /// ([developer guide][values]).
     ///
     /// [values]: https://docs.aws.amazon.com/AmazonCloudFront/latest/DeveloperGuide/private-content-creating-signed-url-custom-policy.html
     ///
     /// # Errors
-    /// [`ErrorKind::InvalidArgument`] when the resource begins differently, contains a fragment or
-    /// a character that cannot occur in a URL, or when the end is out of range.
+    /// [`ErrorKind::InvalidArgument`] if the resource begins differently, contains a fragment or a
+    /// character that cannot occur in a URL, or if the expiry is out of range.
     pub fn new(resource: &str, ends: Timestamp) -> Result<Self> {
         url::check_characters(resource)
             .map_err(|e| invalid_argument(format!("the policy's resource {e}")))?;
@@ -69,6 +70,7 @@ impl Policy {
                 "the URL contains a *, which CloudFront treats as a wildcard: write it as %2A",
             ));
         }
+
         Self::new(&url, ends)
     }
 
@@ -82,11 +84,12 @@ impl Policy {
                 "the policy must start before it ends, and after 1970-01-01T00:00:00Z",
             ));
         }
+
         self.starts = Some(starts);
         Ok(self)
     }
 
-    /// Restricts the policy to clients in `source`. The distribution must then not serve IPv6.
+    /// Restricts the policy to clients in `source`. The distribution must not serve IPv6 then.
     #[must_use]
     pub fn source(mut self, source: Ipv4Range) -> Self {
         self.source = Some(source);
@@ -106,17 +109,19 @@ impl Policy {
     /// Returns the bytes that are signed: JSON without white space, with the names in the order of
     /// the documentation's examples.
     ///
-    /// Nothing needs to be escaped: [`Policy::new`] accepts only the characters of RFC 3986, which
-    /// include neither quotes nor backslashes. (`&` stays `&`.)
+    /// Nothing needs to be escaped because [`Policy::new`] accepts only the characters of RFC 3986,
+    /// which do not include quotes and backslashes. (`&` stays `&`.)
     pub fn to_json(&self) -> String {
         let mut json = format!(r#"{{"Statement":[{{"Resource":"{}","Condition":{{"#, self.resource);
         // Writing into a String cannot fail.
         if let Some(source) = self.source {
             let _ = write!(json, r#""IpAddress":{{"AWS:SourceIp":"{source}"}},"#);
         }
+
         if let Some(starts) = self.starts {
             let _ = write!(json, r#""DateGreaterThan":{{"AWS:EpochTime":{}}},"#, starts.unix());
         }
+
         let _ = write!(json, r#""DateLessThan":{{"AWS:EpochTime":{}}}}}}}]}}"#, self.ends.unix());
         json
     }
@@ -171,8 +176,9 @@ pub(super) fn invalid_argument(message: impl Into<String>) -> Error {
     Error::new(ErrorKind::InvalidArgument, message)
 }
 
-/// `*` matches any run of characters, `?` exactly one. On a mismatch only the last `*` needs to
-/// take one more character, so the time is at most the product of the two lengths.
+/// Matches `text` against a pattern in which `*` matches any number of characters and `?` exactly
+/// one. On a mismatch, only the last `*` needs to be extended by one character, so the time is at
+/// most proportional to the product of the two lengths.
 fn matches(pattern: &[u8], text: &[u8]) -> bool {
     let (mut p, mut t) = (0, 0);
     let mut retry = None;

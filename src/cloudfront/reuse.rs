@@ -1,14 +1,15 @@
-//! Signatures that were made before: one policy always has the same signature.
+//! A cache of signatures. Reusing them is possible because a policy always has the same signature.
 use crate::error::Result;
 use crate::sync;
 use std::collections::HashMap;
 use std::sync::Mutex;
 
-/// How many signatures a generation has. Two generations of policies and signatures need less than 1 MiB.
+/// The maximum number of signatures in a generation. Two generations need less than 1 MiB.
 const GENERATION: usize = 512;
 
-/// The signatures of recent policies, two generations of [`GENERATION`] at most: when the younger one is full, the older
-/// one is dropped. Policies and signatures are what every URL shows; nothing of the key is kept.
+/// The signatures of recent policies, in at most two generations of [`GENERATION`] signatures. When
+/// the younger generation is full, the older one is dropped. Policies and signatures are visible in
+/// every URL; the key is not stored here.
 #[derive(Default)]
 pub(super) struct Signatures(Mutex<Generations>);
 
@@ -19,7 +20,7 @@ struct Generations {
 }
 
 impl Signatures {
-    /// Returns the signature of `policy`, which `sign` makes if it is not there.
+    /// Returns the signature of `policy`, which is computed by `sign` if it is not cached.
     pub(super) fn of(
         &self,
         policy: String,
@@ -30,18 +31,20 @@ impl Signatures {
             if let Some(signature) = kept.younger.get(&policy) {
                 return Ok(signature.clone());
             }
+
             if let Some((policy, signature)) = kept.older.remove_entry(&policy) {
                 kept.insert(policy, signature.clone());
                 return Ok(signature);
             }
         }
-        // Without the lock: other policies need not wait for this one.
+
+        // The lock is not held while signing, so that other policies do not have to wait.
         let signature = sign(&policy)?;
         sync::lock(&self.0).insert(policy, signature.clone());
         Ok(signature)
     }
 
-    /// Forgets all signatures.
+    /// Discards all signatures.
     pub(super) fn clear(&self) {
         *sync::lock(&self.0) = Generations::default();
     }
@@ -52,6 +55,7 @@ impl Generations {
         if self.younger.len() >= GENERATION {
             self.older = std::mem::take(&mut self.younger);
         }
+
         self.younger.insert(policy, signature);
     }
 }
@@ -62,7 +66,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_signature_is_made_once_and_the_number_kept_is_bounded() {
+    fn a_signature_is_computed_once_and_the_cache_is_bounded() {
         let kept = Signatures::default();
         let mut made = 0;
         let mut of = |number: usize| {
@@ -70,18 +74,21 @@ mod tests {
                 made += 1;
                 Ok(format!("signature of {policy}"))
             };
+
             assert_eq!(
                 kept.of(number.to_string(), sign).unwrap(),
                 format!("signature of {number}")
             );
             made
         };
+
         assert_eq!((of(0), of(0)), (1, 1));
-        // The one that is used stays, the one that is not goes.
+        // A signature that is used is kept, and one that is not used is dropped.
         for number in 1..=3 * GENERATION {
             of(number);
             of(0);
         }
+
         assert_eq!(of(0), 1 + 3 * GENERATION);
         assert_eq!(of(1), 2 + 3 * GENERATION);
         let generations = sync::lock(&kept.0);
@@ -89,7 +96,7 @@ mod tests {
     }
 
     #[test]
-    fn a_failure_is_not_kept() {
+    fn a_failure_is_not_cached() {
         let kept = Signatures::default();
         let error = crate::error::Error::new(crate::error::ErrorKind::Configuration, "no key");
         assert!(kept.of("policy".to_owned(), |_| Err(error)).is_err());

@@ -1,8 +1,9 @@
 //! An RSA key and the two implementations that sign with it.
 //!
-//! The TLS provider signs with SHA-256 in less than half of the time, and is linked wherever `client` is enabled. It
-//! does not have SHA-1, which CloudFront assumes unless a URL says otherwise, and takes keys of 2048 to 4096 bits: the
-//! `rsa` crate signs everything else. Both yield the same bytes, because RSASSA-PKCS1-v1_5 has no random part.
+//! The TLS provider, which is linked if the feature `client` is enabled, signs with SHA-256 in less
+//! than half of the time. It does not support SHA-1, which CloudFront assumes unless a URL
+//! specifies another algorithm, and accepts only keys of 2048 to 4096 bits. The `rsa` crate makes
+//! all other signatures. Both return the same bytes because RSASSA-PKCS1-v1_5 is deterministic.
 use super::hash::HashAlgorithm;
 use super::pem::invalid_key;
 use crate::error::Result;
@@ -19,13 +20,13 @@ use {
 /// A private key that was parsed and checked.
 pub(super) struct RsaKey {
     parts: rsa::PrivateKey,
-    /// The key in the hands of the TLS provider, if that takes it.
+    /// The TLS provider's copy of the key, if the provider accepts it.
     #[cfg(feature = "client")]
     provider: Option<Box<dyn Signer>>,
 }
 
 impl RsaKey {
-    /// Takes a key and the PKCS#1 document that it was read from.
+    /// Creates a key from its components and the PKCS#1 document from which they were parsed.
     pub(super) fn pkcs1(parts: rsa::PrivateKey, _der: &[u8]) -> Self {
         Self {
             parts,
@@ -34,7 +35,7 @@ impl RsaKey {
         }
     }
 
-    /// Takes a key and the PKCS#8 document that it was read from.
+    /// Creates a key from its components and the PKCS#8 document from which they were parsed.
     pub(super) fn pkcs8(parts: rsa::PrivateKey, _der: &[u8]) -> Self {
         Self {
             parts,
@@ -43,12 +44,12 @@ impl RsaKey {
         }
     }
 
-    /// Returns the parts of the key.
+    /// Returns the components of the key.
     pub(super) const fn parts(&self) -> &rsa::PrivateKey {
         &self.parts
     }
 
-    /// Signs `message`: RSASSA-PKCS1-v1_5.
+    /// Signs `message` with RSASSA-PKCS1-v1_5.
     pub(super) fn sign(&self, message: &[u8], hash: HashAlgorithm) -> Result<Vec<u8>> {
         #[cfg(feature = "client")]
         if let (HashAlgorithm::Sha256, Some(provider)) = (hash, &self.provider)
@@ -56,11 +57,12 @@ impl RsaKey {
         {
             return Ok(signature);
         }
-        self.sign_in_software(message, hash)
+
+        self.sign_with_rsa_crate(message, hash)
     }
 
     /// Signs with the `rsa` crate, which blinds the operation (RFC 8017 section 8.2).
-    fn sign_in_software(&self, message: &[u8], hash: HashAlgorithm) -> Result<Vec<u8>> {
+    fn sign_with_rsa_crate(&self, message: &[u8], hash: HashAlgorithm) -> Result<Vec<u8>> {
         match hash {
             HashAlgorithm::Sha1 => self.parts.pkcs1v15_sign::<Sha1>(message),
             HashAlgorithm::Sha256 => self.parts.pkcs1v15_sign::<Sha256>(message),
@@ -82,7 +84,7 @@ mod tests {
     use rsa::pkcs8::{DecodePrivateKey as _, SecretDocument};
 
     #[test]
-    fn the_provider_signs_like_the_software() {
+    fn the_provider_signs_like_the_rsa_crate() {
         let pkcs1 = include_str!("../../tests/data/cloudfront/test_rsa2048_pkcs1.pem");
         let pkcs8 = include_str!("../../tests/data/cloudfront/test_rsa2048_pkcs8.pem");
         let (_, pkcs1) = SecretDocument::from_pem(pkcs1).unwrap();
@@ -99,7 +101,7 @@ mod tests {
         ] {
             let provider = key.provider.as_ref().unwrap();
             for message in [&b""[..], b"policy", &[0x5a; 1000]] {
-                let wanted = key.sign_in_software(message, HashAlgorithm::Sha256).unwrap();
+                let wanted = key.sign_with_rsa_crate(message, HashAlgorithm::Sha256).unwrap();
                 assert_eq!(provider.sign(message).unwrap(), wanted);
                 assert_eq!(key.sign(message, HashAlgorithm::Sha256).unwrap(), wanted);
             }

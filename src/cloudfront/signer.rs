@@ -18,8 +18,8 @@ const RESERVED: [&str; 5] = ["Expires", "Policy", "Signature", "Key-Pair-Id", "H
 /// Signs URLs and cookies with one key pair. The key is parsed only once, and signing takes
 /// `&self`, so a signer can be shared between threads.
 ///
-/// A signer has no clock: every method takes the current time as `now` and rejects policies that
-/// have already ended.
+/// A signer does not have a clock: every method takes the current time as `now` and rejects
+/// policies that have expired.
 pub struct Signer {
     key: PrivateKey,
     key_pair_id: String,
@@ -42,14 +42,15 @@ impl Signer {
     /// (such as `K2JCJMDEHXQW5F`). Policies are hashed with SHA-1.
     ///
     /// # Errors
-    /// [`ErrorKind::Configuration`](crate::ErrorKind::Configuration) when `key_pair_id` is empty or
-    /// contains anything but letters and digits.
+    /// [`ErrorKind::Configuration`](crate::ErrorKind::Configuration) if `key_pair_id` is empty or
+    /// contains characters other than letters and digits.
     pub fn new(key: PrivateKey, key_pair_id: &str) -> Result<Self> {
         if key_pair_id.is_empty() || !key_pair_id.bytes().all(|b| b.is_ascii_alphanumeric()) {
             return Err(invalid_key(
                 "the key pair id must consist of letters and digits, like K2JCJMDEHXQW5F",
             ));
         }
+
         Ok(Self {
             key,
             key_pair_id: key_pair_id.to_owned(),
@@ -66,7 +67,7 @@ impl Signer {
         self
     }
 
-    /// Returns the public half of the key, with which signatures can be verified.
+    /// Returns the public key, which verifies the signatures.
     pub fn public_key(&self) -> PublicKey {
         self.key.public_key()
     }
@@ -78,21 +79,21 @@ impl Signer {
     /// and an empty query are removed, as user agents do; path and query are left unchanged.
     ///
     /// # Errors
-    /// [`ErrorKind::InvalidArgument`](crate::ErrorKind::InvalidArgument) when `url` is not an
-    /// http(s) URL or contains a user name, a fragment, a `*`, a component `.` or `..`, or one of
-    /// CloudFront's own parameters; when `ends` is not after `now`; or when it is later than
-    /// [`LAST_END`](super::LAST_END). Signing fails as in [`PrivateKey::sign`].
+    /// [`ErrorKind::InvalidArgument`](crate::ErrorKind::InvalidArgument) if `url` is not an http(s)
+    /// URL or contains a user name, a fragment, a `*`, a component `.` or `..`, or one of
+    /// CloudFront's own parameters; if `ends` is not after `now`; or if it is later than
+    /// [`LAST_END`](super::LAST_END). In addition, the errors of [`PrivateKey::sign`].
     pub fn sign_url(&self, url: &str, ends: Timestamp, now: Timestamp) -> Result<String> {
         let url = signable(url)?;
         let policy = Policy::exact(&url, ends)?;
         self.signed(&url, &format!("Expires={}", ends.unix()), &policy, now)
     }
 
-    /// Returns a URL that is valid as far as `policy` allows, signed with that custom policy.
+    /// Returns a URL that is valid within the limits of `policy`, signed with that custom policy.
     ///
     /// # Errors
-    /// Those of [`Signer::sign_url`], except that `url` may contain a `*`. In addition,
-    /// [`ErrorKind::InvalidArgument`](crate::ErrorKind::InvalidArgument) when the policy's resource
+    /// The errors of [`Signer::sign_url`], except that `url` may contain a `*`. In addition,
+    /// [`ErrorKind::InvalidArgument`](crate::ErrorKind::InvalidArgument) if the policy's resource
     /// does not cover the URL.
     pub fn sign_url_with_policy(
         &self,
@@ -116,7 +117,7 @@ impl Signer {
     /// Returns cookies that grant access to one URL until `ends`, signed with a canned policy.
     ///
     /// # Errors
-    /// Those of [`Signer::sign_url`].
+    /// The errors of [`Signer::sign_url`].
     pub fn cookies(&self, url: &str, ends: Timestamp, now: Timestamp) -> Result<SignedCookies> {
         let policy = Policy::exact(&signable(url)?, ends)?;
         self.cookies_of(("CloudFront-Expires", ends.unix().to_string()), &policy, now)
@@ -126,8 +127,8 @@ impl Signer {
     /// policy.
     ///
     /// # Errors
-    /// [`ErrorKind::InvalidArgument`](crate::ErrorKind::InvalidArgument) when the policy ends at or
-    /// before `now`. Signing fails as in [`PrivateKey::sign`].
+    /// [`ErrorKind::InvalidArgument`](crate::ErrorKind::InvalidArgument) if the policy expires at
+    /// or before `now`, and the errors of [`PrivateKey::sign`].
     pub fn cookies_with_policy(&self, policy: &Policy, now: Timestamp) -> Result<SignedCookies> {
         self.cookies_of(
             ("CloudFront-Policy", encode_base64(policy.to_json().as_bytes())),
@@ -145,6 +146,7 @@ impl Signer {
             signed.push_str("&Hash-Algorithm=");
             signed.push_str(self.hash.name());
         }
+
         Ok(signed)
     }
 
@@ -170,32 +172,34 @@ impl Signer {
         if policy.ends().unix() <= now.unix() {
             return Err(invalid_argument("the expiry is in the past"));
         }
+
         self.signatures.of(policy.to_json(), |policy| {
             Ok(encode_base64(&self.key.sign(policy.as_bytes(), self.hash)?))
         })
     }
 }
 
-/// Signed cookies: three, or four with SHA-256. `Debug` shows only their names, because the values
+/// Three signed cookies, or four with SHA-256. `Debug` shows only their names because the values
 /// grant access.
 #[derive(Clone, PartialEq, Eq)]
 pub struct SignedCookies(Vec<(&'static str, String)>);
 
 impl SignedCookies {
-    /// Returns names and values, in the documentation's order.
+    /// Returns the names and values, in the order of the documentation.
     pub fn pairs(&self) -> impl Iterator<Item = (&'static str, &str)> {
         self.0.iter().map(|(name, value)| (*name, value.as_str()))
     }
 
     /// Returns the values of the `Set-Cookie` headers to send, one for each cookie. All of them are
-    /// `Secure` and `HttpOnly`. None has an expiry date, so browsers discard them when they are
-    /// closed ([developer
+    /// `Secure` and `HttpOnly`. They do not have an expiry date, so browsers discard them when they
+    /// are closed ([developer
     /// guide](https://docs.aws.amazon.com/AmazonCloudFront/latest/DeveloperGuide/private-content-setting-signed-cookie-custom-policy.html)).
     pub fn set_cookie_headers(&self, scope: &CookieScope) -> Vec<String> {
         let CookieScope { domain, path } = scope;
         let attribute = |name, value: &Option<String>| {
             value.as_ref().map_or_else(String::new, |v| format!("; {name}={v}"))
         };
+
         let (domain, path) = (attribute("Domain", domain), attribute("Path", path));
         self.pairs()
             .map(|(name, value)| format!("{name}={value}{domain}{path}; Secure; HttpOnly"))
@@ -210,7 +214,7 @@ impl fmt::Debug for SignedCookies {
 }
 
 /// The URLs for which a browser sends the cookies. Without a domain, these are the URLs of the host
-/// that set the cookies; without a path, those below the URL that set them.
+/// that set the cookies. Without a path, they are the URLs below the one that set the cookies.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct CookieScope {
     domain: Option<String>,
@@ -237,6 +241,7 @@ impl CookieScope {
                 "a cookie's domain must consist of letters, digits, dots and hyphens",
             ));
         }
+
         self.domain = Some(domain.to_owned());
         Ok(self)
     }
@@ -252,12 +257,13 @@ impl CookieScope {
                 "a cookie's path must begin with / and be printable ASCII without a semicolon",
             ));
         }
+
         self.path = Some(path.to_owned());
         Ok(self)
     }
 }
 
-/// Parses a URL of which CloudFront will see exactly the bytes that are signed.
+/// Parses a URL, and checks that user agents will send it to CloudFront exactly as it is signed.
 fn signable(url: &str) -> Result<Url> {
     let url = Url::parse(url).map_err(|e| invalid_argument(format!("the URL {e}")))?;
     if url.has_dot_segment() {

@@ -6,7 +6,7 @@ use std::io;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 cases! {
-    /// Readers at different offsets of one file each get their own bytes.
+    /// Concurrent readers of one file each receive the bytes at their own offset.
     fn many_readers_of_one_file(trial) {
         let size: u64 = trial.scaled(trial.chunk() as u64 + (1 << 20), 128 << 20);
         trial.write("/many/readers", Source::new(8, 0, size))?;
@@ -17,7 +17,7 @@ cases! {
         })?;
     }
 
-    /// Writers of different files at the same time each write their own.
+    /// Concurrent writers of different files each write their own file.
     fn many_writers_of_many_files(trial) {
         let (writers, size): (usize, u64) =
             trial.scaled((8, trial.chunk() as u64 + 77), (32, 32 << 20));
@@ -29,7 +29,8 @@ cases! {
         equal("the number of files", trial.driver.list("/many/writers")?.len(), writers)?;
     }
 
-    /// Of several writers of one path one wins completely, and readers never see anything else.
+    /// When several writers write the same path, the content of one of them wins completely, and
+    /// readers never see a mixture.
     fn writers_of_one_path_never_mix(trial) {
         let (path, writers) = ("/many/one", 4);
         let size = trial.chunk() as u64 + 4_321;
@@ -47,19 +48,23 @@ cases! {
                         return Err(failed("the whole content of one writer", "a mixture"));
                     }
                 }
+
                 return Ok(());
             }
+
             let result = (|| {
                 for round in 0..2 {
                     let mut writer = trial.driver.writer(path, WriteMode::Create)?;
                     io::copy(&mut Source::new(index as u64, 0, size), &mut writer)?;
                     if round == 0 && index == 0 { writer.cancel()? } else { writer.commit()? }
                 }
+
                 Ok(())
             })();
             if index == 0 || result.is_err() {
                 done.store(true, Ordering::Relaxed);
             }
+
             result
         })?;
 

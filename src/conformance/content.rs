@@ -4,7 +4,7 @@ use super::trial::equal;
 
 cases! {
     /// Contents consisting of any bytes are returned unchanged.
-    fn contents_come_back(trial) {
+    fn contents_are_returned_unchanged(trial) {
         let contents: [&[u8]; 5] =
             [b"a", "\u{df}".as_bytes(), b"\x80\x80\x80\x80", b"\0", b"\r\n\r\n"];
         for content in contents {
@@ -21,7 +21,7 @@ cases! {
         }
     }
 
-    /// A put replaces the whole file, even by a shorter one.
+    /// A put replaces the whole file, even if the new content is shorter.
     fn a_put_replaces_everything(trial) {
         for size in [1 << 20, 1_024, 4_096, 2_048, 0, 1] {
             let content = bytes(size as u64, 7, size);
@@ -29,10 +29,12 @@ cases! {
             trial.content_is("/replaced", &content)?;
             trial.file_is("/replaced", size as u64)?;
         }
+
         trial.list_is("/", &["/replaced"])?;
     }
 
-    /// A missing file cannot be read at any offset, and the error says so.
+    /// Reading a missing file is an error at every offset, and the error states that the path does
+    /// not exist.
     fn missing_files_cannot_be_read(trial) {
         trial.missing("/missing/file")?;
         trial.driver.put_content("/missing/file2", b"x")?;

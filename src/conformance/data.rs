@@ -22,7 +22,7 @@ fn fill(seed: u64, position: u64, buffer: &mut [u8]) {
     }
 }
 
-/// Returns `length` bytes of a content, beginning at `position`.
+/// Returns `length` bytes of the content, beginning at `position`.
 pub(super) fn bytes(seed: u64, position: u64, length: usize) -> Vec<u8> {
     let mut bytes = vec![0; length];
     fill(seed, position, &mut bytes);
@@ -66,6 +66,7 @@ pub(super) fn difference(
             Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
             length => length?,
         };
+
         let at = expected.position;
         if length == 0 {
             let whole = (at == end).then_some(());
@@ -73,6 +74,7 @@ pub(super) fn difference(
                 .is_none()
                 .then(|| format!("{} bytes instead of {}", at - start, end - start)));
         }
+
         let length = length.min(got.len());
         let known = usize::try_from(end - at).unwrap_or(usize::MAX).min(length);
         expected.read_exact(&mut wanted[..known])?;
@@ -83,6 +85,7 @@ pub(super) fn difference(
                 end - start
             )));
         }
+
         if known < length {
             return Ok(Some(format!("more than {} bytes", end - start)));
         }
@@ -94,9 +97,11 @@ pub(super) fn compare(got: &[u8], expected: &[u8]) -> Option<String> {
     if got == expected {
         return None;
     }
+
     if got.len().max(expected.len()) <= 64 {
         return Some(format!("{:?}", String::from_utf8_lossy(got)));
     }
+
     let same = got.iter().zip(expected).take_while(|(a, b)| a == b).count();
     Some(format!(
         "{} bytes that agree with the expected {} up to byte {same}",
@@ -110,7 +115,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_view_of_a_content_is_the_same() {
+    fn every_part_of_a_content_equals_the_whole() {
         let whole = bytes(3, 0, 100_000);
         for (from, to) in [(0, 100_000), (1, 77), (8, 16), (9_999, 70_001), (5, 5)] {
             assert_eq!(bytes(3, from as u64, to - from), whole[from..to]);
@@ -122,7 +127,7 @@ mod tests {
     }
 
     #[test]
-    fn swapped_parts_and_wrong_lengths_show() {
+    fn swapped_parts_and_wrong_lengths_are_reported() {
         let mut swapped = bytes(3, 50_000, 50_000);
         swapped.extend(bytes(3, 0, 50_000));
         let whole = || Source::new(3, 0, 100_000);

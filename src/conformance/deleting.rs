@@ -1,4 +1,4 @@
-//! Deleting removes what was named, completely, and nothing else.
+//! A deletion removes the given path completely, and nothing else.
 use super::Quirk;
 
 cases! {
@@ -18,7 +18,7 @@ cases! {
         trial.put_named(&["/delete/d/1", "/delete/d/2", "/delete/d/3/4/5"])?;
         trial.driver.delete("/delete/d/1")?;
         trial.missing("/delete/d/1")?;
-        trial.named_are_there(&["/delete/d/2", "/delete/d/3/4/5"])?;
+        trial.check_named(&["/delete/d/2", "/delete/d/3/4/5"])?;
         trial.driver.delete("/delete/d")?;
         trial.missing("/delete/d/2")?;
         trial.missing("/delete/d/3/4/5")?;
@@ -40,14 +40,14 @@ cases! {
         trial.put_named(&["/delete/file1", "/delete/folder1/file1", "/delete/folder1/file2"])?;
         trial.driver.delete("/delete/file1")?;
         trial.missing("/delete/file1")?;
-        trial.named_are_there(&siblings)?;
-        trial.named_are_there(&["/delete/folder1/file1", "/delete/folder1/file2"])?;
+        trial.check_named(&siblings)?;
+        trial.check_named(&["/delete/folder1/file1", "/delete/folder1/file2"])?;
         trial.driver.delete("/delete/folder1")?;
         trial.missing("/delete/folder1/file1")?;
         trial.missing("/delete/folder1/file2")?;
-        trial.named_are_there(&siblings)?;
+        trial.check_named(&siblings)?;
         trial.driver.delete("/delete")?;
-        trial.named_are_there(&["/delete2"])?;
+        trial.check_named(&["/delete2"])?;
     }
 
     /// A path cannot be deleted if it only has siblings that begin with its name.
@@ -57,16 +57,17 @@ cases! {
         for path in ["/delete/a", "/delet", "/delete/a-b/c/d"] {
             trial.not_found(&format!("delete of {path}"), path, trial.driver.delete(path))?;
         }
-        trial.named_are_there(&siblings)?;
+
+        trial.check_named(&siblings)?;
     }
 
     /// A file that has children is deleted together with them.
     fn a_file_is_deleted_with_its_children(trial) {
-        trial.needs_no(Quirk::NoFileWithChildren)?;
+        trial.skip_on(Quirk::NoFileWithChildren)?;
         trial.put_named(&["/delete/both", "/delete/both/below", "/delete/both-sibling"])?;
         trial.driver.delete("/delete/both")?;
         trial.missing("/delete/both")?;
         trial.missing("/delete/both/below")?;
-        trial.named_are_there(&["/delete/both-sibling"])?;
+        trial.check_named(&["/delete/both-sibling"])?;
     }
 }

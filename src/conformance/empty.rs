@@ -11,6 +11,7 @@ fn is_empty(trial: &Trial<'_>, path: &str) -> Outcome {
     for offset in [0, 1, 1 << 40] {
         trial.reads(path, offset, b"")?;
     }
+
     trial.list_is("/empty", &[path])
 }
 
@@ -27,14 +28,14 @@ fn grows(trial: &Trial<'_>, path: &str) -> Outcome {
 
 cases! {
     /// Putting an empty content creates a file, which can be appended to.
-    fn an_empty_put_is_a_file_that_grows(trial) {
+    fn an_empty_put_can_be_appended_to(trial) {
         trial.driver.put_content("/empty/put", b"")?;
         is_empty(trial, "/empty/put")?;
         grows(trial, "/empty/put")?;
     }
 
     /// A writer that commits nothing creates a file, which can be appended to.
-    fn an_empty_commit_is_a_file_that_grows(trial) {
+    fn an_empty_commit_can_be_appended_to(trial) {
         let mut writer = trial.driver.writer("/empty/writer", WriteMode::Create)?;
         writer.commit()?;
         equal("the size of the writer", writer.size(), 0)?;
@@ -43,8 +44,8 @@ cases! {
         grows(trial, "/empty/writer")?;
     }
 
-    /// A writer that was closed before its first byte can be resumed at 0, and can commit nothing
-    /// or something.
+    /// A writer that was closed before its first byte can be resumed at 0, and can then commit an
+    /// empty file or one with content.
     fn an_empty_close_can_be_resumed(trial) {
         for content in [b"".to_vec(), bytes(2, 0, 33)] {
             trial.driver.writer("/empty/closed", WriteMode::Create)?.close()?;
@@ -58,7 +59,8 @@ cases! {
         }
     }
 
-    /// An empty stream creates a file; at the end of a file it leaves the file unchanged.
+    /// An empty stream creates a file; at the end of an existing file, it leaves the file
+    /// unchanged.
     fn an_empty_stream_is_a_file(trial) {
         equal("bytes taken", trial.driver.write_stream("/empty/stream", 0, &mut &b""[..])?, 0)?;
         is_empty(trial, "/empty/stream")?;

@@ -1,9 +1,9 @@
 //! A test suite for storage drivers. It checks the behaviour on which a registry relies, using only
 //! [`StorageDriver`].
 //!
-//! The suite contains the cases of the suites that the registry's own drivers must pass, and adds
-//! what those lack: data that depends on its position (so that swapped parts are noticed), siblings
-//! whose names share a prefix, files that have children, directory markers, more than one page of
+//! The suite contains the cases that the registry's own drivers must pass, and adds what those
+//! lack: data that depends on its position (so that swapped parts are noticed), siblings whose
+//! names share a prefix, files that have children, directory markers, more than one page of
 //! everything, concurrent writers of one path, and every state of an unfinished file.
 //!
 //! Each [`Case`] has a name and a sentence that states the rule. A failure reports what was
@@ -19,8 +19,8 @@
 //! assert!(report.is_ok(), "{report}");
 //! ```
 //!
-//! The driver must be opened on an empty place that nothing else uses, because the suite deletes
-//! everything it finds there.
+//! The driver must be opened on an empty location that nothing else uses, because the suite deletes
+//! everything there.
 
 /// Declares the cases of a module: functions that take a [`Trial`], whose doc comment states the
 /// rule.
@@ -98,6 +98,7 @@ impl Case {
             Ok(driver) => Trial { driver, open, options },
             Err(error) => return Verdict::Failed(Failure::new("a driver", error.to_string())),
         };
+
         let outcome = (self.run)(&trial);
         // Also cleans up after a failure, so that the next case begins with an empty store.
         match (outcome, trial.clean()) {
@@ -107,7 +108,7 @@ impl Case {
     }
 }
 
-/// A difference between a store and S3, declared by the caller of the suite.
+/// A difference between the store and S3, which the caller of the suite declares.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[non_exhaustive]
 pub enum Quirk {
@@ -122,12 +123,12 @@ pub enum Quirk {
     NoFileWithChildren,
     /// A component has at most 255 bytes.
     ShortNames,
-    /// Directory markers cannot be stored, or are shown.
+    /// Directory markers cannot be stored, or are visible.
     NoDirectoryMarkers,
     /// A URL grants every operation, not just the one for which it was signed.
     UncheckedUrls,
-    /// Data that was sent for an unfinished file cannot be replaced, so a dropped writer may spoil
-    /// the file.
+    /// Data that was sent for an unfinished file cannot be replaced, so a dropped writer may
+    /// corrupt the file.
     NoReplacedParts,
 }
 
@@ -166,7 +167,7 @@ type Fetch<'a> = Box<dyn Fn(Method, &str) -> io::Result<HttpResponse> + Sync + '
 type Foreign<'a> = Box<dyn Fn(&str, Option<&[u8]>) -> Result<()> + Sync + 'a>;
 type Rooted<'a> = Box<dyn Fn(&str) -> Result<Box<dyn StorageDriver>> + Sync + 'a>;
 
-/// The options of the suite, and the means beyond the driver that it can use.
+/// The options of the suite, and functions that give it access to the store beyond the driver.
 #[derive(Default)]
 pub struct SuiteOptions<'a> {
     quirks: BTreeMap<Quirk, &'static str>,
@@ -231,8 +232,9 @@ impl<'a> SuiteOptions<'a> {
         self
     }
 
-    /// Sets the function that opens a driver on the whole store with another root directory. `""`
-    /// and `"/"` are the root of the store. Without it, the case on root directories is skipped.
+    /// Sets the function that opens a driver on the same store with a different root directory.
+    /// `""` and `"/"` are the root of the store. Without it, the case on root directories is
+    /// skipped.
     #[must_use]
     pub fn open_at_root(
         mut self,
@@ -293,5 +295,6 @@ pub fn run(open: Open<'_>, options: &SuiteOptions<'_>) -> Report {
             break;
         }
     }
+
     report
 }

@@ -1,11 +1,11 @@
-//! Moving takes one whole file and replaces what is at its destination.
+//! A move transfers one whole file and replaces the file at its destination.
 use super::Quirk;
 use super::data::{Source, bytes};
 use super::trial::failed;
 
 cases! {
     /// A moved file is at its new path and not at its old one.
-    fn a_moved_file_is_elsewhere(trial) {
+    fn a_moved_file_is_only_at_its_new_path(trial) {
         let content = bytes(1, 0, 32);
         trial.driver.put_content("/move/from", &content)?;
         trial.driver.rename("/move/from", "/move/deep/er/to")?;
@@ -15,7 +15,7 @@ cases! {
     }
 
     /// A file at the new path is replaced completely.
-    fn a_move_replaces_what_is_there(trial) {
+    fn a_move_replaces_the_destination(trial) {
         trial.driver.put_content("/move/to", &bytes(2, 0, 64))?;
         let content = bytes(1, 0, 32);
         trial.driver.put_content("/move/from", &content)?;
@@ -29,20 +29,22 @@ cases! {
         trial.put_named(&["/move/to", "/move/from2", "/notadir"])?;
         let moved = trial.driver.rename("/move/from", "/move/to");
         trial.not_found("rename of /move/from", "/move/from", moved)?;
-        trial.named_are_there(&["/move/to", "/move/from2"])?;
+        trial.check_named(&["/move/to", "/move/from2"])?;
         if trial.driver.rename("/notadir/foo", "/notadir/bar").is_ok() {
             return Err(failed("an error for /notadir/foo below a file", "success"));
         }
-        trial.named_are_there(&["/notadir"])?;
+
+        trial.check_named(&["/notadir"])?;
     }
 
-    /// A directory cannot be moved, and the attempt loses nothing.
+    /// A directory cannot be moved, and the attempt leaves everything unchanged.
     fn a_directory_cannot_be_moved(trial) {
         trial.put_named(&["/move/dir/a", "/move/dir/b", "/move/to"])?;
         if trial.driver.rename("/move/dir", "/move/to").is_ok() {
             return Err(failed("an error for the directory /move/dir", "success"));
         }
-        trial.named_are_there(&["/move/dir/a", "/move/dir/b", "/move/to"])?;
+
+        trial.check_named(&["/move/dir/a", "/move/dir/b", "/move/to"])?;
     }
 
     /// Siblings that begin with the name of the moved file stay where they are.
@@ -52,18 +54,18 @@ cases! {
         trial.put_named(&["/move/data"])?;
         trial.driver.rename("/move/data", "/moved")?;
         trial.content_is("/moved", b"/move/data")?;
-        trial.named_are_there(&siblings)?;
+        trial.check_named(&siblings)?;
         trial.missing("/move/data")?;
         trial.list_is("/", &["/move", "/moved"])?;
     }
 
     /// If a file has children, only the file is moved.
     fn children_of_a_moved_file_stay(trial) {
-        trial.needs_no(Quirk::NoFileWithChildren)?;
+        trial.skip_on(Quirk::NoFileWithChildren)?;
         trial.put_named(&["/move/both", "/move/both/below", "/move/to", "/move/to/below"])?;
         trial.driver.rename("/move/both", "/move/to")?;
         trial.content_is("/move/to", b"/move/both")?;
-        trial.named_are_there(&["/move/both/below", "/move/to/below"])?;
+        trial.check_named(&["/move/both/below", "/move/to/below"])?;
         trial.unreadable("/move/both")?;
         trial.directory_is("/move/both")?;
     }
@@ -72,11 +74,11 @@ cases! {
     fn a_file_moved_onto_itself_stays(trial) {
         trial.put_named(&["/move/self"])?;
         trial.driver.rename("/move/self", "/move/self")?;
-        trial.named_are_there(&["/move/self"])?;
+        trial.check_named(&["/move/self"])?;
     }
 
     /// A large file is moved completely.
-    fn a_large_file_is_moved_whole(trial) {
+    fn a_large_file_is_moved_completely(trial) {
         let size =
             trial.scaled(3 * trial.chunk() as u64, (3 * trial.chunk() as u64).max(64 << 20)) + 77;
         trial.write("/move/large", Source::new(3, 0, size))?;

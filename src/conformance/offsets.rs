@@ -11,6 +11,7 @@ cases! {
         for offset in [0, 1, 32, 64, 95, 96] {
             trial.reads("/offsets", offset, &content[offset as usize..])?;
         }
+
         for offset in [97, 1 << 20, 1 << 40, i64::MAX as u64] {
             trial.reads("/offsets", offset, b"")?;
         }
@@ -26,6 +27,7 @@ cases! {
                 refused("write_stream", written, ErrorKind::InvalidOffset)?;
             }
         }
+
         let error =
             refused("reader", trial.driver.reader("/offsets", -1), ErrorKind::InvalidOffset)?;
         trial.names(&error, "/offsets")?;

@@ -1,5 +1,5 @@
-//! More than one page of everything. These cases come last, because on a store that keeps empty
-//! directories every later case would have to look through a thousand of them.
+//! More than one page of everything. These cases come last because, on a store that keeps empty
+//! directories, every later case would have to search a thousand of them.
 use super::trial::{Outcome, Stop, Trial, equal};
 
 fn many_files(trial: &Trial<'_>, count: usize) -> Outcome {
@@ -31,6 +31,7 @@ cases! {
         if trial.scaled(true, false) {
             return Err(Stop::Skipped("10,050 files are used only at full scale".to_owned()));
         }
+
         many_files(trial, 10_050)?;
     }
 

@@ -5,7 +5,8 @@ use crate::driver::{FileKind, UrlOptions, WalkOptions, WalkStep, WriteMode};
 use crate::driver::{Method, check_path};
 use crate::error::ErrorKind;
 
-/// The registry's own examples. `/a` and `/aa`, and `/abc` and `/abcdefg`, share a prefix.
+/// The examples of the registry's test suite. `/a` and `/aa`, and `/abc` and `/abcdefg`, share a
+/// prefix.
 const LEGAL: [&str; 17] = [
     "/a",
     "/2",
@@ -61,7 +62,7 @@ const ILLEGAL: [&str; 18] = [
 
 fn kept(trial: &Trial<'_>, paths: &[&str]) -> Outcome {
     trial.put_named(paths)?;
-    trial.named_are_there(paths)?;
+    trial.check_named(paths)?;
     paths.iter().try_for_each(|path| equal(path, trial.driver.stat(path)?.kind, FileKind::File))?;
     let mut walked = trial.walked("/")?;
     walked.retain(|path| paths.contains(&&**path));
@@ -91,13 +92,13 @@ cases! {
 
     /// Dots in a path are ordinary names.
     fn dots_are_names(trial) {
-        trial.needs_no(Quirk::NoDotComponents)?;
+        trial.skip_on(Quirk::NoDotComponents)?;
         kept(trial, &DOTS)?;
         trial.list_is("/dots", &["/dots/.", "/dots/..", "/dots/..."])?;
         trial.driver.delete("/dots/..")?;
-        trial.named_are_there(&["/dots/./x", "/dots/...", "/up/.."])?;
+        trial.check_named(&["/dots/./x", "/dots/...", "/up/.."])?;
         trial.driver.delete("/up/..")?;
-        trial.named_are_there(&["/dots/./x", "/..a/b", "/../../outside"])?;
+        trial.check_named(&["/dots/./x", "/..a/b", "/../../outside"])?;
     }
 
     /// Long names and deep paths are ordinary names.
@@ -105,13 +106,13 @@ cases! {
         let deep = "/d".repeat(200);
         let name = format!("/long/{}", "n".repeat(255));
         trial.put_named(&[&deep, &name])?;
-        trial.named_are_there(&[&deep, &name])?;
+        trial.check_named(&[&deep, &name])?;
         trial.list_is("/long", &[&name])?;
-        trial.needs_no(Quirk::ShortNames)?;
+        trial.skip_on(Quirk::ShortNames)?;
         let longer = format!("/long/{}", "n".repeat(256));
         let longest = format!("/{}", "m".repeat(700));
         trial.put_named(&[&longer, &longest])?;
-        trial.named_are_there(&[&deep, &name, &longer, &longest])?;
+        trial.check_named(&[&deep, &name, &longer, &longest])?;
         trial.list_is("/long", &[&name, &longer])?;
     }
 
@@ -188,9 +189,11 @@ cases! {
                         bad.clone(),
                     ));
                 }
+
                 let below = format!("/{}/a/b", root.trim_matches('/'));
                 equal("the file seen from the root", all.get_content(&below)?, b"x".to_vec())?;
             }
+
             driver.delete("/a")?;
         }
 

@@ -62,9 +62,11 @@ impl fmt::Display for Report {
         for (case, reason) in self.skipped() {
             write!(f, "\nskipped {}: {reason}", case.name())?;
         }
+
         for (case, failure) in self.failed() {
             write!(f, "\nfailed {} ({}): {failure}", case.name(), case.about())?;
         }
+
         Ok(())
     }
 }

@@ -4,7 +4,8 @@ use super::trial::failed;
 use std::thread::sleep;
 use std::time::Duration;
 
-/// More than a second, because S3 reports times in whole seconds.
+/// The delay between two writes. It is longer than a second because S3 reports times in whole
+/// seconds.
 const LATER: Duration = Duration::from_millis(1_100);
 
 cases! {
@@ -29,7 +30,7 @@ cases! {
         }
     }
 
-    /// A path does not exist just because its siblings begin with its name.
+    /// A path does not exist merely because its siblings begin with its name.
     fn siblings_are_not_seen_by_stat(trial) {
         trial.put_named(&["/stat/ab", "/stat/file-2", "/stat/dir-suffix/file", "/stat/x.y/z"])?;
         for path in [
@@ -51,10 +52,10 @@ cases! {
 
     /// A file that has children is reported as a file.
     fn a_file_with_children_is_a_file(trial) {
-        trial.needs_no(Quirk::NoFileWithChildren)?;
+        trial.skip_on(Quirk::NoFileWithChildren)?;
         trial.put_named(&["/stat/both/below", "/stat/both"])?;
         trial.file_is("/stat/both", 10)?;
-        trial.named_are_there(&["/stat/both/below", "/stat/both"])?;
+        trial.check_named(&["/stat/both/below", "/stat/both"])?;
         trial.list_is("/stat", &["/stat/both"])?;
         trial.list_is("/stat/both", &["/stat/both/below"])?;
     }

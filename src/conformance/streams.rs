@@ -27,7 +27,7 @@ impl<R: Read> Read for Trickle<R> {
 
 cases! {
     /// A stream written at 0 becomes the file, and the call returns its length.
-    fn streams_come_back(trial) {
+    fn streams_are_stored_unchanged(trial) {
         let chunk = trial.chunk() as u64;
         for size in [1, 2, 4, 32, 1 << 20, chunk - 1, chunk, chunk + 1, 2 * chunk + 77] {
             let taken =
@@ -36,12 +36,13 @@ cases! {
             trial.file_is("/streamed", size)?;
             trial.streams("/streamed", 0, Source::new(size, 0, size))?;
         }
+
         trial.driver.write_stream("/streamed", 0, &mut &b"\x80\x80\x80\x80"[..])?;
         trial.content_is("/streamed", b"\x80\x80\x80\x80")?;
     }
 
-    /// A stream too long for memory is stored byte for byte.
-    fn a_huge_stream_comes_back(trial) {
+    /// A stream that is too long for memory is stored byte for byte.
+    fn a_huge_stream_is_stored_unchanged(trial) {
         let size = trial.scaled(4 * trial.chunk() as u64 + 1, 5 << 30);
         equal(
             "bytes taken",
@@ -52,7 +53,7 @@ cases! {
         trial.streams("/huge", 0, Source::new(5, 0, size))?;
     }
 
-    /// Streams at growing offsets extend one file, can rewrite its end, and fill gaps with zeros.
+    /// Streams at increasing offsets extend a file, can rewrite its end, and fill gaps with zeros.
     fn streams_continue_at_offsets(trial) {
         let path = "/stream/grown";
         for chunk in [32, trial.scaled(trial.chunk() + 77, 2 * trial.chunk())] {
@@ -64,6 +65,7 @@ cases! {
                     &mut Source::new(7, from, from + n),
                 )
             };
+
             equal("bytes taken", write(0, 0)?, n)?;
             trial.file_is(path, n)?;
             equal("bytes taken", write(n, n)?, n)?;
@@ -115,7 +117,8 @@ cases! {
         }
     }
 
-    /// A stream that begins after the end of a short file, or of no file, is preceded by zeros.
+    /// If a stream begins after the end of a file, or the file does not exist, the gap is filled
+    /// with zeros.
     fn a_gap_is_filled_with_zeros(trial) {
         let chunk = trial.chunk();
         for (before, offset) in [(0, 7), (10, 30), (10, chunk + 3), (chunk + 1, 2 * chunk + 2)] {
@@ -126,11 +129,13 @@ cases! {
             expected.extend(b"end");
             trial.content_is("/gap/file", &expected)?;
         }
+
         trial.driver.write_stream("/gap/new", 5, &mut &b"end"[..])?;
         trial.content_is("/gap/new", b"\0\0\0\0\0end")?;
     }
 
-    /// A broken stream is reported, with the number of bytes taken, and changes nothing.
+    /// If the reader fails, the error contains the number of bytes taken, and the file is
+    /// unchanged.
     fn a_broken_stream_changes_nothing(trial) {
         trial.driver.put_content("/stream/file-old", b"old content")?;
         let size = trial.chunk() as u64 + 5;
@@ -148,14 +153,14 @@ cases! {
         trial.not_found("content", "/stream/new", trial.driver.get_content("/stream/new"))?;
     }
 
-    /// A reader that returns one byte at a time is written like any other.
-    fn a_trickle_is_a_stream(trial) {
+    /// A reader that returns one byte at a time results in the same file as any other.
+    fn a_slow_reader_is_written_completely(trial) {
         trial.driver.write_stream("/streamed", 0, &mut Trickle(Source::new(1, 0, 70_001)))?;
         trial.streams("/streamed", 0, Source::new(1, 0, 70_001))?;
     }
 
     /// As soon as stat reports a new size of a growing file, the new bytes can be read.
-    fn a_growing_file_shows_every_append(trial) {
+    fn every_append_to_a_growing_file_is_visible(trial) {
         let count: u64 = trial.scaled(64, 1_024);
         for index in 0..count {
             let at = index * 32;
@@ -167,6 +172,7 @@ cases! {
             trial.file_is("/growing", at + 32)?;
             trial.reads("/growing", at, &bytes(3, at, 32))?;
         }
+
         trial.streams("/growing", 0, Source::new(3, 0, count * 32))?;
     }
 }

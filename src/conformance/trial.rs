@@ -1,4 +1,4 @@
-//! The tools of the cases: the driver, and expectations that describe what happened instead.
+//! What the cases use: the driver, and checks that describe what was expected and what happened.
 use super::data::{self, Source};
 use super::{Failure, Open, Quirk, Scale, SuiteOptions, Verdict};
 use crate::driver::{FileInfo, FileKind, StorageDriver, WalkOptions, WalkStep, WriteMode};
@@ -45,7 +45,7 @@ pub(super) fn failed(expected: impl Into<String>, got: impl Into<String>) -> Sto
 }
 
 /// Checks that `got` equals `expected`.
-#[expect(clippy::needless_pass_by_value, reason = "both are made for this comparison alone")]
+#[expect(clippy::needless_pass_by_value, reason = "both are created only for this comparison")]
 pub(super) fn equal<T: PartialEq + Debug>(what: &str, got: T, expected: T) -> Outcome {
     if got == expected {
         Ok(())
@@ -97,7 +97,7 @@ impl Trial<'_> {
     }
 
     /// Skips the case on stores with this quirk.
-    pub(super) fn needs_no(&self, quirk: Quirk) -> Outcome {
+    pub(super) fn skip_on(&self, quirk: Quirk) -> Outcome {
         self.options
             .quirks
             .get(&quirk)
@@ -110,7 +110,7 @@ impl Trial<'_> {
     }
 
     /// Checks that these files exist and contain their own paths.
-    pub(super) fn named_are_there(&self, paths: &[&str]) -> Outcome {
+    pub(super) fn check_named(&self, paths: &[&str]) -> Outcome {
         paths.iter().try_for_each(|path| self.content_is(path, path.as_bytes()))
     }
 
@@ -158,6 +158,7 @@ impl Trial<'_> {
         if info.modified.is_none() {
             return Err(failed(format!("the time {path} was written"), "none"));
         }
+
         Ok(())
     }
 
@@ -174,7 +175,7 @@ impl Trial<'_> {
         }
     }
 
-    /// Checks that there is no file to read at a path. It may be a directory.
+    /// Checks that a path cannot be read as a file. It may be a directory.
     pub(super) fn unreadable(&self, path: &str) -> Outcome {
         self.not_found(&format!("content of {path}"), path, self.driver.get_content(path))?;
         self.not_found(&format!("reader of {path}"), path, self.driver.reader(path, 0))
@@ -192,6 +193,7 @@ impl Trial<'_> {
         if text.contains(self.driver.name()) && text.contains(path) {
             return Ok(());
         }
+
         Err(failed(format!("an error that names {} and {path}", self.driver.name()), text))
     }
 
@@ -206,8 +208,10 @@ impl Trial<'_> {
                     file.strip_prefix(child)
                         .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
                 };
+
                 files.iter().any(within)
             };
+
             got.retain(|child| expected.contains(&&**child) || holds(child));
         }
 
@@ -251,24 +255,29 @@ impl Trial<'_> {
                 if index >= count {
                     return Ok(());
                 }
+
                 self.driver.put_content(&path(index), b"")?;
             }
         };
+
         together(WRITERS, |_| work())
     }
 
     /// Deletes everything, and fails if something is left.
     pub(super) fn clean(&self) -> Outcome {
-        // Directories that remain cannot be deleted either, and every case adds more of them.
+        // On such a store, the remaining directories cannot be deleted, and every case adds more of
+        // them.
         if self.has(Quirk::EmptiedDirectoriesStay) && self.walked("/")?.is_empty() {
             return Ok(());
         }
+
         for child in self.driver.list("/")? {
             match self.driver.delete(&child) {
                 Err(error) if error.kind() != ErrorKind::PathNotFound => return Err(error.into()),
                 _ => {}
             }
         }
+
         self.list_is("/", &[])
     }
 }

@@ -1,4 +1,4 @@
-//! The outcomes of cases.
+//! The outcome of a case.
 use std::fmt;
 
 /// A difference between the contract and the behaviour of a driver.

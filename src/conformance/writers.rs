@@ -1,4 +1,4 @@
-//! Files that are written over time: closed, resumed, cancelled, committed.
+//! Files that are written in several steps: closed, resumed, cancelled, committed.
 use super::Quirk;
 use super::data::{Source, bytes};
 use super::trial::{Outcome, Trial, equal, failed, refused};
@@ -17,7 +17,8 @@ fn write(writer: &mut dyn FileWriter, from: u64, to: u64) -> Outcome {
     equal("the size of the writer", writer.size(), to)
 }
 
-/// Writes `count` pieces of `piece` bytes, each with another writer. The last writer commits.
+/// Writes `count` pieces of `piece` bytes, each with a new writer. The last writer commits the
+/// file.
 fn in_pieces(trial: &Trial<'_>, path: &str, piece: u64, count: u64) -> Outcome {
     for index in 0..count {
         let driver = trial.another()?;
@@ -31,6 +32,7 @@ fn in_pieces(trial: &Trial<'_>, path: &str, piece: u64, count: u64) -> Outcome {
             writer.close()?;
             trial.missing(path)?;
         }
+
         equal("the size of the ended writer", writer.size(), (index + 1) * piece)?;
     }
 
@@ -83,7 +85,7 @@ fn cannot_append(driver: &dyn StorageDriver, path: &str) -> Outcome {
 
 cases! {
     /// A writer's content is returned unchanged, for every size around that of a part.
-    fn committed_files_come_back(trial) {
+    fn committed_files_are_returned_unchanged(trial) {
         let chunk = trial.chunk() as u64;
         for size in [0, 1, 32, chunk - 1, chunk, chunk + 1, 2 * chunk, 3 * chunk + 77] {
             trial.write("/writer/file", Source::new(size, 0, size))?;
@@ -91,6 +93,7 @@ cases! {
             trial.streams("/writer/file", 0, Source::new(size, 0, size))?;
             trial.driver.delete("/writer/file")?;
         }
+
         trial.write("/writer/file", &b"\x80\x80\x80\x80"[..])?;
         trial.content_is("/writer/file", b"\x80\x80\x80\x80")?;
     }
@@ -114,7 +117,7 @@ cases! {
         in_pieces(trial, "/writer/half", chunk / 2 + 1, 5)?;
     }
 
-    /// Nothing of a file is visible before it is committed, and all of it is visible afterwards.
+    /// A file is invisible before it is committed, and completely visible afterwards.
     fn a_file_is_visible_when_it_is_committed(trial) {
         let (path, chunk) = ("/writer/unseen", trial.chunk() as u64);
         let unseen = || -> Outcome {
@@ -163,7 +166,7 @@ cases! {
         trial.streams(path, 0, Source::new(4, 0, size))?;
     }
 
-    /// Cancelled and dropped writers leave nothing to see and nothing to append to.
+    /// Cancelled and dropped writers leave neither a visible file nor one that can be appended to.
     fn cancelled_and_dropped_files_are_gone(trial) {
         let (path, chunk) = ("/writer/cancelled", trial.chunk() as u64);
         for size in [0, 10, chunk + 1] {
@@ -190,7 +193,7 @@ cases! {
     }
 
     /// Appending requires an unfinished or an empty file, and never changes a committed one.
-    fn appending_needs_something_unfinished(trial) {
+    fn appending_requires_an_unfinished_or_empty_file(trial) {
         let path = "/writer/missing";
         trial.not_found("appending", path, trial.driver.writer(path, WriteMode::Append))?;
         // An unfinished sibling is a different file.
@@ -228,9 +231,9 @@ cases! {
         trial.content_is(path, b"content")?;
     }
 
-    /// An open writer that was never closed has promised nothing: appending finds no file, or the
-    /// beginning of it.
-    fn an_open_writer_promises_nothing(trial) {
+    /// The data of an open writer may be lost: appending before it is closed finds either no file
+    /// or the beginning of it.
+    fn data_of_an_open_writer_may_be_lost(trial) {
         let (path, chunk) = ("/writer/open", trial.chunk() as u64);
         for size in [0, 10, 2 * chunk + 1] {
             let mut open = trial.driver.writer(path, WriteMode::Create)?;
@@ -246,6 +249,7 @@ cases! {
                 }
                 result => trial.not_found("appending", path, result)?,
             }
+
             drop(open);
             trial.missing(path)?;
         }
@@ -264,6 +268,7 @@ cases! {
                 let writer = trial.another()?.writer(path, WriteMode::Append)?;
                 equal("the size after a writer was dropped", writer.size(), size)?;
             }
+
             let mut writer = trial.driver.writer(path, WriteMode::Append)?;
             write(&mut *writer, size, size + chunk)?;
             writer.commit()?;
@@ -287,6 +292,7 @@ cases! {
                     Err(error) if error.kind() == ErrorKind::PathNotFound && deleted == path => {}
                     result => result?,
                 }
+
                 trial.not_found("appending", path, trial.driver.writer(path, WriteMode::Append))?;
                 for sibling in ["/writer/deleted2/file", "/writer/deleted-file"] {
                     let mut writer = trial.driver.writer(sibling, WriteMode::Append)?;
@@ -324,8 +330,8 @@ cases! {
         )?;
     }
 
-    /// Appending is refused if a file was committed after the unfinished one was closed, but not if
-    /// the committed file is older.
+    /// Appending is refused if a file was committed after the unfinished one had been closed, but
+    /// not if the committed file is older.
     fn newer_files_are_not_replaced_by_older(trial) {
         let path = "/writer/newer";
         trial.driver.put_content(path, b"older")?;
@@ -339,8 +345,8 @@ cases! {
     }
 
     /// A newly created file begins empty, even if an unfinished file was left at its path.
-    fn a_new_writer_begins_with_nothing(trial) {
-        let path = "/writer/anew";
+    fn a_new_writer_begins_with_an_empty_file(trial) {
+        let path = "/writer/recreated";
         let mut writer = trial.driver.writer(path, WriteMode::Create)?;
         writer.write_all(&bytes(9, 0, 1_000))?;
         writer.close()?;
@@ -350,7 +356,7 @@ cases! {
         writer.write_all(b"new")?;
         writer.commit()?;
         trial.content_is(path, b"new")?;
-        // The closed data may still exist, but only for an appending writer.
+        // The closed data may still exist, but must be visible only to an appending writer.
         if let Ok(mut writer) = trial.driver.writer(path, WriteMode::Append) {
             writer.cancel()?;
         }

@@ -21,8 +21,8 @@ pub struct Chain {
 
 impl Chain {
     /// Creates the default chain: environment, web identity, shared files, container, EC2 metadata.
-    /// Outside AWS, with nothing configured, the chain gives up within three seconds: only the last
-    /// source uses the network, and it has a deadline.
+    /// Outside AWS, with nothing configured, the chain returns an error within three seconds: only
+    /// the last source uses the network, and it has a deadline.
     pub fn new(context: &Context) -> Self {
         Self::of(vec![
             Box::new(EnvironmentKeys::new(context)),
@@ -57,8 +57,8 @@ impl Source for Chain {
         for (place, source) in self.sources.iter().enumerate() {
             match source.fetch() {
                 Ok(lease) => {
-                    // Only one refresh runs at a time. If there were two, the first success would
-                    // count.
+                    // Only one refresh runs at a time. If two did, the first success would
+                    // determine the source.
                     self.selected.get_or_init(|| place);
                     return Ok(lease);
                 }

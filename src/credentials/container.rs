@@ -1,4 +1,4 @@
-//! The local credential endpoint of ECS, EKS Pod Identity and services that speak their protocol.
+//! The local credential endpoint of ECS, EKS Pod Identity and services with the same protocol.
 
 use super::document::{Document, LOCAL_ENDPOINT};
 use super::http::{Call, Endpoint, Http, Timeouts};
@@ -24,15 +24,15 @@ const TIMEOUTS: Timeouts = Timeouts {
 /// The longest authorization token; that of EKS is a JWT of about 1 KiB.
 const TOKEN_LIMIT: usize = 32 * 1024;
 
-/// Keys from the endpoint in `AWS_CONTAINER_CREDENTIALS_RELATIVE_URI` or, if that is not set, in
-/// `AWS_CONTAINER_CREDENTIALS_FULL_URI`
+/// A source that requests keys from the endpoint in `AWS_CONTAINER_CREDENTIALS_RELATIVE_URI` or, if
+/// that is not set, in `AWS_CONTAINER_CREDENTIALS_FULL_URI`
 /// (<https://docs.aws.amazon.com/sdkref/latest/guide/feature-container-credentials.html>).
 ///
 /// A full URI is either an `https` URL, or an `http` URL of this machine (`localhost` or a loopback
 /// address), of ECS (169.254.170.2) or of EKS (169.254.170.23, fd00:ec2::23). The authorization
 /// token is read from `AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE` at every refresh, because EKS
-/// replaces the file, or taken from `AWS_CONTAINER_AUTHORIZATION_TOKEN`. Requests use no proxy and
-/// follow no redirects.
+/// replaces the file, or taken from `AWS_CONTAINER_AUTHORIZATION_TOKEN`. Requests do not use a
+/// proxy or follow redirects.
 #[derive(Debug)]
 pub struct Container {
     context: Context,

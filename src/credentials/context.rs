@@ -6,6 +6,7 @@ use super::shared_files::{Files, Profile};
 use crate::clock::{Clock, SystemClock};
 use crate::observe::{Observer, Observers};
 use crate::sync;
+use crate::text::{Form, shown_value};
 use crate::transport::TransportOptions;
 use std::collections::BTreeSet;
 use std::fmt;
@@ -114,6 +115,32 @@ impl Context {
                 .and_then(|profile| profile.get(key))
                 .map(str::to_owned)
         })
+    }
+
+    /// Returns a setting of one service in the section `[services NAME]` that the selected profile
+    /// names (<https://docs.aws.amazon.com/sdkref/latest/guide/feature-ss-endpoints.html>).
+    ///
+    /// # Errors
+    /// The reason if the profile names a section that does not exist.
+    #[cfg(feature = "client")]
+    pub(crate) fn service_setting(
+        &self,
+        service: &str,
+        key: &str,
+    ) -> Result<Option<String>, String> {
+        let Ok(files) = self.shared_files() else { return Ok(None) };
+        let profile = self.profile_name();
+        let Some(name) = files.profile(&profile).and_then(|profile| profile.get("services")) else {
+            return Ok(None);
+        };
+        match files.services(name) {
+            Some(services) => Ok(services.nested(service, key).map(str::to_owned)),
+            None => Err(format!(
+                "the profile {} names the section [services {}], which does not exist",
+                shown_value(&profile, Form::Profile),
+                shown_value(name, Form::Profile)
+            )),
+        }
     }
 
     /// Reads the shared files, and warns if users other than the owner may read a file that

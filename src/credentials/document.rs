@@ -1,4 +1,4 @@
-//! JSON documents that contain keys. They are parsed strictly, and wiped after reading.
+//! JSON documents that contain keys. They are parsed strictly, and wiped after they have been read.
 
 use super::{Credentials, Lease};
 use crate::text::shown_to;

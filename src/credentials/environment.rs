@@ -28,7 +28,7 @@ impl Environment {
 
     /// Returns the trimmed value of a variable in memory that is wiped. It is trimmed because a key
     /// that was pasted into a file usually ends in a newline, and no key contains white space.
-    pub(super) fn secret(&self, name: &str) -> Option<Zeroizing<String>> {
+    pub(crate) fn secret(&self, name: &str) -> Option<Zeroizing<String>> {
         let value = match &self.0 {
             None => Zeroizing::new(std::env::var(name).ok()?),
             Some(pairs) => pairs.get(name)?.clone(),

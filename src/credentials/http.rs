@@ -59,7 +59,9 @@ impl Http {
 
     /// Creates a client for AWS's own endpoints, with the proxy and certificates of the S3 client.
     pub(super) fn remote(context: &Context) -> Self {
-        Self::new(context, context.transport().clone(), REMOTE)
+        let options = context.transport().clone();
+        let proxy = options.proxy.without_readers();
+        Self::new(context, TransportOptions { proxy, ..options }, REMOTE)
     }
 
     fn new(context: &Context, options: TransportOptions, timeouts: Timeouts) -> Self {
@@ -330,6 +332,7 @@ mod tests {
     use super::*;
     use crate::net::forms::{self, Place};
     use crate::net::proxy::Proxy;
+    use crate::net::proxy_choice::ProxyChoice;
 
     #[test]
     fn urls_are_read_strictly() {
@@ -387,8 +390,9 @@ mod tests {
 
     #[test]
     fn local_endpoints_bypass_the_proxy_and_every_certificate_is_verified() {
+        let proxy = Proxy::parse("http://user:hunter2@proxy.example.com:3128").unwrap();
         let options = TransportOptions {
-            proxy: Some(Proxy::parse("http://user:hunter2@proxy.example.com:3128").unwrap()),
+            proxy: ProxyChoice::Always(proxy),
             verification: TlsVerification::Skip,
             ..TransportOptions::default()
         };
@@ -396,8 +400,8 @@ mod tests {
         let context = Context::default().with_transport(options);
         let local = Http::local(&context, REMOTE);
         let remote = Http::remote(&context);
-        assert_eq!(local.options.proxy, None);
-        assert!(remote.options.proxy.is_some());
+        assert_eq!(local.options.proxy, ProxyChoice::Direct);
+        assert_ne!(remote.options.proxy, ProxyChoice::Direct);
         for http in [local, remote] {
             assert!(matches!(http.options.verification, TlsVerification::Full));
             assert!(!format!("{http:?}").contains("hunter2"));

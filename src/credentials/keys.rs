@@ -1,4 +1,4 @@
-//! Keys that need no request: fixed ones, and those in environment variables.
+//! Keys that do not need a request: fixed keys, and those in environment variables.
 
 use super::document::keys;
 use super::{Context, Credentials, Lease, Provider, Source, Unavailable};

@@ -32,15 +32,15 @@ const TOTAL_ONCE_FOUND: Duration = Duration::from_secs(10);
 /// The number of attempts to get a session token.
 const TOKEN_ATTEMPTS: u32 = 2;
 
-/// Keys of the role that is attached to this EC2 instance
+/// A source that returns the keys of the role that is attached to this EC2 instance
 /// (<https://docs.aws.amazon.com/sdkref/latest/guide/feature-imds-credentials.html>).
 ///
-/// The source uses version 2 of the service, with a session token. If it gets no token, it uses
-/// version 1, unless `AWS_EC2_METADATA_V1_DISABLED` (`ec2_metadata_v1_disabled` in the profile) is
-/// `true`. It also supports `AWS_EC2_METADATA_DISABLED`, `AWS_EC2_METADATA_SERVICE_ENDPOINT`
-/// (`ec2_metadata_service_endpoint`) and `AWS_EC2_METADATA_SERVICE_ENDPOINT_MODE`
-/// (`ec2_metadata_service_endpoint_mode`), which is `IPv4` or `IPv6`. Requests use no proxy and
-/// follow no redirects.
+/// The source uses version 2 of the service, with a session token. If it does not get a token, it
+/// uses version 1, unless `AWS_EC2_METADATA_V1_DISABLED` (`ec2_metadata_v1_disabled` in the
+/// profile) is `true`. It also supports `AWS_EC2_METADATA_DISABLED`,
+/// `AWS_EC2_METADATA_SERVICE_ENDPOINT` (`ec2_metadata_service_endpoint`) and
+/// `AWS_EC2_METADATA_SERVICE_ENDPOINT_MODE` (`ec2_metadata_service_endpoint_mode`), which is `IPv4`
+/// or `IPv6`. Requests do not use a proxy or follow redirects.
 #[derive(Debug)]
 pub struct Metadata {
     context: Context,
@@ -230,8 +230,8 @@ impl Session<'_> {
             (Ok(Response { status: 403, .. }), _) => {
                 return elsewhere("refuses access to metadata (403)");
             }
-            // Neither the token request nor this one was answered, so the server that accepts
-            // connections there is not EC2.
+            // Neither the token request nor this one received a response, so the server that
+            // accepts connections there is not EC2.
             (Err(Fault::Silent), Protocol::V1 { .. }) => return elsewhere("does not respond"),
             (Ok(response), _) => response.attempt(response.summary("", "")),
             (Err(fault), _) => fault.attempt(),

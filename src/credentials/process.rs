@@ -18,7 +18,7 @@ use zeroize::Zeroizing;
 /// identity provider.
 const DEADLINE: Duration = Duration::from_secs(60);
 
-/// The longest deadline that can be set, more than anyone needs to log in.
+/// The maximum deadline, which is longer than any login takes.
 const LONGEST_DEADLINE: Duration = Duration::from_secs(60 * 60);
 
 /// The interval at which the process is checked for its end.
@@ -44,9 +44,9 @@ const MEMBERS: Members = Members {
 /// (<https://docs.aws.amazon.com/sdkref/latest/guide/feature-process-credentials.html>).
 ///
 /// The command is split at white space; quotes (`"` or `'`) keep words together. It is not run by a
-/// shell: use `sh -c '...'` if you need one. The program gets no input, may run for 60 s by
-/// default, and may print at most 64 KiB. Its standard error is discarded, because it may contain
-/// secrets.
+/// shell: use `sh -c '...'` if you need one. The program does not receive any input, may run for 60
+/// s by default, and may print at most 64 KiB. Its standard error is discarded, because it may
+/// contain secrets.
 ///
 /// The program runs in a separate process group, so it cannot read from a terminal. When it has
 /// ended, the processes that it started and left in that group are killed; this works on Linux,
@@ -200,7 +200,7 @@ impl Run<'_> {
     ///
     /// The standard library cannot send signals. Some versions of the program `kill` (procps 4.0.2)
     /// signal every process of the machine when they are given the negative number of a group.
-    /// Therefore `kill` gets the numbers of the group's members, never that of the group.
+    /// Therefore `kill` receives the numbers of the group's members, never that of the group.
     fn end_group(&self) {
         /// A process may start another one while it is being killed.
         const ROUNDS: u32 = 3;
@@ -292,8 +292,8 @@ fn read_in_thread(
     Ok(receiver)
 }
 
-/// Splits a command at white space that is not inside quotes. There are no escapes, so that Windows
-/// paths need none.
+/// Splits a command at white space that is not inside quotes. Escapes are not supported, so that
+/// Windows paths can be written as they are.
 fn words(command: &str) -> Result<Vec<String>, String> {
     let mut words = Vec::new();
     let mut word: Option<String> = None;

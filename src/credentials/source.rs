@@ -17,7 +17,7 @@ pub trait Source: Debug + Send + Sync {
     fn fetch(&self) -> Result<Lease, Unavailable>;
 }
 
-/// The reason why a source has no keys: one sentence, without secrets.
+/// The reason why a source does not have keys, in one sentence without secrets.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Unavailable {

@@ -1,4 +1,4 @@
-//! IAM Identity Center: keys for the login that `aws sso login` stored in its cache.
+//! IAM Identity Center: obtains keys with the login that `aws sso login` stored in its cache.
 
 use super::document::{Document, Members, Presence};
 use super::http::{Call, DOCUMENT_LIMIT, Endpoint, Http};
@@ -29,7 +29,7 @@ pub(super) struct Login {
     pub(super) role_name: String,
 }
 
-/// Keys of a role that a login may use. An expired login is not renewed.
+/// A source that returns the keys of a role that a login may use. An expired login is not renewed.
 #[derive(Debug)]
 pub(super) struct Sso {
     context: Context,

@@ -11,16 +11,18 @@ use std::time::SystemTime;
 pub struct PendingUpload {
     /// The driver path.
     pub path: String,
-    /// When the file was created; `None` if the store does not record it.
+    /// When the file was created; `None` if the store does not record this.
     pub started: Option<SystemTime>,
     /// The size at which an appending writer continues.
     pub bytes: u64,
-    /// The store's identifier, such as S3's upload id; empty if the store has none.
+    /// The store's identifier for the upload, such as S3's upload id; empty if the store does not
+    /// use one.
     pub upload_id: String,
 }
 
 impl PendingUpload {
-    /// Describes an unfinished file of `bytes` bytes, without a time and an identifier.
+    /// Creates the description of an unfinished file of `bytes` bytes, without a time and an
+    /// identifier.
     pub fn new(path: impl Into<String>, bytes: u64) -> Self {
         Self { path: path.into(), started: None, bytes, upload_id: String::new() }
     }
@@ -78,7 +80,7 @@ pub struct Purged {
 }
 
 impl Purged {
-    /// Describes a purge that discarded this many unfinished files.
+    /// Creates the result of a purge that discarded this many unfinished files.
     pub const fn new(uploads: u64) -> Self {
         Self { uploads, checkpoints: 0 }
     }

@@ -1,4 +1,5 @@
-//! Storage in memory, for an embedder's tests and as the second driver of the conformance suite.
+//! Storage in memory, for the tests of programs that embed a registry, and as the second driver
+//! that passes the conformance suite.
 use super::path::{check_directory, check_offset, check_path, is_within};
 use super::walk::{Walk, check_walk};
 use super::{
@@ -54,7 +55,7 @@ impl MemoryDriver {
     }
 
     fn lock(&self) -> MutexGuard<'_, Store> {
-        // No code under the lock leaves a store half changed.
+        // No code that runs under the lock can leave the store inconsistent.
         sync::lock(&self.store)
     }
 
@@ -140,7 +141,12 @@ impl StorageDriver for MemoryDriver {
             .ok()
             .filter(|offset| *offset <= isize::MAX.unsigned_abs())
             .ok_or_else(|| {
-                error(ErrorKind::InvalidArgument, "the offset is larger than memory can hold", path)
+                error(
+                    ErrorKind::InvalidArgument,
+                    "the offset exceeds the size that memory can \
+                    hold",
+                    path,
+                )
             })?;
         let kept = self.content(path).unwrap_or_default();
         let mut content = kept.get(..offset.min(kept.len())).unwrap_or_default().to_vec();
@@ -230,6 +236,7 @@ impl StorageDriver for MemoryDriver {
         if before == store.files.len() + store.unfinished.len() {
             return Err(not_found(path));
         }
+
         Ok(())
     }
 
@@ -261,6 +268,7 @@ impl StorageDriver for MemoryDriver {
             let Some(info) = self.lock().files.get(&path).map(|file| file.info(&path)) else {
                 continue;
             };
+
             if walk.enter(&info)? == WalkStep::Stop {
                 break;
             }
@@ -434,6 +442,7 @@ impl FileWriter for Writer {
                 WriteMode::Create => store.files.get(&self.path).map(|file| file.version),
                 WriteMode::Append => self.replaces,
             };
+
             store.unfinished.insert(self.path.clone(), Unfinished { content, modified, replaces });
         }
 

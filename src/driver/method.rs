@@ -81,6 +81,7 @@ mod tests {
         for method in Method::ALL {
             assert_eq!(method.to_string().parse::<Method>().unwrap(), method);
         }
+
         for text in ["get", "", "GET ", "TRACE", "CONNECT", "PROPFIND", "G\nET"] {
             let error = text.parse::<Method>().unwrap_err();
             assert_eq!(error.kind(), ErrorKind::UnsupportedMethod, "{text}");

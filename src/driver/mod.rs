@@ -24,7 +24,7 @@ pub use registry_config::{
 #[cfg(feature = "client")]
 pub use s3::{
     LogLevel, OptionAlias, ParameterOption, ParameterValues, Parameters, ParametersBuilder,
-    PartSizes, S3Driver,
+    PartSizes, ProxySource, S3Driver,
 };
 
 use crate::error::Result;
@@ -48,12 +48,12 @@ pub struct FileInfo {
 }
 
 impl FileInfo {
-    /// Describes a file of `size` bytes.
+    /// Creates the description of a file of `size` bytes.
     pub fn file(path: impl Into<String>, size: u64, modified: Option<SystemTime>) -> Self {
         Self { path: path.into(), size, modified, kind: FileKind::File }
     }
 
-    /// Describes a directory.
+    /// Creates the description of a directory.
     pub fn directory(path: impl Into<String>) -> Self {
         Self { path: path.into(), size: 0, modified: None, kind: FileKind::Directory }
     }
@@ -83,7 +83,7 @@ pub enum WriteMode {
     Append,
 }
 
-/// The request for which [`StorageDriver::url_for`] creates a URL.
+/// The kind of request for which [`StorageDriver::url_for`] creates a URL.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct UrlOptions {
@@ -131,7 +131,7 @@ pub enum WalkStep {
     Stop,
 }
 
-/// The start of a walk, and the requests it may use.
+/// Where a walk starts, and how many requests it may send concurrently.
 ///
 /// ```
 /// use s3driver::driver::WalkOptions;
@@ -144,10 +144,10 @@ pub struct WalkOptions {
     /// Only paths that sort after this one are visited.
     pub start_after: Option<String>,
     /// The number of concurrent requests, for drivers that send requests to list. With `None`, the
-    /// driver's configuration applies (S3: `walkconcurrency`), or else requests are sent one after
-    /// another, as few as possible. S3 lists large directories with several requests at once, in
-    /// the same order and with at most four pages of keys in memory for each request; it does not
-    /// do so together with `start_after`.
+    /// driver's configuration applies (`walkconcurrency` of the S3 driver). If it is not set
+    /// either, as few requests as possible are sent, one after another. The S3 driver lists large
+    /// directories with several concurrent requests, in the same order and with at most four pages
+    /// of keys in memory per request, but not together with `start_after`.
     pub concurrency: Option<NonZeroUsize>,
 }
 
@@ -188,12 +188,12 @@ impl WalkOptions {
 /// call at all ([`UnsupportedMethod`](crate::ErrorKind::UnsupportedMethod)). Every non-negative
 /// `i64` is a legal offset.
 ///
-/// If there is nothing at a path, or not what the call needs, the error is
+/// If there is nothing at a path, or not the kind of entry that the call needs, the error is
 /// [`PathNotFound`](crate::ErrorKind::PathNotFound). A missing permission or an unreachable store
-/// is always a different error. Every error names the driver and the path
+/// always yields a different error. Every error names the driver and the path
 /// ([`Error::with_driver`](crate::Error::with_driver),
 /// [`Error::with_path`](crate::Error::with_path)). The methods below list the kinds that callers
-/// distinguish. Any method can also fail with the kinds of the store itself, such as
+/// distinguish. Any method can also fail with errors of the store itself, such as
 /// [`AccessDenied`](crate::ErrorKind::AccessDenied) or [`Timeout`](crate::ErrorKind::Timeout).
 ///
 /// # Your own driver
@@ -206,8 +206,8 @@ pub trait StorageDriver: Send + Sync {
     /// Returns the driver's name, which appears in its errors, such as `s3aws`.
     fn name(&self) -> &str;
 
-    /// Returns the whole content of a file. Use it for small files, because the content is held in
-    /// memory.
+    /// Returns the whole content of a file, which is held in memory. Use [`reader`](Self::reader)
+    /// for large files.
     ///
     /// The content of an empty file is an empty vector.
     ///
@@ -227,7 +227,7 @@ pub trait StorageDriver: Send + Sync {
     /// Opens a file for reading, beginning at `offset`.
     ///
     /// At or after the end of the file, for any offset up to [`i64::MAX`], the reader is empty. A
-    /// reader returns one version of the file to its end, or fails: it never continues with a newer
+    /// reader returns a single version of the file, or fails: it never continues with a newer
     /// version. Its errors are [`Error`](crate::Error)s inside [`std::io::Error`]s, as
     /// [`Error`](crate::Error) describes.
     ///
@@ -240,13 +240,14 @@ pub trait StorageDriver: Send + Sync {
 
     /// Opens a file for writing. Nothing is visible before [`FileWriter::commit`].
     ///
-    /// [`WriteMode::Create`] begins with an empty file, whatever is at the path.
-    /// [`WriteMode::Append`] continues a file that an earlier writer closed and did not commit, in
+    /// [`WriteMode::Create`] begins with an empty file, regardless of what is at the path.
+    /// [`WriteMode::Append`] continues a file that an earlier writer closed but did not commit, in
     /// this process or another; its [`size`](FileWriter::size) includes the bytes of that writer.
     /// An empty committed file can also be appended to.
     ///
-    /// A writer that was opened with `Create` and has not been closed promises nothing. Appending
-    /// then finds no file, or the beginning of one, whose length `size` returns.
+    /// The data of a writer that was opened with `Create` is not safe until the writer is closed.
+    /// Before that, appending finds either no file or the beginning of one, whose length `size`
+    /// returns.
     ///
     /// # Errors
     /// [`InvalidPath`](crate::ErrorKind::InvalidPath). With `Append`, there are three more:
@@ -259,12 +260,13 @@ pub trait StorageDriver: Send + Sync {
     ///   closed, because a commit would replace it with the older one.
     fn writer(&self, path: &str, mode: WriteMode) -> Result<Box<dyn FileWriter>>;
 
-    /// Writes everything from `reader` at `offset` of a file, and makes the result visible. Returns
+    /// Writes all data from `reader` into a file at `offset`, and makes the result visible. Returns
     /// the number of bytes taken from the reader.
     ///
-    /// Offset 0 replaces the file. An offset inside the file keeps the bytes before it and drops
-    /// those after the new ones. If the offset is after the end of the file, or the file does not
-    /// exist, the gap is filled with zeros. An empty reader at 0 creates an empty file.
+    /// Offset 0 replaces the file. With an offset inside the file, the bytes before it are kept,
+    /// and the file ends after the new ones. If the offset is after the end of the file, or the
+    /// file does not exist, the gap is filled with zeros. An empty reader at 0 creates an empty
+    /// file.
     ///
     /// The provided implementation copies the kept bytes from [`reader`](Self::reader) into a
     /// [`writer`](Self::writer). The file must not change in the meantime.
@@ -372,8 +374,7 @@ pub trait StorageDriver: Send + Sync {
     /// Returns the files at and below `path` (`/` for all) that were created and neither committed
     /// nor cancelled.
     ///
-    /// S3 needs two or three requests for each of them. The provided implementation returns an
-    /// error.
+    /// S3 needs two or three requests per file. The provided implementation returns an error.
     ///
     /// # Errors
     /// [`InvalidPath`](crate::ErrorKind::InvalidPath);
@@ -383,8 +384,8 @@ pub trait StorageDriver: Send + Sync {
         Err(provided::unsupported(self.name(), path, "this driver cannot list unfinished uploads"))
     }
 
-    /// Removes the unfinished files at and below `path` (`/` for all) that were created longer than
-    /// `age` ago, with all data stored for them. Returns how many files were removed.
+    /// Removes the unfinished files at and below `path` (`/` for all) that were created more than
+    /// `age` ago, with all data stored for them. Returns the number of files that were removed.
     ///
     /// The provided implementation returns an error.
     ///
@@ -398,8 +399,8 @@ pub trait StorageDriver: Send + Sync {
         Err(provided::unsupported(self.name(), path, "this driver cannot purge unfinished uploads"))
     }
 
-    /// Returns the key under which an object store keeps this path, or `None` if the store has no
-    /// keys. A wrapper passes the call on.
+    /// Returns the key under which an object store stores this path, or `None` if the store does
+    /// not have keys. Wrappers must pass this call on.
     fn object_key(&self, path: &str) -> Option<String> {
         let _ = path;
         None
@@ -412,15 +413,15 @@ pub trait StorageDriver: Send + Sync {
 /// `commit`, `cancel` and `close` end the writer. One `close` after `commit` or `cancel` returns
 /// `Ok` and changes nothing, because registries close every writer. Each further call, and each
 /// call after `close`, fails with [`Closed`](crate::ErrorKind::Closed). A writer that is dropped
-/// without any of these calls leaves nothing behind; if it was appending, the file is again as it
-/// was when the last writer closed it.
+/// without any of these calls removes its data. If it was appending, the file returns to the state
+/// in which the last writer closed it.
 ///
 /// [`Write::write`] and [`Write::flush`] return [`Error`](crate::Error)s inside
 /// [`std::io::Error`]s. After such an error the file can be cancelled or dropped, but not
 /// committed.
 pub trait FileWriter: Write + Send {
-    /// Returns the number of bytes accepted so far, including those of earlier writers. It can also
-    /// be called after the end.
+    /// Returns the number of bytes accepted so far, including those of earlier writers. This method
+    /// can also be called after the writer has ended.
     fn size(&self) -> u64;
 
     /// Stores what was written for a later writer with [`WriteMode::Append`], in this process or
@@ -436,8 +437,8 @@ pub trait FileWriter: Write + Send {
     /// [`Closed`](crate::ErrorKind::Closed) after the end; the errors of the store.
     fn cancel(&mut self) -> Result<()>;
 
-    /// Makes the file visible, and replaces the one at its path. A file without any bytes becomes
-    /// an empty file.
+    /// Makes the file visible, and replaces the existing file at its path. If nothing was written,
+    /// the file is empty.
     ///
     /// # Errors
     /// [`Closed`](crate::ErrorKind::Closed) after the end;

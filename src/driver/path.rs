@@ -1,5 +1,5 @@
-//! Driver paths: which paths are legal, which are below which, and the errors that every driver
-//! returns for them.
+//! Rules for driver paths: which paths are legal, which path is below another, and the errors that
+//! all drivers return for them.
 use crate::error::{Error, ErrorKind, Result};
 
 /// Checks that a path matches the registry's expression `^(/[A-Za-z0-9._-]+)+$`.
@@ -22,7 +22,7 @@ pub fn check_path(path: &str) -> Result<()> {
     }
 }
 
-/// Checks that a path is `/` or legal, for calls that accept a directory.
+/// Checks that a path is `/` or a legal path, for calls that accept a directory.
 pub(super) fn check_directory(path: &str) -> Result<()> {
     if path == "/" { Ok(()) } else { check_path(path) }
 }
@@ -40,7 +40,7 @@ pub(super) fn not_found(path: &str) -> Error {
     Error::new(ErrorKind::PathNotFound, "path not found").with_path(path)
 }
 
-/// Reports whether `path` is in `directory`, component by component: `/tags/1.20` is not in
+/// Reports whether `path` is below `directory`, compared by components: `/tags/1.20` is not below
 /// `/tags/1.2`.
 pub(super) fn is_below(path: &str, directory: &str) -> bool {
     path.strip_prefix(directory).is_some_and(|rest| rest.starts_with('/'))

@@ -1,5 +1,5 @@
-//! The provided methods of [`StorageDriver`](super::StorageDriver): a walk that lists directories,
-//! and a stream that is written through a writer.
+//! The provided methods of [`StorageDriver`](super::StorageDriver): a walk that lists directory by
+//! directory, and the writing of a stream through a writer.
 use super::path::{check_directory, check_offset, check_path};
 use super::walk::check_walk;
 use super::{FileInfo, FileWriter, WalkOptions, WalkStep};
@@ -15,10 +15,10 @@ pub(super) struct Tree<'a> {
     pub(super) stat: &'a dyn Fn(&str) -> Result<FileInfo>,
 }
 
-/// Walks everything below `from` in the order of whole paths by their bytes, as S3 lists them.
+/// Walks everything below `from`, sorted by the bytes of whole paths, as in S3's listings.
 ///
-/// A directory is sorted by its path with a final slash, so that its contents follow it without
-/// interruption and `/a-b/c` comes before `/a/b`.
+/// A directory is sorted by its path with a final slash, so that its contents follow it immediately
+/// and `/a-b/c` comes before `/a/b`.
 ///
 /// The driver's errors already name the driver; those of the visitor are returned unchanged.
 pub(super) fn walk(
@@ -29,7 +29,7 @@ pub(super) fn walk(
     visit: &mut dyn FnMut(&FileInfo) -> Result<WalkStep>,
 ) -> Result<()> {
     let start = check_walk(from, options).map_err(|error| error.with_driver(driver))?;
-    // A stack instead of recursion, because the depth of a tree is not bounded.
+    // This is a stack instead of recursion because the depth of a tree is not bounded.
     let mut levels =
         vec![Level { path: from.to_owned(), unseen: false, entries: children(tree, from, start)? }];
     'next: while let Some(level) = levels.last_mut() {
@@ -37,12 +37,14 @@ pub(super) fn walk(
             levels.pop();
             continue;
         };
+
         let begins_before = start.is_some_and(|start| *key(&entry) <= *start);
         if !begins_before {
             for unseen in 0..levels.len() {
                 let Some(level) = levels.get_mut(unseen).filter(|level| level.unseen) else {
                     continue;
                 };
+
                 level.unseen = false;
                 match visit(&FileInfo::directory(&*level.path))? {
                     WalkStep::Continue => {}
@@ -53,12 +55,14 @@ pub(super) fn walk(
                     WalkStep::Stop => return Ok(()),
                 }
             }
+
             match visit(&entry)? {
                 WalkStep::Stop => return Ok(()),
                 WalkStep::SkipDirectory if entry.is_directory() => continue,
                 WalkStep::Continue | WalkStep::SkipDirectory => {}
             }
         }
+
         if entry.is_directory() {
             let entries = children(tree, &entry.path, start)?;
             levels.push(Level { path: entry.path, unseen: begins_before, entries });
@@ -74,9 +78,9 @@ pub(super) struct Target<'a> {
     pub(super) create: &'a dyn Fn() -> Result<Box<dyn FileWriter>>,
 }
 
-/// Writes a new file and commits it. It consists of the first `offset` bytes of the old file,
-/// extended with zeros if that is shorter, and of all of `reader`. Returns the number of bytes
-/// taken from `reader`, which an error contains as well.
+/// Writes a new file and commits it. The file consists of the first `offset` bytes of the old file,
+/// which is extended with zeros if it is shorter, followed by all data from `reader`. Returns the
+/// number of bytes taken from `reader`, which an error contains as well.
 pub(super) fn write_stream(
     target: &Target<'_>,
     path: &str,
@@ -86,13 +90,14 @@ pub(super) fn write_stream(
     let offset = check_offset(path, offset)?;
     check_path(path)?;
     let mut taken = 0;
-    // A writer that is dropped leaves nothing behind, so a failure leaves no trace.
+    // On failure, the writer is dropped, which removes its data.
     let written = (target.create)().and_then(|mut writer| {
         if offset > 0 {
             let mut kept = 0;
             if let Some(before) = present((target.open)())? {
                 copy(&mut before.take(offset), &mut *writer, &mut kept, Error::from)?;
             }
+
             copy(
                 &mut io::repeat(0).take(offset.saturating_sub(kept)),
                 &mut *writer,
@@ -100,7 +105,8 @@ pub(super) fn write_stream(
                 Error::from,
             )?;
         }
-        copy(reader, &mut *writer, &mut taken, callers_fault)?;
+
+        copy(reader, &mut *writer, &mut taken, unreadable_input)?;
         writer.commit()
     });
     match written {
@@ -115,14 +121,15 @@ pub(super) fn unsupported(driver: &str, path: &str, text: &str) -> Error {
         Ok(()) => Error::new(ErrorKind::UnsupportedMethod, text).with_path(path),
         Err(error) => error,
     };
+
     error.with_driver(driver)
 }
 
 /// A directory that is being walked.
 struct Level {
     path: String,
-    /// Whether the directory must still be visited. A directory that sorts before `start_after` is
-    /// visited only if something in it sorts after.
+    /// Whether the directory has yet to be visited. A directory that sorts before `start_after` is
+    /// visited only if an entry in it sorts after it.
     unseen: bool,
     /// The remaining contents, with the next entry last.
     entries: Vec<FileInfo>,
@@ -135,6 +142,7 @@ fn children(tree: &Tree<'_>, directory: &str, start: Option<&str>) -> Result<Vec
     for path in present((tree.list)(directory))?.unwrap_or_default() {
         entries.extend(present((tree.stat)(&path))?);
     }
+
     entries.retain(|entry| {
         let key = key(entry);
         start.is_none_or(|start| *key > *start || entry.is_directory() && start.starts_with(&key))
@@ -171,15 +179,16 @@ fn copy(
             Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
             Err(error) => return Err(unreadable(error)),
         };
+
         *count = count.saturating_add(length as u64);
-        // A `Read` that claims more bytes than the buffer holds is broken.
+        // An implementation of `Read` that reports more bytes than the buffer can hold is broken.
         let content =
             piece.get(..length).ok_or_else(|| unreadable(io::ErrorKind::InvalidData.into()))?;
         writer.write_all(content)?;
     }
 }
 
-fn callers_fault(error: io::Error) -> Error {
+fn unreadable_input(error: io::Error) -> Error {
     Error::new(ErrorKind::LocalIo, format!("the data to write cannot be read: {error}"))
         .with_source(error)
 }
@@ -244,6 +253,7 @@ mod tests {
             seen.push(format!("{:?} {}", info.kind, info.path));
             Ok(step(&info.path))
         };
+
         driver.walk(from, options, &mut visit).unwrap();
         seen
     }
@@ -358,7 +368,7 @@ mod tests {
     }
 
     #[test]
-    fn a_stream_that_fails_changes_nothing_and_reports_what_it_took() {
+    fn a_failed_stream_leaves_the_file_unchanged_and_reports_the_bytes_taken() {
         struct Broken(usize);
         impl Read for Broken {
             fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {

@@ -1,4 +1,5 @@
-//! Walking: directories are inferred from a flat listing, and each is visited before its contents.
+//! Walks over flat listings. Directories are inferred from the paths, and each is visited before
+//! its contents.
 use super::path::{check_directory, check_path, is_below};
 use super::{FileInfo, WalkOptions, WalkStep};
 use crate::error::{Error, ErrorKind, Result};
@@ -13,9 +14,9 @@ pub(super) fn check_walk<'a>(from: &str, options: &'a WalkOptions) -> Result<Opt
     Ok(start)
 }
 
-/// A walk that receives files in order, and visits them and the directories that begin with them.
+/// A walk that receives files in order, and visits them and the directories that contain them.
 pub(super) struct Walk<'a> {
-    /// The directories that contain the path visited last, outermost first.
+    /// The directories that contain the last visited path, outermost first.
     open: Vec<String>,
     /// The directory whose contents are skipped.
     skipped: Option<String>,
@@ -35,16 +36,16 @@ impl<'a> Walk<'a> {
         Self { open: Vec::new(), skipped: None, last: String::new(), driver, base, visit }
     }
 
-    /// Visits a file, and before it the directories that begin with it. An error of the visitor is
-    /// returned unchanged.
+    /// Visits a file, preceded by the directories whose first entry it is. An error of the visitor
+    /// is returned unchanged.
     pub(super) fn enter(&mut self, file: &FileInfo) -> Result<WalkStep> {
         let path = file.path.as_str();
-        if !self.moves_on(path)? {
+        if !self.is_after_last(path)? {
             return Ok(WalkStep::Continue);
         }
 
         path.clone_into(&mut self.last);
-        if self.is_left_out(path) {
+        if self.is_omitted(path) {
             return Ok(WalkStep::Continue);
         }
 
@@ -55,17 +56,19 @@ impl<'a> Walk<'a> {
         }
     }
 
-    /// Visits a directory that the listing contains, and before it the directories that contain it,
+    /// Visits a directory that the listing contains, preceded by the directories that contain it,
     /// unless they have been visited already.
     #[cfg(feature = "client")]
     pub(super) fn enter_directory(&mut self, path: &str) -> Result<WalkStep> {
-        if self.is_left_out(path) || self.open.iter().any(|open| open == path) {
+        if self.is_omitted(path) || self.open.iter().any(|open| open == path) {
             return Ok(WalkStep::Continue);
         }
+
         let place = format!("{path}/");
-        if !self.moves_on(&place)? {
+        if !self.is_after_last(&place)? {
             return Ok(WalkStep::Continue);
         }
+
         self.last = place;
         match self.open_directories(&format!("{path}/"))? {
             WalkStep::Stop => Ok(WalkStep::Stop),
@@ -85,9 +88,9 @@ impl<'a> Walk<'a> {
         self.skipped = None;
     }
 
-    /// Reports whether `path` comes after the path visited last. Returns `false` if it is the same
+    /// Reports whether `path` comes after the last visited path. Returns `false` if it is the same
     /// path again.
-    fn moves_on(&self, path: &str) -> Result<bool> {
+    fn is_after_last(&self, path: &str) -> Result<bool> {
         match in_order(&self.last, path) {
             Some(order) => Ok(order != Ordering::Equal),
             None => {
@@ -100,8 +103,9 @@ impl<'a> Walk<'a> {
         }
     }
 
-    /// Reports whether `path` is the skipped directory or in it. Otherwise, stops skipping.
-    fn is_left_out(&mut self, path: &str) -> bool {
+    /// Reports whether `path` is the skipped directory or below it. If it is neither, skipping
+    /// ends.
+    fn is_omitted(&mut self, path: &str) -> bool {
         if self
             .skipped
             .as_deref()
@@ -109,6 +113,7 @@ impl<'a> Walk<'a> {
         {
             return true;
         }
+
         self.skipped = None;
         false
     }
@@ -139,14 +144,15 @@ impl<'a> Walk<'a> {
     }
 }
 
-/// Returns how `last` compares with `path`, or `None` if `path` must not follow `last`. The order
-/// is either that of bytes, as in S3's listings, or component by component, as on servers that
-/// store a tree (SeaweedFS). In both orders the contents of a directory are listed without
-/// interruption, which is what the walk relies on.
+/// Compares `last` with `path`, and returns `None` if `path` must not follow `last`. Paths are
+/// sorted either by their bytes, as in S3's listings, or by components, as on servers that store a
+/// tree (SeaweedFS). In both orders, the contents of a directory are listed without interruption,
+/// on which the walk relies.
 fn in_order(last: &str, path: &str) -> Option<Ordering> {
     if path == last {
         return Some(Ordering::Equal);
     }
+
     (last < path || last.split('/').lt(path.split('/'))).then_some(Ordering::Less)
 }
 
@@ -160,12 +166,14 @@ mod tests {
             seen.push(info.path.clone());
             Ok(step(&info.path))
         };
+
         let mut walk = Walk::new("test", "/", &mut visit);
         for key in keys {
             if walk.enter(&FileInfo::file(*key, 1, None))? == WalkStep::Stop {
                 break;
             }
         }
+
         Ok(seen)
     }
 
@@ -181,13 +189,14 @@ mod tests {
         let skip = |path: &str| {
             if path == "/tags/1.2" { WalkStep::SkipDirectory } else { WalkStep::Continue }
         };
+
         let seen = walk(&["/tags/1.2/x", "/tags/1.2/y", "/tags/1.20/x"], skip).unwrap();
         assert_eq!(seen, ["/tags", "/tags/1.2", "/tags/1.20", "/tags/1.20/x"]);
     }
 
     #[cfg(feature = "client")]
     #[test]
-    fn a_directory_that_is_found_by_itself_is_visited_once() {
+    fn a_directory_marker_is_visited_once() {
         let mut seen = Vec::new();
         let mut visit = |info: &FileInfo| {
             seen.push(info.path.clone());

@@ -27,8 +27,8 @@ use std::sync::Arc;
 /// Wraps `inner` in the middleware called `name`, with the options of a registry's configuration.
 ///
 /// # Errors
-/// [`ErrorKind::Configuration`] if there is no middleware with this name, or if its options cannot
-/// be used.
+/// [`ErrorKind::Configuration`] if there is no middleware with this name, or if its options are
+/// invalid.
 pub fn wrap<'a>(
     name: &str,
     inner: Arc<dyn StorageDriver>,
@@ -57,7 +57,7 @@ pub fn wrap<'a>(
 /// to it.
 ///
 /// # Errors
-/// Those of [`Backend::open`](crate::driver::Backend::open) and [`wrap`].
+/// The errors of [`Backend::open`](crate::driver::Backend::open) and [`wrap`].
 #[cfg(all(feature = "client", feature = "serde"))]
 pub fn open(config: &RegistryConfig) -> Result<Arc<dyn StorageDriver>> {
     config.middleware.iter().try_fold(config.storage.backend.open()?, |driver, middleware| {
@@ -72,8 +72,8 @@ fn config_error(message: impl Into<String>) -> Error {
 }
 
 /// Implements every method of [`StorageDriver`] except `url_for` by calling the field `inner`. This
-/// includes `name`: errors name the driver that failed, and a wrapper adds no failures to these
-/// methods.
+/// includes `name`, because errors name the driver that failed, and these methods of a wrapper
+/// cannot fail by themselves.
 macro_rules! delegate_to_inner {
     () => {
         fn name(&self) -> &str {

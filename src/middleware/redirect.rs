@@ -1,4 +1,5 @@
-//! Redirects downloads to a fixed place, such as a mirror or a proxy that needs no signature.
+//! Redirects downloads to a fixed URL, such as that of a mirror or of a proxy that does not need
+//! signatures.
 use super::{config_error, delegate_to_inner};
 use crate::driver::{Method, StorageDriver, UrlOptions, check_path};
 use crate::error::Result;
@@ -11,11 +12,11 @@ use std::sync::Arc;
 /// The part of a URL that follows the base URL.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum RedirectKey {
-    /// The object's key, including the root directory, for a place that serves the whole bucket.
+    /// The object's key, including the root directory, for a server that serves the whole bucket.
     /// For drivers without keys, this is the path.
     #[default]
     Object,
-    /// The driver's path, for a place that serves what is below the driver's root directory.
+    /// The driver's path, for a server that serves the contents of the driver's root directory.
     Path,
 }
 
@@ -23,7 +24,7 @@ pub enum RedirectKey {
 /// method, it returns the URL of the wrapped driver.
 ///
 /// The URLs are not signed and never expire: everyone who has such a URL can download the file, as
-/// long as the place allows it.
+/// long as the server allows it.
 pub struct Redirect {
     inner: Arc<dyn StorageDriver>,
     base: String,
@@ -31,8 +32,8 @@ pub struct Redirect {
 }
 
 impl Redirect {
-    /// Wraps `inner`. URLs begin with `base_url`, which contains the bucket in its path if the
-    /// place needs it.
+    /// Wraps `inner`. URLs begin with `base_url`, whose path must contain the bucket if the server
+    /// requires it.
     ///
     /// # Errors
     /// [`ErrorKind::Configuration`](crate::ErrorKind::Configuration) if `base_url` is not an
@@ -48,6 +49,7 @@ impl Redirect {
                 "unable to parse redirect baseurl: it has a query, or a component . or ..",
             ));
         }
+
         Ok(Self { inner, base: url.to_string().trim_end_matches('/').to_owned(), key })
     }
 
@@ -92,15 +94,17 @@ impl StorageDriver for Redirect {
 
     fn url_for(&self, path: &str, options: &UrlOptions) -> Result<String> {
         check_path(path)?;
-        // User agents resolve `.` and `..`, and would request a different object.
+        // User agents would resolve `.` and `..`, and request a different object.
         let servable = !path.split('/').any(|part| part == "." || part == "..");
         if !servable || !matches!(options.method, Method::Get | Method::Head) {
             return self.inner.url_for(path, options);
         }
+
         let key = match self.key {
             RedirectKey::Object => self.inner.object_key(path),
             RedirectKey::Path => None,
         };
+
         let key = key.as_deref().unwrap_or(path);
         Ok(format!("{}/{}", self.base, encode_path(key.strip_prefix('/').unwrap_or(key))))
     }

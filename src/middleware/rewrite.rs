@@ -1,4 +1,4 @@
-//! Rewrites the URLs of the wrapped driver: another scheme, another host, a shorter path.
+//! Rewrites the URLs of the wrapped driver: replaces the scheme or the host, or shortens the path.
 use super::{config_error, delegate_to_inner};
 use crate::driver::{StorageDriver, UrlOptions};
 use crate::error::{Error, ErrorKind, Result};
@@ -8,10 +8,10 @@ use crate::text::{Form, shown_value};
 use std::fmt;
 use std::sync::Arc;
 
-/// The treatment of a signed URL whose signature covers what would be rewritten.
+/// How to treat a signed URL whose signature covers a part that would be rewritten.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum SignedUrls {
-    /// Returns an error, because the server would refuse the rewritten URL.
+    /// Returns an error because the server would refuse the rewritten URL.
     #[default]
     Refuse,
     /// Rewrites the URL anyway, for a proxy that restores the original URL before it sends the
@@ -22,11 +22,11 @@ pub enum SignedUrls {
 /// A driver that rewrites the URLs of the wrapped driver. It returns no URL if the wrapped driver
 /// returns none.
 ///
-/// Most signatures cover what is rewritten here: AWS's version 4 signs the host and the path,
-/// version 2 signs the path, and CloudFront signs the whole URL. The server refuses such a URL
-/// after it was rewritten, unless a proxy restores it. By default, rewriting a signed URL is
-/// therefore an error. To return presigned URLs for another host, let the driver sign for that host
-/// (`redirectendpoint`).
+/// Most signatures cover the parts that are rewritten here: AWS's version 4 signs the host and the
+/// path, version 2 signs the path, and CloudFront signs the whole URL. The server refuses a
+/// rewritten URL unless a proxy restores the original. By default, rewriting a signed URL is
+/// therefore an error. To return presigned URLs for a different host, let the driver sign for that
+/// host (`redirectendpoint`).
 pub struct Rewrite {
     inner: Arc<dyn StorageDriver>,
     rules: Rules,
@@ -60,8 +60,8 @@ impl Rewrite {
         Ok(self)
     }
 
-    /// Removes `prefix` from the beginning of the path, if it is there. `prefix` is compared with
-    /// the percent-encoded path of the URL.
+    /// Removes `prefix` from the beginning of the path if the path has it. `prefix` is compared
+    /// with the percent-encoded path of the URL.
     #[must_use]
     pub fn trim_path_prefix(mut self, prefix: &str) -> Self {
         prefix.clone_into(&mut self.rules.trim_path_prefix);
@@ -157,7 +157,7 @@ impl Rules {
         {
             return Err(Error::new(
                 ErrorKind::Configuration,
-                "rewriting a signed URL breaks its signature: let the driver sign for the other \
+                "rewriting a signed URL breaks its signature: let the driver sign for the new \
                  host (redirectendpoint), or set signedurls to rewrite if a proxy restores the \
                  original",
             ));
@@ -167,7 +167,7 @@ impl Rules {
     }
 }
 
-/// The service that has signed a URL.
+/// The kind of signature that a URL has.
 #[derive(Clone, Copy)]
 enum Signature {
     AwsV4,
@@ -181,6 +181,7 @@ impl Signature {
         let has = |name: &str| {
             query.split('&').any(|part| part.split_once('=').map_or(part, |(n, _)| n) == name)
         };
+
         match () {
             () if has("X-Amz-Signature") => Some(Self::AwsV4),
             () if has("Signature") && has("Key-Pair-Id") => Some(Self::CloudFront),
@@ -193,8 +194,8 @@ impl Signature {
         let path = before.path != after.path;
         let host = before.authority() != after.authority();
         match self {
-            // Version 4 requires `host` among the signed headers. Version 2 signs the bucket, which
-            // may be part of the host.
+            // In version 4, `host` is always a signed header. Version 2 signs the bucket, which may
+            // be part of the host.
             Self::AwsV4 | Self::AwsV2 => path || host,
             Self::CloudFront => path || host || before.scheme != after.scheme,
         }

@@ -147,7 +147,7 @@ pub(crate) struct S3Host<'a> {
     pub(crate) before: Option<&'a str>,
     pub(crate) service: S3Service,
     /// `None` for names without a region, such as `s3.amazonaws.com`.
-    region: Option<&'a str>,
+    pub(crate) region: Option<&'a str>,
     partition: Partition,
 }
 
@@ -231,6 +231,7 @@ fn service_of(label: &str) -> Option<(S3Service, Option<&str>)> {
         | "s3-accesspoint-fips"
         | "s3-global"
         | "s3-object-lambda"
+        | "s3-object-lambda-fips"
         | "s3-outposts"
         | "s3-control" => {
             return Some((S3Service::AccessPoint, None));
@@ -303,7 +304,15 @@ mod tests {
                 "x.mrap.accesspoint.s3-global.amazonaws.com",
                 Some((Some("x.mrap.accesspoint"), AccessPoint, "aws")),
             ),
+            (
+                "ap-123.s3-object-lambda-fips.us-gov-west-1.amazonaws.com",
+                Some((Some("ap-123"), AccessPoint, "aws-us-gov")),
+            ),
             ("s3express-use1-az4.us-east-1.amazonaws.com", Some((None, Express, "aws"))),
+            (
+                "b--use1-az4--x-s3.s3express-fips-use1-az4.dualstack.us-east-1.amazonaws.com",
+                Some((Some("b--use1-az4--x-s3"), Express, "aws")),
+            ),
             ("amazonaws.com", None),
             ("us-east-1.amazonaws.com", None),
             ("my-lb-123.us-east-1.elb.amazonaws.com", None),

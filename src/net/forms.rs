@@ -1,6 +1,6 @@
-//! Accepted and refused forms of URLs, with the reason for each: one table for every place that
-//! parses a URL. `tests/cloudfront/urls.rs` reads the table too, for the places that are reachable only
-//! through the public interface.
+//! Test data: accepted and refused forms of URLs, each with a reason, in one table for every place
+//! that parses a URL. `tests/cloudfront/urls.rs` uses the table as well, for the places that can
+//! only be reached through the public interface.
 
 /// A place that parses a URL.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -21,7 +21,7 @@ pub(crate) enum Place {
     Proxy,
     /// The endpoints that supply credentials, such as `AWS_CONTAINER_CREDENTIALS_FULL_URI`.
     Credentials,
-    /// The header `Location`. Which of the URL's hosts are followed is tested elsewhere.
+    /// The header `Location`. Other tests cover the hosts to which a redirect is followed.
     Location,
 }
 
@@ -30,7 +30,7 @@ use Place::{
     RedirectEndpoint, Rewritten,
 };
 
-/// Every place.
+/// All places.
 pub(crate) const ALL: &[Place] = &[
     Endpoint,
     RedirectEndpoint,
@@ -43,8 +43,8 @@ pub(crate) const ALL: &[Place] = &[
     Location,
 ];
 
-/// Each `host[:port]`, its normal form (`None` when it is refused), and the reason. Every place
-/// treats them alike, after `http://`.
+/// Each `host[:port]` with its normal form, or `None` if it is refused, and the reason. After
+/// `http://`, all places treat them alike.
 pub(crate) const AUTHORITIES: &[(&str, Option<&str>, &str)] = &[
     ("s3.example:9000", Some("s3.example:9000"), "a name and a port"),
     (
@@ -150,7 +150,7 @@ pub(crate) const AUTHORITIES: &[(&str, Option<&str>, &str)] = &[
     ),
 ];
 
-/// Each URL, the places that accept it, and the reason.
+/// Each URL with the places that accept it, and the reason.
 pub(crate) const URLS: &[(&str, &[Place], &str)] = &[
     ("http://h:81", ALL, "the shortest form"),
     ("http://h:81/", ALL, "the path / is no path"),

@@ -7,10 +7,10 @@ pub(crate) const MAX_HOST: usize = 253;
 /// The longest label of a host name (RFC 1035, section 2.3.4).
 pub(crate) const MAX_LABEL: usize = 63;
 
-/// The scheme of a URL: with TLS or without.
+/// The scheme of a URL, with or without TLS.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum Scheme {
-    /// Plain TCP: bodies can be read in transit, and changed if they are not signed.
+    /// Plain TCP. Bodies can be read in transit, and modified if they are not signed.
     Http,
     /// TLS.
     #[default]
@@ -55,10 +55,10 @@ pub(crate) enum Host {
 impl Host {
     /// Parses a DNS name, an IPv4 address, or an IPv6 address in brackets.
     ///
-    /// Texts that resolvers interpret differently are refused: if the last label is a number,
-    /// decimal or hexadecimal, some resolvers read an IPv4 address (`1.2.3`, `0x7f000001`) and
-    /// others a name. Underscores are accepted: they are not allowed in host names, but container
-    /// engines assign names with underscores.
+    /// Texts that resolvers interpret differently are refused: if the last label is a decimal or
+    /// hexadecimal number, some resolvers parse the text as an IPv4 address (`1.2.3`,
+    /// `0x7f000001`), and others as a name. Underscores are accepted although they are not allowed
+    /// in host names, because container engines assign names with underscores.
     pub(crate) fn parse(text: &str) -> Option<Self> {
         if let Some(inner) = text.strip_prefix('[') {
             return inner.strip_suffix(']')?.parse().ok().map(Self::V6);

@@ -1,4 +1,4 @@
-//! URLs and their parts: one parser for each rule.
+//! Parsing of URLs and their parts, with a single parser for each rule.
 #[cfg_attr(
     not(feature = "client"),
     allow(dead_code, unreachable_pub, reason = "`Partition` is part of the client's interface")
@@ -15,4 +15,6 @@ pub(crate) mod origin;
 pub(crate) mod percent;
 #[cfg(feature = "client")]
 pub(crate) mod proxy;
+#[cfg(feature = "client")]
+pub(crate) mod proxy_choice;
 pub(crate) mod url;

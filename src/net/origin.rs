@@ -17,6 +17,7 @@ impl Origin {
         if self.port != self.scheme.default_port() {
             return self.authority();
         }
+
         if self.host.contains(':') { format!("[{}]", self.host) } else { self.host.clone() }
     }
 

@@ -3,16 +3,16 @@
 /// One byte of a percent-encoded text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Piece {
-    /// A byte that stands for itself.
+    /// A literal byte.
     Plain(u8),
-    /// The byte that an escape represents.
+    /// A byte that was percent-encoded.
     Escaped(u8),
     /// A `%` that is not followed by two hexadecimal digits. The bytes after it are separate
     /// pieces.
     Broken,
 }
 
-/// Splits `text` into pieces. The caller decides what a plus sign or a broken escape means.
+/// Splits `text` into pieces. The caller decides how to treat a plus sign or a malformed escape.
 pub(crate) fn pieces(text: &str) -> impl Iterator<Item = Piece> {
     let mut rest = text.as_bytes();
     std::iter::from_fn(move || {
@@ -25,13 +25,14 @@ pub(crate) fn pieces(text: &str) -> impl Iterator<Item = Piece> {
             (b'%', tail) => (Piece::Broken, tail),
             (byte, tail) => (Piece::Plain(byte), tail),
         };
+
         rest = tail;
         Some(piece)
     })
 }
 
-/// Decodes `text`, in which a plus sign stands for itself. Returns `None` if `text` contains a
-/// broken escape.
+/// Decodes `text`, in which a plus sign is literal. Returns `None` if `text` contains a malformed
+/// escape.
 pub(crate) fn decode(text: &str) -> Option<Vec<u8>> {
     let mut decoded = Vec::with_capacity(text.len());
     for piece in pieces(text) {
@@ -40,6 +41,7 @@ pub(crate) fn decode(text: &str) -> Option<Vec<u8>> {
             Piece::Broken => return None,
         }
     }
+
     Some(decoded)
 }
 

@@ -9,6 +9,9 @@ use base64::engine::general_purpose::STANDARD;
 use std::fmt;
 use zeroize::Zeroizing;
 
+/// A parsed URL and its user information, or the reason why it cannot be parsed.
+type UrlWithUser<'a> = std::result::Result<(Url, Option<&'a str>), UrlError>;
+
 /// A forward proxy (RFC 9110, section 3.7) that is reached over plain http:
 /// `http://[user:password@]host:port`.
 ///
@@ -17,6 +20,8 @@ use zeroize::Zeroizing;
 pub struct Proxy {
     origin: Origin,
     authorization: Option<Zeroizing<String>>,
+    /// The option or variable that names the proxy.
+    setting: &'static str,
 }
 
 impl Proxy {
@@ -24,15 +29,26 @@ impl Proxy {
     /// a `%` in either of them must be written as `%25`. An empty password is written as `user:@`.
     ///
     /// # Errors
-    /// [`ErrorKind::Configuration`]. The error does not quote the text, which may contain a
-    /// password.
+    /// [`ErrorKind::Configuration`] if the text does not have this form. The error does not quote
+    /// the text, which may contain a password.
     pub fn parse(url: &str) -> Result<Self> {
+        Self::read("proxy", "proxy", Url::parse_with_user(url))
+    }
+
+    /// Parses the value of an environment variable, in which the scheme may be missing.
+    pub(crate) fn parse_variable(name: &'static str, value: &str) -> Result<Self> {
+        let url = Url::parse_with_user_or_default(value, Scheme::Http);
+        Self::read(name, &format!("the variable {name}"), url)
+    }
+
+    fn read(setting: &'static str, name: &str, url: UrlWithUser<'_>) -> Result<Self> {
         let refused = |why: &dyn fmt::Display| {
             let form = "it must have the form http://[user:password@]host:port";
-            Error::new(ErrorKind::Configuration, format!("unable to parse proxy: it {why}; {form}"))
+            let text = format!("unable to parse {name}: it {why}; {form}");
+            Error::new(ErrorKind::Configuration, text)
         };
 
-        let (url, user) = Url::parse_with_user(url).map_err(|error| refused(&error))?;
+        let (url, user) = url.map_err(|error| refused(&error))?;
         if url.scheme != Scheme::Http {
             return Err(refused(&"has a scheme other than http"));
         }
@@ -61,7 +77,7 @@ impl Proxy {
             }
         };
 
-        Ok(Self { origin: url.origin(), authorization })
+        Ok(Self { origin: url.origin(), authorization, setting })
     }
 
     /// Returns the host: a lower-case name, an IPv4 address, or an IPv6 address without brackets.
@@ -74,17 +90,26 @@ impl Proxy {
         self.origin.port
     }
 
-    /// Reports whether requests carry a user and a password for the proxy.
+    /// Reports whether the proxy requires a user and a password.
     pub const fn has_credentials(&self) -> bool {
         self.authorization.is_some()
     }
 
-    /// Returns the password.
-    pub(crate) fn password(&self) -> Option<Zeroizing<String>> {
-        let encoded = self.authorization.as_ref()?.strip_prefix("Basic ")?;
-        let decoded = Zeroizing::new(STANDARD.decode(encoded).ok()?);
-        let (_, password) = std::str::from_utf8(&decoded).ok()?.split_once(':')?;
-        Some(Zeroizing::new(password.to_owned()))
+    /// Returns the name of the option, or of the environment's variable, that names this proxy.
+    pub(crate) const fn setting(&self) -> &'static str {
+        self.setting
+    }
+
+    /// Returns the texts that must not be shown: the credentials as they are sent, and the
+    /// password.
+    pub(crate) fn secrets(&self) -> impl Iterator<Item = Zeroizing<String>> + use<> {
+        let encoded = self.authorization().and_then(|value| value.strip_prefix("Basic "));
+        let decoded = encoded.and_then(|text| STANDARD.decode(text).ok()).map(Zeroizing::new);
+        let password = decoded.as_ref().and_then(|bytes| {
+            let (_, password) = std::str::from_utf8(bytes).ok()?.split_once(':')?;
+            Some(Zeroizing::new(password.to_owned()))
+        });
+        encoded.map(|text| Zeroizing::new(text.to_owned())).into_iter().chain(password)
     }
 
     /// Returns the value of the `Proxy-Authorization` header.
@@ -136,7 +161,7 @@ mod tests {
     }
 
     #[test]
-    fn everything_else_is_refused_without_repeating_it() {
+    fn other_texts_are_refused_without_quoting_them() {
         for text in [
             "",
             "127.0.0.1:3128",

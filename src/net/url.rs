@@ -1,15 +1,15 @@
-//! Http(s) URLs, split into their parts without changing a byte of the path or the query: a
-//! signature covers exactly what is sent.
+//! Splitting of http(s) URLs into their parts, without changing the path or the query, because a
+//! signature covers exactly the bytes that are sent.
 use super::host::{Host, Scheme};
 use super::origin::Origin;
 use super::percent::{self, Piece};
 use std::fmt;
 
-/// `scheme://host[:port]/path[?query]`, the form in which URLs are stored and returned.
+/// A URL of the form `scheme://host[:port]/path[?query]`.
 ///
 /// The scheme and the host are in lower case and `Display` omits a default port, because that is
 /// how user agents send URLs. An empty path becomes `/`, and a `?` without a query is dropped. The
-/// path and the query are kept byte for byte.
+/// path and the query are not changed.
 #[derive(Clone, Debug)]
 pub(crate) struct Url {
     pub(crate) scheme: Scheme,
@@ -32,11 +32,20 @@ impl Url {
         Self::read(text, Some(default)).and_then(without_user)
     }
 
-    /// Parses an absolute URL and also returns the user information in front of its host, without
+    /// Parses an absolute URL. Also returns the user information that precedes the host, without
     /// decoding it.
     #[cfg(feature = "client")]
     pub(crate) fn parse_with_user(text: &str) -> Result<(Self, Option<&str>), UrlError> {
         Self::read(text, None)
+    }
+
+    /// Like [`Url::parse_with_user`], but adds the scheme `default` to a text without a scheme.
+    #[cfg(feature = "client")]
+    pub(crate) fn parse_with_user_or_default(
+        text: &str,
+        default: Scheme,
+    ) -> Result<(Self, Option<&str>), UrlError> {
+        Self::read(text, Some(default))
     }
 
     fn read(text: &str, default: Option<Scheme>) -> Result<(Self, Option<&str>), UrlError> {
@@ -58,8 +67,8 @@ impl Url {
             None => (None, authority),
         };
 
-        // Programs disagree on where the host of `http://a\@b` is, so characters that must be
-        // encoded are refused in user information too.
+        // Programs disagree about the host of `http://a\@b`, so characters that must be encoded are
+        // refused in user information too.
         check_characters(user.unwrap_or_default())?;
         let (host, port) = split_authority(authority)?;
         check_characters(tail)?;
@@ -80,7 +89,7 @@ impl Url {
         self.origin().host_header()
     }
 
-    /// Returns the path and the query in the form of a request line.
+    /// Returns the path and the query as the target of a request line.
     pub(crate) fn target(&self) -> String {
         self.query
             .as_ref()
@@ -161,9 +170,9 @@ pub(crate) fn split_authority(authority: &str) -> Result<(Host, Option<u16>), Ur
     Ok((host, port.map(parse_port).transpose()?))
 }
 
-/// Accepts only the characters of RFC 3986 section 2, and `%` only in front of two hexadecimal
-/// digits. The other characters (quotes, backslashes, white space, control and non-ASCII
-/// characters) are those that could break out of a JSON string or a header.
+/// Accepts only the characters of RFC 3986 section 2, and `%` only if two hexadecimal digits
+/// follow. The excluded characters (quotes, backslashes, white space, control and non-ASCII
+/// characters) include those that could terminate a JSON string or a header.
 pub(crate) fn check_characters(text: &str) -> Result<(), UrlError> {
     percent::pieces(text).try_for_each(|piece| match piece {
         Piece::Escaped(_) => Ok(()),
@@ -190,7 +199,7 @@ mod tests {
     use super::super::forms;
     use super::*;
 
-    fn normalised(text: &str) -> String {
+    fn normalized(text: &str) -> String {
         Url::parse(text).map_or_else(|e| format!("{e:?}"), |url| url.to_string())
     }
 
@@ -202,12 +211,12 @@ mod tests {
             "https://[::1]:1/a;b=c?d",
             "https://h/?a",
         ] {
-            assert_eq!(normalised(text), text);
+            assert_eq!(normalized(text), text);
         }
     }
 
     #[test]
-    fn the_rest_is_as_a_user_agent_sends_it() {
+    fn scheme_and_host_are_normalized_as_user_agents_do() {
         for (text, expected) in [
             ("HTTPS://Example.COM", "https://example.com/"),
             ("https://h:443/A", "https://h/A"),
@@ -216,12 +225,12 @@ mod tests {
             ("https://h/a?", "https://h/a"),
             ("https://[2001:DB8::1]/", "https://[2001:db8::1]/"),
         ] {
-            assert_eq!(normalised(text), expected, "{text}");
+            assert_eq!(normalized(text), expected, "{text}");
         }
     }
 
     #[test]
-    fn everything_else_is_refused() {
+    fn other_texts_are_refused() {
         for (text, expected) in [
             ("", "NoScheme"),
             ("h/a", "NoScheme"),
@@ -253,7 +262,7 @@ mod tests {
             ("https://h/%4", "Percent"),
             ("https://h/%zz", "Percent"),
         ] {
-            assert_eq!(normalised(text), expected, "{text:?}");
+            assert_eq!(normalized(text), expected, "{text:?}");
         }
     }
 
@@ -285,7 +294,7 @@ mod tests {
     }
 
     #[test]
-    fn dot_segments_are_seen_through_their_encoding() {
+    fn percent_encoded_dot_segments_are_found() {
         for (path, expected) in [
             ("/a/..", true),
             ("/./a", true),

@@ -1,9 +1,9 @@
 //! Task 1 of SigV4: the canonical request.
 //!
-//! `HTTPMethod \n CanonicalURI \n CanonicalQueryString \n CanonicalHeaders \n SignedHeaders \n
-//! HashedPayload`, by the rules of S3
+//! The canonical request is `HTTPMethod \n CanonicalURI \n CanonicalQueryString \n CanonicalHeaders
+//! \n SignedHeaders \n HashedPayload`, built by the rules of S3
 //! (<https://docs.aws.amazon.com/AmazonS3/latest/API/sig-v4-header-based-auth.html>). Version 2
-//! collects its headers here too.
+//! uses [`Headers`] as well.
 use super::check::SINGLE_HEADERS;
 use super::encode::{push_component, push_component_bytes};
 use super::request::{PathRule, Query};
@@ -11,8 +11,8 @@ use super::syntax::{check_header_name, check_header_value};
 use super::{Error, Request};
 use std::borrow::Cow;
 
-/// The headers that a signature covers: names in lower case, sorted; headers of one name keep their
-/// order.
+/// The headers that a signature covers, sorted by lower-case name. Headers with the same name keep
+/// their order.
 pub(super) struct Headers<'a> {
     all: Vec<Header<'a>>,
 }
@@ -20,12 +20,12 @@ pub(super) struct Headers<'a> {
 struct Header<'a> {
     name: Cow<'a, str>,
     value: &'a str,
-    /// The name of a header of [`Headers::add`] that the request did not have.
+    /// The header's name if [`Headers::add`] added it and the request did not have it.
     added: Option<&'static str>,
 }
 
 impl<'a> Headers<'a> {
-    /// Collects the request's headers except for those it excludes. `required` are the names that
+    /// Collects the request's headers except for those it excludes. `required` lists the names that
     /// cannot be excluded, in addition to `x-amz-*`; `more` is the number of headers that will be
     /// added.
     pub(super) fn collect(
@@ -41,6 +41,7 @@ impl<'a> Headers<'a> {
                 true => Cow::Owned(name.to_ascii_lowercase()),
                 false => Cow::Borrowed(name),
             };
+
             match request.excludes(&name) {
                 true if required.contains(&&*name) || name.starts_with("x-amz-") => {
                     return Err(Error::RequiredHeader { name: name.into_owned() });
@@ -49,6 +50,7 @@ impl<'a> Headers<'a> {
                 false => all.push(Header { name, value, added: None }),
             }
         }
+
         let headers = Self { all };
         headers.refuse("authorization")?;
         Ok(headers)
@@ -64,12 +66,12 @@ impl<'a> Headers<'a> {
         Self { all: lower.filter(|header| is_signed(&header.name)).collect() }
     }
 
-    /// Returns the first value of this name.
+    /// Returns the first value of the header `name`.
     pub(super) fn get(&self, name: &str) -> Option<&'a str> {
         self.all.iter().find(|header| header.name == name).map(|header| header.value)
     }
 
-    /// Refuses a header that belongs to a signature.
+    /// Returns an error if the request has the header `name`, which belongs to a signature.
     pub(super) fn refuse(&self, name: &str) -> Result<(), Error> {
         match self.get(name) {
             Some(_) => Err(Error::ReservedHeader { name: name.to_owned() }),
@@ -77,7 +79,7 @@ impl<'a> Headers<'a> {
         }
     }
 
-    /// Refuses a request without this header, or with an empty one.
+    /// Returns an error if the header `name` is missing or empty.
     pub(super) fn require(&self, name: &'static str) -> Result<(), Error> {
         match self.get(name).map(str::trim_ascii) {
             None | Some("") => Err(Error::MissingHeader { name }),
@@ -85,9 +87,9 @@ impl<'a> Headers<'a> {
         }
     }
 
-    /// Returns whether the request has this header. Another value than the signer's would make a
-    /// signature that no server accepts.
-    pub(super) fn agree(&self, name: &'static str, value: &str) -> Result<bool, Error> {
+    /// Returns whether the request already has the header `name`. If its value differs from the
+    /// signer's, no server would accept the signature, so that is an error.
+    pub(super) fn has_equal(&self, name: &'static str, value: &str) -> Result<bool, Error> {
         match self.get(name).map(str::trim_ascii) {
             None => Ok(false),
             Some(given) if given == value => Ok(true),
@@ -95,12 +97,13 @@ impl<'a> Headers<'a> {
         }
     }
 
-    /// Adds a header of the signer's, unless the request has it with the same value.
+    /// Adds a header of the signer, unless the request already has it with the same value.
     pub(super) fn add(&mut self, name: &'static str, value: &'a str) -> Result<(), Error> {
         check_header_value(name, value)?;
-        if !self.agree(name, value)? {
+        if !self.has_equal(name, value)? {
             self.all.push(Header { name: Cow::Borrowed(name), value, added: Some(name) });
         }
+
         Ok(())
     }
 
@@ -111,12 +114,13 @@ impl<'a> Headers<'a> {
         added.chain([("authorization", authorization)]).collect()
     }
 
-    /// Returns the headers of [`Headers::add`] that the request did not have.
+    /// Returns the headers that [`Headers::add`] added because the request did not have them.
     pub(super) fn added(&self) -> impl Iterator<Item = (&'static str, &'a str)> {
         self.all.iter().filter_map(|header| Some((header.added?, header.value)))
     }
 
-    /// Sorts by name. Refuses a second value where servers read one.
+    /// Sorts the headers by name. Returns an error if a header is repeated although servers read
+    /// only one of its values.
     pub(super) fn sort(&mut self) -> Result<(), Error> {
         self.all.sort_by(|a, b| a.name.cmp(&b.name));
         match self
@@ -129,7 +133,7 @@ impl<'a> Headers<'a> {
         }
     }
 
-    /// Returns each name with all its values, in order; call after [`Headers::sort`].
+    /// Returns each name with all its values, in order. Must be called after [`Headers::sort`].
     pub(super) fn groups(&self) -> impl Iterator<Item = (&str, impl Iterator<Item = &'a str>)> {
         self.all.chunk_by(|a, b| a.name == b.name).filter_map(|group| {
             let name = &*group.first()?.name;
@@ -143,6 +147,7 @@ impl<'a> Headers<'a> {
             if number > 0 {
                 out.push(';');
             }
+
             out.push_str(name);
         }
     }
@@ -188,12 +193,14 @@ pub(super) fn push_canonical_request(
         out.push_str(part);
         out.push('\n');
     }
+
     for (name, values) in headers.groups() {
         out.push_str(name);
         out.push(':');
         push_values(out, values, push_folded);
         out.push('\n');
     }
+
     out.push('\n');
     headers.push_names(out);
     out.push('\n');
@@ -210,11 +217,12 @@ pub(super) fn push_values<'a>(
         if number > 0 {
             out.push(',');
         }
+
         push(out, value);
     }
 }
 
-/// Returns the `CanonicalURI` of a path as it is sent.
+/// Returns the `CanonicalURI` of `path`, which is given as it is sent.
 fn canonical_uri(path: &str, rule: PathRule) -> Cow<'_, str> {
     match rule {
         PathRule::AsSent => Cow::Borrowed(path),
@@ -224,12 +232,13 @@ fn canonical_uri(path: &str, rule: PathRule) -> Cow<'_, str> {
                 out.push('/');
                 push_component(&mut out, segment);
             }
+
             Cow::Owned(out)
         }
     }
 }
 
-/// Resolves dot segments (RFC 3986 section 5.2.4), and makes runs of slashes one.
+/// Resolves dot segments (RFC 3986 section 5.2.4) and collapses runs of slashes.
 pub(super) fn normalized(path: &str) -> String {
     let mut kept = Vec::new();
     for segment in path.split('/').filter(|segment| !segment.is_empty() && *segment != ".") {
@@ -238,23 +247,24 @@ pub(super) fn normalized(path: &str) -> String {
             _ => kept.push(segment),
         }
     }
+
     let slash = ["/", "/.", "/.."].iter().any(|end| path.ends_with(end)) && !kept.is_empty();
     format!("/{}{}", kept.join("/"), if slash { "/" } else { "" })
 }
 
-/// Returns the `CanonicalQueryString`: the request's parameters and the signer's, names and values
-/// encoded and sorted as pairs, by encoded name and then by encoded value. Sorting the finished
-/// `name=value` strings would be wrong, for `-`, `.` and digits come before `=`. A bare name is
-/// signed with a `=`.
-pub(super) fn canonical_query(query: Query<'_>, signers: &[(&str, &str)]) -> String {
-    if query.is_empty() && signers.is_empty() {
+/// Returns the `CanonicalQueryString`: the request's parameters and the signer's, encoded, sorted
+/// by encoded name and then by encoded value. Sorting the finished `name=value` strings would be
+/// wrong because `-`, `.` and digits sort before `=`. A bare name is signed with a trailing `=`.
+pub(super) fn canonical_query(query: Query<'_>, added: &[(&str, &str)]) -> String {
+    if query.is_empty() && added.is_empty() {
         return String::new();
     }
-    sorted_query(query.decoded(), signers)
+
+    sorted_query(query.decoded(), added)
 }
 
-/// Returns the `CanonicalQueryString` of a received request: the parameters without the signature
-/// itself.
+/// Returns the `CanonicalQueryString` of a received request: its parameters except for the
+/// signature itself.
 pub(super) fn canonical_query_without(query: Query<'_>, signature: &str) -> String {
     sorted_query(
         query.decoded().filter(|(name, _)| !name.eq_ignore_ascii_case(signature.as_bytes())),
@@ -264,11 +274,11 @@ pub(super) fn canonical_query_without(query: Query<'_>, signature: &str) -> Stri
 
 fn sorted_query<'a>(
     parameters: impl Iterator<Item = (Cow<'a, [u8]>, Cow<'a, [u8]>)>,
-    signers: &[(&str, &str)],
+    added: &[(&str, &str)],
 ) -> String {
-    // All names and values in one buffer, and where in it each stands.
+    // All names and values share one buffer; the spans locate each of them in it.
     let mut encoded = String::with_capacity(256);
-    let mut spans = Vec::with_capacity(8 + signers.len());
+    let mut spans = Vec::with_capacity(8 + added.len());
     for (name, value) in parameters {
         let start = encoded.len();
         push_component_bytes(&mut encoded, &name);
@@ -276,46 +286,52 @@ fn sorted_query<'a>(
         push_component_bytes(&mut encoded, &value);
         spans.push((start..middle, middle..encoded.len()));
     }
-    for (name, value) in signers {
+
+    for (name, value) in added {
         let start = encoded.len();
         push_component(&mut encoded, name);
         let middle = encoded.len();
         push_component(&mut encoded, value);
         spans.push((start..middle, middle..encoded.len()));
     }
+
     let mut pairs: Vec<_> =
         spans.into_iter().map(|(name, value)| (&encoded[name], &encoded[value])).collect();
     pairs.sort_unstable();
-    // A presigned URL's signature follows.
+    // The caller may append the signature of a presigned URL.
     let mut out = String::with_capacity(encoded.len() + 2 * pairs.len() + 96);
     for (number, (name, value)) in pairs.into_iter().enumerate() {
         if number > 0 {
             out.push('&');
         }
+
         out.push_str(name);
         out.push('=');
         out.push_str(value);
     }
+
     out
 }
 
-/// Appends a value as `Trim()` writes it: without blanks at the ends, and every run of spaces and
-/// tabs inside made one space, between quotes too. Other white space does not get here:
-/// [`Headers::collect`] refuses it.
+/// Appends a value as AWS's `Trim()` defines it: leading and trailing spaces and tabs are removed,
+/// and every inner run of them becomes one space, even between quotes. [`Headers::collect`] has
+/// already rejected other white space.
 fn push_folded(out: &mut String, value: &str) {
     if is_folded(value) {
         out.push_str(value);
         return;
     }
+
     for (number, word) in value.split([' ', '\t']).filter(|word| !word.is_empty()).enumerate() {
         if number > 0 {
             out.push(' ');
         }
+
         out.push_str(word);
     }
 }
 
-/// The fast path of [`push_folded`]: returns whether the value would be appended unchanged.
+/// Returns whether [`push_folded`] would append the value unchanged, which allows a fast path.
 fn is_folded(value: &str) -> bool {
     let bytes = value.as_bytes();
     bytes.first() != Some(&b' ')
@@ -350,7 +366,7 @@ mod tests {
     }
 
     #[test]
-    fn a_query_as_text_is_encoded_anew() {
+    fn a_query_given_as_text_is_encoded_again() {
         let text = "a%2d=%7e&k=%ff/:@&acl&b=c=d";
         assert_eq!(canonical_query(Query::Text(text), &[]), "a-=~&acl=&b=c%3Dd&k=%FF%2F%3A%40");
     }

@@ -1,11 +1,11 @@
-//! The checks of every signer: one set for all versions, headers, queries and forms.
+//! Input checks that all signers share, for every version and for headers, queries and forms.
 use super::credentials::SessionTokenKind;
 use super::request::Query;
 use super::syntax::{check_header_value, check_method, check_path, check_query_text};
 use super::{Credentials, Error, Request};
 use crate::time::Timestamp;
 
-/// Checks the parts of a request that every signature covers. Headers are checked where they are
+/// Checks the parts of a request that every signature covers. Headers are checked when they are
 /// collected.
 pub(super) fn check_request(request: &Request<'_>) -> Result<(), Error> {
     check_method(request.method)?;
@@ -17,7 +17,8 @@ pub(super) fn check_request(request: &Request<'_>) -> Result<(), Error> {
         }
         Query::Pairs(_) => {}
     }
-    match request.query.decoded().find(|(name, _)| is_signers_parameter(name)) {
+
+    match request.query.decoded().find(|(name, _)| is_signature_parameter(name)) {
         Some((name, _)) => {
             Err(Error::ReservedParameter { name: String::from_utf8_lossy(&name).into_owned() })
         }
@@ -25,9 +26,9 @@ pub(super) fn check_request(request: &Request<'_>) -> Result<(), Error> {
     }
 }
 
-/// The query parameters with which version 4, SigV4A and version 2 sign. A request that has one was
-/// signed before.
-pub(super) const SIGNERS_PARAMETERS: [&str; 12] = [
+/// The query parameters that version 4, SigV4A and version 2 add when they sign. A request that has
+/// one of them is already signed.
+pub(super) const SIGNATURE_PARAMETERS: [&str; 12] = [
     "X-Amz-Algorithm",
     "X-Amz-Credential",
     "X-Amz-Date",
@@ -42,17 +43,17 @@ pub(super) const SIGNERS_PARAMETERS: [&str; 12] = [
     "Signature",
 ];
 
-/// Returns whether a query parameter belongs to a signature. Servers look for those of version 4 in
-/// any case.
-pub(super) fn is_signers_parameter(name: &[u8]) -> bool {
-    SIGNERS_PARAMETERS.iter().any(|own| match own.starts_with("X-Amz-") {
+/// Returns whether a query parameter belongs to a signature. Servers compare the names of version 4
+/// case-insensitively.
+pub(super) fn is_signature_parameter(name: &[u8]) -> bool {
+    SIGNATURE_PARAMETERS.iter().any(|own| match own.starts_with("X-Amz-") {
         true => own.as_bytes().eq_ignore_ascii_case(name),
         false => own.as_bytes() == name,
     })
 }
 
-/// The headers of which every request has one value at most. More of them would be signed joined,
-/// and read apart.
+/// The headers that may occur at most once in a request. Repeated values would be joined in the
+/// signature but read separately by servers.
 pub(super) const SINGLE_HEADERS: [&str; 13] = [
     "content-length",
     "content-md5",
@@ -69,16 +70,18 @@ pub(super) const SINGLE_HEADERS: [&str; 13] = [
     "x-amz-security-token",
 ];
 
-/// Checks what stands in the `Authorization` header. `end` are the characters that end the access
-/// key there.
+/// Checks the credentials that go into the `Authorization` header. `end` is the character that
+/// terminates the access key there.
 pub(super) fn check_credentials(credentials: &Credentials, end: char) -> Result<(), Error> {
     let id = credentials.access_key_id();
     if id.is_empty() || !id.bytes().all(|byte| byte.is_ascii_graphic()) || id.contains(end) {
         return Err(Error::AccessKey { access_key_id: id.to_owned() });
     }
+
     if credentials.secret_access_key().is_empty() {
         return Err(Error::EmptySecret);
     }
+
     match credentials.session_token() {
         Some(token) if token.trim_ascii().is_empty() || check_header_value("", token).is_err() => {
             Err(Error::SessionToken)
@@ -87,7 +90,7 @@ pub(super) fn check_credentials(credentials: &Credentials, end: char) -> Result<
     }
 }
 
-/// Checks that a session token is for `service`.
+/// Checks that the session token, if there is one, is valid for `service`.
 pub(super) fn check_token_service(credentials: &Credentials, service: &str) -> Result<(), Error> {
     match credentials.session_token_kind() {
         Some(SessionTokenKind::S3Express) if service != "s3express" => {
@@ -97,14 +100,14 @@ pub(super) fn check_token_service(credentials: &Credentials, service: &str) -> R
     }
 }
 
-/// Returns whether a text can be part of a scope, whose parts are separated by slashes, in a header
-/// whose parts are separated by commas.
+/// Returns whether a text can be part of a credential scope. Scope parts are separated by slashes,
+/// and the header that carries the scope separates its own parts with commas.
 pub(super) fn is_scope_part(text: &str) -> bool {
     !text.is_empty()
         && text.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'/' && byte != b',')
 }
 
-/// Checks that a time has a year of four digits, as every spelling that is sent requires.
+/// Checks that a time has a four-digit year, which every format that goes over the wire requires.
 pub(super) fn check_year(time: Timestamp) -> Result<(), Error> {
     /// 0000-01-01T00:00:00Z
     const FIRST: Timestamp = Timestamp::from_unix(-62_167_219_200);

@@ -3,8 +3,8 @@ use crate::text::{Resemblance, may_be_secret, resemblance};
 use std::fmt;
 use zeroize::Zeroizing;
 
-/// An access key, its secret and, for temporary credentials, the session token. Wiped on drop,
-/// redacted in `Debug`.
+/// An access key, its secret and, for temporary credentials, the session token. The secrets are
+/// wiped on drop and redacted in `Debug`.
 #[derive(Clone)]
 pub struct Credentials {
     access_key_id: String,
@@ -12,12 +12,12 @@ pub struct Credentials {
     session_token: Option<(SessionTokenKind, Zeroizing<String>)>,
 }
 
-/// Who issued a session token, which decides the header it is sent in.
+/// The issuer of a session token, which determines the header that carries it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum SessionTokenKind {
-    /// STS and everything that hands out its credentials.
+    /// STS, or any service that passes on its credentials.
     Sts,
-    /// CreateSession of S3 Express.
+    /// The operation CreateSession of S3 Express.
     S3Express,
 }
 
@@ -47,14 +47,14 @@ impl Credentials {
         }
     }
 
-    /// Makes the credentials temporary: adds the session token that STS issued.
+    /// Adds the session token that STS issued, which makes these temporary credentials.
     pub fn with_session_token(mut self, token: impl Into<String>) -> Self {
         self.session_token = Some((SessionTokenKind::Sts, Zeroizing::new(token.into())));
         self
     }
 
-    /// Credentials of one session with a directory bucket: with the session token that
-    /// CreateSession of S3 Express returned. They sign requests to the service `s3express`.
+    /// Adds the session token that CreateSession of S3 Express returned for a directory bucket.
+    /// These credentials sign requests to the service `s3express`.
     pub fn with_s3_session_token(mut self, token: impl Into<String>) -> Self {
         self.session_token = Some((SessionTokenKind::S3Express, Zeroizing::new(token.into())));
         self
@@ -65,7 +65,7 @@ impl Credentials {
         &self.access_key_id
     }
 
-    /// Returns the secret. Handle with care.
+    /// Returns the secret access key.
     pub fn secret_access_key(&self) -> &str {
         &self.secret_access_key
     }
@@ -84,8 +84,8 @@ impl Credentials {
         }
     }
 
-    /// Returns whether the access keys and the session tokens are equal.
-    pub(super) fn is_named_like(&self, other: &Self) -> bool {
+    /// Returns whether the access key and the session token are those of `other`.
+    pub(super) fn has_same_identity(&self, other: &Self) -> bool {
         self.access_key_id == other.access_key_id && self.session_token == other.session_token
     }
 
@@ -106,7 +106,7 @@ impl Credentials {
 
 impl fmt::Debug for Credentials {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // A secret key that was given in place of the identifier is not shown either.
+        // If a secret key was passed as the identifier by mistake, it is redacted as well.
         let id = &*self.access_key_id;
         let swapped = may_be_secret(id) && resemblance(id) != Some(Resemblance::AccessKeyId);
         let id = if swapped { REDACTED } else { id };
@@ -119,7 +119,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn debug_shows_the_identifier_alone() {
+    fn debug_shows_only_the_identifier() {
         let credentials = Credentials::new("shown", "s3cret1").with_session_token("s3cret2");
         assert_eq!(format!("{credentials:?}"), "Credentials { access_key_id: \"shown\", .. }");
         assert_eq!(credentials.secret_access_key(), "s3cret1");

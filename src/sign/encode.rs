@@ -1,20 +1,21 @@
-//! AWS's UriEncode: the one encoder of what is signed and of what is sent.
+//! AWS's UriEncode: the only encoder, used for what is signed and for what is sent.
 
-/// Percent-encodes a key for the path: everything but `A-Za-z0-9-._~` and `/`.
+/// Percent-encodes a key for use in the path: everything except `A-Za-z0-9-._~` and `/`.
 pub fn encode_path(key: &str) -> String {
     let mut out = String::with_capacity(key.len());
     push_path(&mut out, key);
     out
 }
 
-/// Percent-encodes a query name or value: everything but `A-Za-z0-9-._~`.
+/// Percent-encodes a query parameter's name or value: everything except `A-Za-z0-9-._~`.
 pub fn encode_component(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     push_component(&mut out, text);
     out
 }
 
-/// Returns the query as it is sent, without `?`; an empty value leaves a bare name.
+/// Returns the query as it is sent, without `?`. A parameter with an empty value becomes a bare
+/// name.
 pub fn query_string(pairs: &[(&str, &str)]) -> String {
     let mut out =
         String::with_capacity(pairs.iter().map(|(name, value)| name.len() + value.len() + 2).sum());
@@ -22,12 +23,14 @@ pub fn query_string(pairs: &[(&str, &str)]) -> String {
         if number > 0 {
             out.push('&');
         }
+
         push_component(&mut out, name);
         if !value.is_empty() {
             out.push('=');
             push_component(&mut out, value);
         }
     }
+
     out
 }
 
@@ -63,8 +66,8 @@ fn uri_encode(out: &mut String, bytes: &[u8], kept: &[bool; 256]) {
     }
 }
 
-/// The fast path of [`uri_encode`]: runs of kept bytes are copied at once. Kept bytes are ASCII, so
-/// each run ends at a character's boundary.
+/// Like [`uri_encode`], but copies whole runs of kept bytes at once. Kept bytes are ASCII, so each
+/// run ends at a character boundary.
 fn push_encoded(out: &mut String, text: &str, kept: &[bool; 256]) {
     let mut rest = text;
     while let Some(start) = rest.bytes().position(|byte| !kept[usize::from(byte)]) {
@@ -75,6 +78,7 @@ fn push_encoded(out: &mut String, text: &str, kept: &[bool; 256]) {
         uri_encode(out, foreign.as_bytes(), kept);
         rest = tail;
     }
+
     out.push_str(rest);
 }
 
@@ -84,7 +88,7 @@ const COMPONENT: [bool; 256] = table(UNRESERVED, None);
 const PATH: [bool; 256] = table(UNRESERVED, Some(b'/'));
 const UPPER_HEX: [u8; 16] = *b"0123456789ABCDEF";
 
-/// Marks the bytes of `kept`, and `also`.
+/// Returns a table in which the bytes of `kept` and the byte `also` are set.
 pub(super) const fn table(kept: &[u8], also: Option<u8>) -> [bool; 256] {
     let mut table = [false; 256];
     let mut i = 0;
@@ -92,9 +96,11 @@ pub(super) const fn table(kept: &[u8], also: Option<u8>) -> [bool; 256] {
         table[kept[i] as usize] = true;
         i += 1;
     }
+
     if let Some(byte) = also {
         table[byte as usize] = true;
     }
+
     table
 }
 
@@ -136,12 +142,13 @@ mod tests {
                 byte => byte,
             });
         }
+
         out
     }
 
     proptest! {
         #[test]
-        fn what_is_encoded_comes_back(text in any::<String>()) {
+        fn encoding_can_be_reversed(text in any::<String>()) {
             let (path, component) = (encode_path(&text), encode_component(&text));
             prop_assert_eq!(decode(&path), text.as_bytes());
             prop_assert_eq!(decode(&component), text.as_bytes());
@@ -149,7 +156,7 @@ mod tests {
             prop_assert_eq!(component.replace("%2F", "/"), &*path);
             let mut plain = String::new();
             uri_encode(&mut plain, text.as_bytes(), &PATH);
-            prop_assert_eq!(plain, path, "the fast path agrees");
+            prop_assert_eq!(plain, path, "both encoders return the same text");
         }
     }
 }

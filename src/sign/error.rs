@@ -1,10 +1,11 @@
-//! The reasons for which a request is not signed.
+//! The reasons why a request cannot be signed.
 use super::{chunked, v4};
 use crate::time::Timestamp;
 use std::fmt;
 use std::time::Duration;
 
-/// The reason for which a request is not signed. Never holds a secret, a token or a query's value.
+/// The reason why a request cannot be signed. It never contains a secret, a token or the value of a
+/// query parameter.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Error {
@@ -13,30 +14,30 @@ pub enum Error {
         /// The method given.
         method: String,
     },
-    /// The path cannot be sent as given: it does not begin with a slash, or holds a byte that RFC
-    /// 3986 does not allow in a path, or a `%` without two hex digits.
+    /// The path cannot be sent as given: it does not begin with a slash, contains a byte that RFC
+    /// 3986 does not allow in a path, or contains a `%` that is not followed by two hex digits.
     Path {
         /// The path given.
         path: String,
-        /// The first byte that cannot be sent, counted from 0.
+        /// The offset of the first byte that cannot be sent, counted from 0.
         byte: usize,
     },
-    /// A URL holds something that a signature cannot represent, or that clients change before they
+    /// A part of the URL cannot be represented in a signature, or is changed by clients before they
     /// send it.
     Url {
-        /// The part concerned.
+        /// The part of the URL that cannot be signed.
         part: UrlPart,
     },
-    /// A query parameter has no name. It would be signed as `=` and sent as nothing.
+    /// A query parameter has no name. It would be signed as `=`, but not sent at all.
     UnnamedParameter,
-    /// A query given as text is not spelled as it has to be sent: a byte that RFC 3986 does not
-    /// allow, a `%` without two hex digits, a `+` (which some servers read as a space), or, in
-    /// version 2, bytes that are not UTF-8.
+    /// A query given as text is not encoded as it has to be sent: it contains a byte that RFC 3986
+    /// does not allow, a `%` that is not followed by two hex digits, a `+` (which some servers read
+    /// as a space), or, in version 2, bytes that are not UTF-8.
     QueryEncoding {
         /// The parameter's name as given, without its value.
         parameter: String,
     },
-    /// The query holds a parameter that belongs to a signature.
+    /// The query contains a parameter that belongs to a signature.
     ReservedParameter {
         /// The parameter's name as given.
         name: String,
@@ -46,38 +47,38 @@ pub enum Error {
         /// The name given.
         name: String,
     },
-    /// The value of a header holds a control character other than a tab.
+    /// The value of a header contains a control character other than a tab.
     HeaderValue {
         /// The header's name.
         name: String,
     },
-    /// A header that has one value was given more than once.
+    /// A header that may occur only once was given more than once.
     RepeatedHeader {
         /// The header's name in lower case.
         name: String,
     },
-    /// A header that the signer adds was given with another value than the signer's.
+    /// The request already has a header that the signer adds, with a different value.
     ConflictingHeader {
         /// The header's name in lower case.
         name: &'static str,
     },
-    /// A header was given that belongs to a signature: `authorization`, or a session token next to
-    /// a presigned one.
+    /// The request has a header that belongs to a signature: `authorization`, or, when presigning,
+    /// a session token.
     ReservedHeader {
         /// The header's name in lower case.
         name: String,
     },
-    /// A header is missing or empty that every signature of this kind covers.
+    /// A header that every signature of this kind covers is missing or empty.
     MissingHeader {
         /// The header's name in lower case.
         name: &'static str,
     },
-    /// A header was excluded from the signature that servers require to be signed.
+    /// A header that servers require to be signed was excluded from the signature.
     RequiredHeader {
         /// The header's name in lower case.
         name: String,
     },
-    /// The access key is empty or contains a character that ends it in the header.
+    /// The access key is empty, or contains a character that would terminate it in the header.
     AccessKey {
         /// The access key given.
         access_key_id: String,
@@ -86,12 +87,12 @@ pub enum Error {
     EmptySecret,
     /// The session token is empty or cannot be sent in a header.
     SessionToken,
-    /// The session token was issued by S3 Express, and the service is another one.
+    /// The session token was issued by S3 Express, but the request is for a different service.
     SessionTokenService {
         /// The service given.
         service: String,
     },
-    /// The region, or a member of a region set, cannot be part of a credential scope.
+    /// The region, or a member of the region set, cannot be part of a credential scope.
     Region {
         /// The region given.
         region: String,
@@ -101,33 +102,34 @@ pub enum Error {
         /// The service given.
         service: String,
     },
-    /// The year of a time does not have four digits.
+    /// The year does not have four digits.
     Year {
         /// The time given.
         time: Timestamp,
     },
-    /// Presigned URLs of version 4 live for whole seconds, from 1 to 7 days.
+    /// The lifetime of a presigned URL of version 4 is not a whole number of seconds from 1 second
+    /// to 7 days.
     ExpiryOutOfRange(Duration),
-    /// A presigned URL of version 2 ends before 1970.
+    /// A presigned URL of version 2 would expire before 1970.
     ExpiresBeforeEpoch(Timestamp),
-    /// The signing key was derived for another day.
+    /// The signing key was derived for a different day.
     SigningKeyDay {
         /// The time given.
         time: Timestamp,
     },
-    /// The bucket that the host names is empty or contains a character that no host and no path can
-    /// hold.
+    /// The bucket that the host names is empty, or contains a character that is not allowed in
+    /// hosts and paths.
     Bucket {
         /// The bucket given.
         bucket: String,
     },
     /// The policy is not base64.
     PolicyEncoding,
-    /// The policy allows no length: the smallest is larger than the largest.
+    /// The policy does not allow any length because the minimum exceeds the maximum.
     ContentLengthRange {
-        /// The smallest length given.
+        /// The minimum given.
         least: u64,
-        /// The largest length given.
+        /// The maximum given.
         most: u64,
     },
     /// The size of the chunks is out of range.
@@ -135,14 +137,15 @@ pub enum Error {
         /// The size given.
         bytes: usize,
     },
-    /// A trailer's name is not a header's name in lower case, or the layout has it already.
+    /// The name of a trailer is not a valid header name in lower case, or the layout already has
+    /// this trailer.
     Trailer {
         /// The name given.
         name: String,
     },
-    /// The seed of a chunked body is not a signature of version 4.
+    /// The seed of a chunked body is not a version 4 signature.
     Seed,
-    /// A signed layout was asked to frame an unsigned body, or the other way round.
+    /// A signed layout was used to frame an unsigned body, or vice versa.
     Framing,
     /// The number of checksums differs from the number of trailers.
     Checksums {
@@ -151,12 +154,12 @@ pub enum Error {
         /// The number of checksums given.
         checksums: usize,
     },
-    /// The payload cannot be signed in this version.
+    /// This signature version cannot sign the payload.
     Payload {
         /// The value of `x-amz-content-sha256`.
         payload: &'static str,
     },
-    /// No key of SigV4A can be derived from the credentials. The chance of this is one in 2^8000.
+    /// No SigV4A key can be derived from the credentials. The probability of this is 1 in 2^8000.
     KeyDerivation,
 }
 
@@ -164,15 +167,16 @@ pub enum Error {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum UrlPart {
-    /// Neither `http` nor `https`.
+    /// The scheme is neither `http` nor `https`.
     Scheme,
-    /// A user name or password.
+    /// The URL contains a user name or password.
     UserInformation,
-    /// A host that is empty, in upper case, or holds characters that no host has.
+    /// The host is empty, contains upper-case letters, or contains characters that are not allowed
+    /// in hosts.
     Host,
-    /// A port that is not a number from 1 to 65535.
+    /// The port is not a number from 1 to 65535.
     Port,
-    /// A fragment, which is never sent.
+    /// The URL contains a fragment, which clients never send.
     Fragment,
 }
 
@@ -182,47 +186,54 @@ impl fmt::Display for Error {
             Self::Method { method } => {
                 write!(
                     f,
-                    "{method:?} is not an HTTP method: use GET, PUT or another name of letters"
+                    "{method:?} is not a valid HTTP method: use GET, PUT or another method name"
                 )
             }
             Self::Path { path, byte } => write!(
                 f,
-                "the path {path:?} cannot be sent as it is (byte {byte}): begin it with a slash \
-                 and percent-encode the rest"
+                "the path {path:?} cannot be sent as given (at byte {byte}): start it with a \
+                 slash and percent-encode the rest"
             ),
             Self::Url { part } => part.fmt(f),
-            Self::UnnamedParameter => {
-                f.write_str("a query parameter has no name: leave it out, or name it")
-            }
+            Self::UnnamedParameter => f.write_str(
+                "a query parameter has no name: remove the parameter, or give it a \
+                    name",
+            ),
             Self::QueryEncoding { parameter } => write!(
                 f,
-                "the query parameter {parameter:?} is not spelled as it has to be sent: write a \
-                 space as %20, a plus as %2B, and other reserved bytes as % and two hex digits"
+                "the query parameter {parameter:?} is not percent-encoded as it has to be sent: \
+                 write a space as %20, a plus as %2B, and any other reserved byte as % followed \
+                 by two hex digits"
             ),
             Self::ReservedParameter { name } => {
-                write!(f, "the query holds {name}, which belongs to a signature: leave it out")
+                write!(f, "the query contains {name}, which only the signer may add: remove it")
             }
-            Self::KeyDerivation => {
-                f.write_str("no key of SigV4A can be derived from the credentials: use others")
-            }
+            Self::KeyDerivation => f.write_str(
+                "no SigV4A key can be derived from the credentials: use different \
+                    credentials",
+            ),
             Self::Payload { payload } => {
-                write!(f, "this version cannot sign the payload {payload}: use another payload")
+                write!(
+                    f,
+                    "this signature version cannot sign the payload {payload}: use a \
+                    different payload"
+                )
             }
             Self::PolicyEncoding => {
-                f.write_str("the policy is not in base64: encode the JSON document first")
+                f.write_str("the policy is not valid base64: encode the JSON document first")
             }
             Self::ContentLengthRange { least, most } => {
                 write!(
                     f,
-                    "the policy allows no length from {least} to {most} bytes: give the smaller \
-                     one first"
+                    "the policy requires a length from {least} to {most} bytes, which no file \
+                     has: pass the minimum first"
                 )
             }
             Self::Bucket { bucket } => {
                 write!(
                     f,
-                    "{bucket:?} is not a bucket that a host can name: use letters, digits, dots \
-                     and hyphens"
+                    "{bucket:?} is not a bucket name that can be part of a host: use letters, \
+                     digits, dots and hyphens"
                 )
             }
             _ if self.is_about_headers() => self.fmt_header(f),
@@ -255,28 +266,33 @@ impl Error {
             ),
             Self::HeaderValue { name } => write!(
                 f,
-                "the header {name} holds a line break or another control character: take it out, \
-                 it cannot be sent"
+                "the header {name} contains a line break or another control character, which \
+                 cannot be sent: remove it"
             ),
             Self::RepeatedHeader { name } => {
-                write!(f, "the header {name} was given more than once: give its one value")
+                write!(
+                    f,
+                    "the header {name} was given more than once: pass it once, with a \
+                    single value"
+                )
             }
             Self::ConflictingHeader { name } => write!(
                 f,
-                "the header {name} of the request differs from what is being signed: leave it \
-                 out, or sign what it says"
+                "the header {name} of the request differs from the value to be signed: remove the \
+                 header, or sign with the value it has"
             ),
             Self::ReservedHeader { name } => {
                 write!(
                     f,
-                    "the header {name} of the request belongs to a signature: leave it to the signer"
+                    "the request contains the header {name}, which only the signer may add: \
+                     remove it"
                 )
             }
             Self::MissingHeader { name } => {
                 write!(
                     f,
-                    "the request has no header {name}, which the signature covers: add it with \
-                     its value"
+                    "the request does not have the header {name}, which the signature must cover: \
+                     add the header"
                 )
             }
             Self::RequiredHeader { name } => {
@@ -301,29 +317,29 @@ impl Error {
         match self {
             Self::ChunkSize { bytes } => write!(
                 f,
-                "a chunk cannot have {bytes} bytes: choose from {} to {}",
+                "a chunk cannot have {bytes} bytes: choose a size from {} to {}",
                 chunked::MIN_CHUNK_SIZE,
                 chunked::MAX_CHUNK_SIZE
             ),
             Self::Trailer { name } => {
                 write!(
                     f,
-                    "{name:?} cannot be a trailer: use a header's name in lower case, and \
-                    each name once"
+                    "{name:?} cannot be the name of a trailer: use a header name in lower case, \
+                     and each name only once"
                 )
             }
             Self::Seed => f.write_str(
-                "the seed of a chunked body is not 64 hex digits: take the request's \
-                    signature",
+                "the seed of a chunked body does not have 64 hex digits: use the signature of the \
+                 request",
             ),
             Self::Framing => f.write_str(
-                "the layout does not fit the body: frame a signed layout with signed_body and an \
-                 unsigned one with unsigned_body",
+                "the layout does not fit the body: call signed_body for a signed layout, and \
+                 unsigned_body for an unsigned one",
             ),
             Self::Checksums { trailers, checksums } => write!(
                 f,
-                "the layout announces {trailers} trailers and {checksums} checksums were given: \
-                 give one for each"
+                "the layout announces {trailers} trailers, but {checksums} checksums were given: \
+                 pass one for each trailer"
             ),
             _ => Ok(()),
         }
@@ -333,54 +349,54 @@ impl Error {
         match self {
             Self::AccessKey { access_key_id } => write!(
                 f,
-                "the access key {access_key_id:?} cannot stand in a header: use letters, digits \
-                 and symbols other than a comma and, in version 2, a colon"
+                "the access key {access_key_id:?} cannot be sent in a header: use letters, digits \
+                 and symbols, but no comma and, in version 2, no colon"
             ),
             Self::EmptySecret => f.write_str("the secret access key is empty: set it"),
             Self::SessionToken => f.write_str(
-                "the session token is empty or holds a control character: leave it out, or set it \
-                 as issued",
+                "the session token is empty or contains a control character: omit it, or set it \
+                 exactly as it was issued",
             ),
             Self::SessionTokenService { service } => write!(
                 f,
-                "a session token of S3 Express signs requests to s3express and not to {service}: \
-                 use other credentials"
+                "a session token of S3 Express can sign requests to s3express, but not to \
+                 {service}: use different credentials"
             ),
             Self::Region { region } => write!(
                 f,
-                "the region {region:?} cannot stand in a credential scope: use letters, digits \
-                 and symbols other than / and ,"
+                "the region {region:?} cannot be part of a credential scope: use letters, digits \
+                 and symbols other than slash and comma"
             ),
             Self::Service { service } => write!(
                 f,
-                "the service {service:?} cannot stand in a credential scope: use letters, digits \
-                 and symbols other than / and ,"
+                "the service {service:?} cannot be part of a credential scope: use letters, \
+                 digits and symbols other than slash and comma"
             ),
             Self::Year { time } => {
                 write!(
                     f,
-                    "the time {} does not have a year of four digits: set the clock",
+                    "the time {} does not have a four-digit year: set the clock",
                     time.iso8601()
                 )
             }
             Self::ExpiryOutOfRange(expires) => write!(
                 f,
-                "a presigned URL cannot live for {} s: choose whole seconds from 1 s to {} s (7 \
-                 days)",
+                "a presigned URL cannot be valid for {} s: choose a whole number of seconds from \
+                 1 to {} (7 days)",
                 expires.as_secs_f64(),
                 v4::MAX_EXPIRY.as_secs()
             ),
             Self::ExpiresBeforeEpoch(time) => {
                 write!(
                     f,
-                    "a presigned URL cannot end at {}: choose a time after 1970",
+                    "a presigned URL cannot expire at {}: choose a time after 1970",
                     time.iso8601()
                 )
             }
             Self::SigningKeyDay { time } => {
                 write!(
                     f,
-                    "the signing key is for another day than {}: derive it again",
+                    "the signing key is not valid for the day of {}: derive a new key",
                     time.iso8601()
                 )
             }
@@ -394,20 +410,18 @@ impl fmt::Display for UrlPart {
         f.write_str(match self {
             Self::Scheme => "the URL does not begin with http:// or https://: write it in full",
             Self::UserInformation => {
-                "the URL holds a user name or password, which no S3 request \
-                sends: leave it out"
+                "the URL contains a user name or password, which S3 requests never send: remove it"
             }
             Self::Host => {
-                "the URL's host is empty, or not spelled as clients send it: use lower-case \
-                 letters, digits, dots and hyphens"
+                "the URL's host is empty, or clients would change it before they send it: use \
+                 lower-case letters, digits, dots and hyphens"
             }
             Self::Port => {
-                "the URL's port is not a number from 1 to 65535: write it in digits, or \
-                leave it out"
+                "the URL's port is not a number from 1 to 65535: write it in digits, or omit it"
             }
             Self::Fragment => {
-                "the URL holds a fragment, which is never sent: write # as %23, or \
-                leave it out"
+                "the URL contains a fragment, which clients never send: write # as %23, or remove \
+                 the fragment"
             }
         })
     }

@@ -1,12 +1,13 @@
-//! The hashes and MACs of both versions, and hex.
+//! The hash and MAC functions of both signature versions, and hex encoding.
 use hmac::{Hmac, KeyInit, Mac};
 use sha1::Sha1;
 use sha2::{Digest, Sha256};
 
-/// HMAC-SHA256 with its key worked in, good for any number of messages.
+/// HMAC-SHA256 that is initialized with a key and can authenticate any number of messages.
 pub(super) type HmacSha256 = Hmac<Sha256>;
 
-/// The SHA-256 of nothing, in hex: the payload hash of every request without a body.
+/// The SHA-256 of the empty string in hex, which is the payload hash of every request without a
+/// body.
 pub(super) const EMPTY_SHA256: &str =
     "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
 
@@ -15,7 +16,7 @@ pub(super) fn sha256(data: &[u8]) -> [u8; 32] {
 }
 
 pub(super) fn hmac_sha256(key: &[u8]) -> HmacSha256 {
-    // RFC 2104 takes keys of every length: longer ones than a block are hashed first.
+    // RFC 2104 accepts keys of any length: a key longer than a block is hashed first.
     HmacSha256::new_from_slice(key).expect("HMAC takes a key of any length")
 }
 
@@ -28,17 +29,17 @@ pub(super) fn mac_sha1(key: &[u8], message: &[u8]) -> [u8; 20] {
     keyed.chain_update(message).finalize().into_bytes().into()
 }
 
-/// Returns whether two texts are equal, in a time that depends on their lengths alone.
+/// Compares two byte strings in a time that depends only on their lengths.
 pub(super) fn equal(a: &[u8], b: &[u8]) -> bool {
     let difference = a.iter().zip(b).fold(0, |difference, (a, b)| difference | (a ^ b));
     a.len() == b.len() && std::hint::black_box(difference) == 0
 }
 
-/// 32 bytes in lower-case hex, without an allocation.
+/// 32 bytes in lower-case hex, stored without an allocation.
 #[derive(Clone, Copy)]
 pub(super) struct Hex([u8; 64]);
 
-/// The last line of a canonical request: a name of AWS's, or a hash in hex.
+/// The last line of a canonical request: one of AWS's fixed names, or a hash in hex.
 pub(super) enum PayloadHash {
     Named(&'static str),
     Hex(Hex),
@@ -72,16 +73,18 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_hash_of_nothing() {
+    fn the_hash_of_the_empty_string() {
         assert_eq!(Hex::of(&sha256(b"")).as_str(), EMPTY_SHA256);
     }
 
-    // RFC 4231 section 4.3 and 4.7 (a key longer than a block); RFC 2202 section 3, cases 2 and 6.
+    // The test cases are from RFC 4231, sections 4.3 and 4.7 (a key longer than a block), and from
+    // RFC 2202, section 3, cases 2 and 6.
     #[test]
     fn macs_of_the_rfcs() {
         let mac = |key: &[u8], message: &[u8]| {
             Hex::of(&mac_sha256(&hmac_sha256(key), message)).as_str().to_owned()
         };
+
         assert_eq!(
             mac(b"Jefe", b"what do ya want for nothing?"),
             "5bdcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec3843"

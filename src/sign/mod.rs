@@ -1,23 +1,24 @@
-//! Signatures of S3, versions 4 and 2 and SigV4A, as pure functions: made, verified and explained.
+//! S3 signatures (version 4, version 2 and SigV4A) as pure functions that sign, verify and explain.
 //!
-//! Nothing here asks a clock, reads a file or opens a socket: a request's parts, credentials and
-//! the time go in; every intermediate value and what to send come out. To read the code next to
-//! AWS's pages, read in this order:
+//! Nothing here reads a clock or a file, or opens a socket. The request, the credentials and the
+//! time are arguments; the result contains every intermediate value and what to send. To compare
+//! the code with AWS's pages, read it in this order:
 //!
 //! 1. `encode.rs`: UriEncode ([`encode_path`], [`encode_component`]);
 //! 2. `request.rs`, `syntax.rs` and `check.rs`: what is signed, and what is refused ([`Error`]);
 //! 3. `canonical.rs`: task 1, the canonical request of [Signature Calculations for the
 //!    Authorization Header][page];
-//! 4. [`v4`]: tasks 2 and 3, a file for each page (header, query, POST), then [`chunked`] for
-//!    bodies in chunks;
+//! 4. [`v4`]: tasks 2 and 3, with one file per page (header, query, POST), then [`chunked`] for
+//!    bodies that are sent in chunks;
 //! 5. [`v2`], and SigV4A in `v4a.rs` (feature `sigv4a`);
-//! 6. [`verify`]: who signed a request that a server received;
-//! 7. [`explain`]: all steps of one signature in print, and why a server computed another one.
+//! 6. [`verify`]: finding out who signed a request that a server received;
+//! 7. [`explain`]: printing all steps of one signature, and finding out why a server computed a
+//!    different one.
 //!
-//! S3 differs from the services that the general SigV4 pages describe, and S3's rules count here:
-//! the path is signed as it is sent, never normalised and never encoded a second time. Requests to
-//! other services (`sts`, `execute-api`) follow the rule of the general pages;
-//! [`Request::path_rule`] chooses the other one.
+//! S3 differs from the services that the general SigV4 pages describe: its paths are signed as they
+//! are sent, neither normalized nor encoded a second time. Requests to other services (`sts`,
+//! `execute-api`) follow the rule of the general pages. [`Request::path_rule`] overrides the rule
+//! for one request.
 //!
 //! ```
 //! use s3driver::sign::{Credentials, Request, v4};

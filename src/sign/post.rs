@@ -1,4 +1,4 @@
-//! Policies of browser uploads (POST Object), shared by both versions of the signature.
+//! Policies for browser uploads (POST Object), shared by both signature versions.
 use super::Error;
 use super::check::check_year;
 use super::redact::{Hidden, Pairs};
@@ -9,12 +9,12 @@ use std::fmt;
 use std::fmt::Write as _;
 use std::ops::RangeInclusive;
 
-/// The uploads that a browser's form may make, and until when
+/// A policy that limits what a browser's form may upload, and until when
 /// (<https://docs.aws.amazon.com/AmazonS3/latest/API/sigv4-HTTPPOSTConstructPolicy.html>).
 ///
-/// S3 refuses a form with a field that no condition names, so name them all: `bucket`, `key`,
-/// `acl`, `Content-Type`, ... What the signature adds is named by
-/// [`v4::post_policy`](super::v4::post_policy) and [`v2::post_policy`](super::v2::post_policy).
+/// S3 refuses a form that has a field without a condition, so add one for every field: `bucket`,
+/// `key`, `acl`, `Content-Type`, ... [`v4::post_policy`](super::v4::post_policy) and
+/// [`v2::post_policy`](super::v2::post_policy) add the conditions for the fields of the signature.
 ///
 /// ```
 /// use s3driver::{sign::PostPolicy, time::Timestamp};
@@ -32,7 +32,7 @@ use std::ops::RangeInclusive;
 #[derive(Clone)]
 pub struct PostPolicy {
     expiration: Timestamp,
-    /// Each as JSON.
+    /// The conditions, each encoded as JSON.
     conditions: Vec<String>,
 }
 
@@ -54,12 +54,12 @@ impl PostPolicy {
         self
     }
 
-    /// Requires the form's `field` to begin with `prefix`; an empty one allows every value.
+    /// Requires the form's `field` to begin with `prefix`. An empty prefix allows any value.
     #[must_use]
     pub fn starts_with(mut self, field: &str, prefix: &str) -> Self {
         let mut json = String::from("[\"starts-with\",");
         push_json(&mut json, field);
-        // The field's name follows a dollar sign that means "the value of".
+        // A dollar sign before the field's name means "the value of".
         json.insert("[\"starts-with\",\"".len(), '$');
         json.push(',');
         push_json(&mut json, prefix);
@@ -68,20 +68,21 @@ impl PostPolicy {
         self
     }
 
-    /// Requires the file to have this many bytes.
+    /// Requires the size of the file to be within this range.
     ///
     /// # Errors
-    /// [`Error::ContentLengthRange`] for a range without a member.
+    /// [`Error::ContentLengthRange`] if the range is empty.
     pub fn content_length(mut self, bytes: RangeInclusive<u64>) -> Result<Self, Error> {
         let (&least, &most) = (bytes.start(), bytes.end());
         if least > most {
             return Err(Error::ContentLengthRange { least, most });
         }
+
         self.conditions.push(format!("[\"content-length-range\",{least},{most}]"));
         Ok(self)
     }
 
-    /// Refuses a policy that no server can read.
+    /// Returns an error if no server could parse the policy.
     pub(super) fn check(&self) -> Result<(), Error> {
         check_year(self.expiration)
     }
@@ -95,13 +96,14 @@ impl PostPolicy {
         )
     }
 
-    /// Returns the policy document as the form carries it, which is also the string to sign.
+    /// Returns the policy document in base64, as the form contains it. This is also the string to
+    /// sign.
     pub fn to_base64(&self) -> String {
         STANDARD.encode(self.to_json())
     }
 }
 
-/// The conditions are left out: temporary credentials put their token there.
+/// The conditions are omitted because one of them may contain a session token.
 impl fmt::Debug for PostPolicy {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("PostPolicy")
@@ -111,15 +113,15 @@ impl fmt::Debug for PostPolicy {
     }
 }
 
-/// The fields that a form has to send in addition to its own and, last of all, `file`. `Debug`
-/// hides what is secret.
+/// The fields of the signature that a form has to send in addition to its own fields. The field
+/// `file` must come last. `Debug` redacts secrets.
 #[derive(Clone)]
 pub struct PostForm {
     /// The policy in base64.
     pub string_to_sign: String,
-    /// Hex in version 4, base64 in version 2.
+    /// The signature, in hex in version 4 and in base64 in version 2.
     pub signature: String,
-    /// The fields that carry policy, key, signature and token.
+    /// The fields that contain the policy, access key, signature and session token.
     pub fields: Vec<(&'static str, String)>,
 }
 
@@ -136,8 +138,8 @@ impl fmt::Debug for PostForm {
     }
 }
 
-/// Appends a JSON string in ASCII. S3 wants `$` and everything beyond ASCII escaped; `\u0024` is an
-/// escape that JSON knows too, other than AWS's own `\$`.
+/// Appends a JSON string in ASCII. S3 requires `$` and all non-ASCII characters to be escaped.
+/// `\u0024` is valid JSON, unlike AWS's own escape `\$`.
 fn push_json(out: &mut String, text: &str) {
     out.push('"');
     for character in text.chars() {
@@ -153,6 +155,7 @@ fn push_json(out: &mut String, text: &str) {
             plain => out.push(plain),
         }
     }
+
     out.push('"');
 }
 
@@ -169,7 +172,7 @@ mod tests {
     }
 
     #[test]
-    fn a_field_keeps_its_dollar() {
+    fn only_dollars_in_values_are_escaped() {
         let json = PostPolicy::new(Timestamp::from_unix(0)).starts_with("key", "a$").to_json();
         assert_eq!(
             json,
@@ -189,6 +192,7 @@ mod tests {
                 ("AWSAccessKeyId", "shown".into()),
             ],
         };
+
         let text = format!(
             "{form:?} {:?}",
             PostPolicy::new(Timestamp::from_unix(0)).equals("x-amz-security-token", "s3cret4")
@@ -199,7 +203,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn is_the_json_it_says(field in any::<String>(), value in any::<String>(), range in any::<(u64, u64)>()) {
+        fn the_policy_is_valid_json_with_the_given_values(field in any::<String>(), value in any::<String>(), range in any::<(u64, u64)>()) {
             let json = PostPolicy::new(Timestamp::from_unix(0))
                 .equals(&field, &value)
                 .starts_with(&field, &value)

@@ -1,8 +1,8 @@
-//! `Debug` of signed things: everything except the values that grant access.
+//! `Debug` output for signed data, with values that grant access redacted.
 use crate::text::write_char;
 use std::fmt;
 
-/// Headers and query parameters whose values stay hidden.
+/// The headers and query parameters whose values are redacted.
 pub(super) const SECRETS: [&str; 11] = [
     "authorization",
     "cookie",
@@ -23,7 +23,7 @@ fn is_secret(name: &str) -> bool {
     SECRETS.iter().any(|secret| name.trim_ascii().eq_ignore_ascii_case(secret))
 }
 
-/// A canonical request, a string to sign or a query with the secret values taken out.
+/// A canonical request, a string to sign or a query, displayed with secret values redacted.
 pub(super) struct Text<'a>(pub(super) &'a str);
 
 impl Text<'_> {
@@ -33,8 +33,10 @@ impl Text<'_> {
             if number > 0 {
                 out.push('\n');
             }
+
             push_line(&mut out, line);
         }
+
         out
     }
 }
@@ -45,8 +47,8 @@ impl fmt::Debug for Text<'_> {
     }
 }
 
-/// One line of such a text, control characters escaped: a header, a query, or anything else as it
-/// is.
+/// One line of a [`Text`], displayed with control characters escaped and with the secret values of
+/// headers and query parameters redacted.
 pub(super) struct Line<'a>(pub(super) &'a str);
 
 impl fmt::Display for Line<'_> {
@@ -68,7 +70,7 @@ fn push_line(out: &mut String, line: &str) {
     }
 }
 
-/// Returns the values that a line of such a text hides.
+/// Returns the values of a line that [`Line`] redacts.
 pub(super) fn secrets(line: &str) -> impl Iterator<Item = &str> {
     let of = |(name, value)| is_secret(name).then_some(value);
     let header = line.split_once(':').and_then(of);
@@ -82,6 +84,7 @@ fn push_query(out: &mut String, line: &str) {
         if number > 0 {
             out.push('&');
         }
+
         match pair.split_once('=') {
             Some((name, _)) if is_secret(name) => {
                 out.push_str(name);
@@ -93,7 +96,7 @@ fn push_query(out: &mut String, line: &str) {
     }
 }
 
-/// Names and values with the secret values taken out.
+/// Pairs of names and values, displayed with secret values redacted.
 pub(super) struct Pairs<'a, N, V>(pub(super) &'a [(N, V)]);
 
 impl<N: AsRef<str>, V: AsRef<str>> fmt::Debug for Pairs<'_, N, V> {
@@ -107,7 +110,7 @@ impl<N: AsRef<str>, V: AsRef<str>> fmt::Debug for Pairs<'_, N, V> {
     }
 }
 
-/// A value of which nothing may be shown.
+/// A value that is redacted entirely.
 pub(super) struct Hidden;
 
 impl fmt::Debug for Hidden {
@@ -121,7 +124,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn secret_values_and_no_others_are_hidden() {
+    fn only_secret_values_are_redacted() {
         let text = "GET\nhost:shown\nX-Amz-Security-Token : s3cret\na=shown&X-Amz-Signature=s3cret&signature&=b";
         assert_eq!(
             format!("{:?}", Text(text)),
@@ -138,7 +141,7 @@ mod tests {
     }
 
     #[test]
-    fn the_values_that_a_line_hides() {
+    fn secrets_are_found_in_headers_and_queries() {
         for (line, hidden) in [
             ("authorization:s3cret", &["s3cret"][..]),
             ("a=b&x-amz-signature=1&Signature=2", &["1", "2"]),

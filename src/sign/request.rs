@@ -1,4 +1,4 @@
-//! The parts of a request, exactly as they go over the wire.
+//! The parts of a request that a signature covers.
 use super::syntax::{check_method, check_path, check_query_text};
 use super::{Error, UrlPart, encode, redact};
 use crate::net::percent;
@@ -6,9 +6,9 @@ use crate::net::url::{Url, UrlError};
 use std::borrow::Cow;
 use std::fmt;
 
-/// A request to sign or to verify: borrowed parts, exactly as they go over the wire.
+/// A request to sign or to verify. It borrows its parts, which must be exactly those that are sent.
 ///
-/// `Debug` leaves out session tokens, signatures and customer-provided encryption keys.
+/// `Debug` redacts session tokens, signatures and customer-provided encryption keys.
 ///
 /// ```
 /// use s3driver::sign::Request;
@@ -23,25 +23,26 @@ pub struct Request<'a> {
     pub(super) method: &'a str,
     pub(super) path: &'a str,
     pub(super) query: Query<'a>,
-    /// The host of the URL that the request was made from.
+    /// The host of the URL that the request was created from.
     host: Option<&'a str>,
     headers: &'a [(&'a str, &'a str)],
     unsigned: &'a [&'a str],
     pub(super) path_rule: Option<PathRule>,
 }
 
-/// How version 4 writes the path into the canonical request.
+/// How version 4 derives the canonical URI from the path.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum PathRule {
-    /// As it is sent: the rule of S3, which stores `//` and `..` as keys.
+    /// The path is signed as it is sent. This is the rule of S3, where `//` and `..` can be part of
+    /// a key.
     AsSent,
-    /// Dot segments and empty segments resolved (RFC 3986 section 5.2.4), and every segment
-    /// percent-encoded once more: the rule of all other services.
+    /// Dot segments and empty segments are resolved (RFC 3986 section 5.2.4), and every segment is
+    /// percent-encoded once more. This is the rule of all other services.
     NormalizedAndEncoded,
 }
 
-/// The query, decoded or as it is sent.
+/// The query, either as decoded pairs or as the text that is sent.
 #[derive(Clone, Copy)]
 pub(super) enum Query<'a> {
     Pairs(&'a [(&'a str, &'a str)]),
@@ -49,8 +50,8 @@ pub(super) enum Query<'a> {
 }
 
 impl<'a> Request<'a> {
-    /// Creates a request without query and headers. `path` is the path as it is sent:
-    /// percent-encoded (see [`encode_path`](super::encode_path)), never normalised.
+    /// Creates a request without a query and headers. `path` must be percent-encoded (see
+    /// [`encode_path`](super::encode_path)) and is sent as given, without normalization.
     pub const fn new(method: &'a str, path: &'a str) -> Self {
         Self {
             method,
@@ -63,11 +64,12 @@ impl<'a> Request<'a> {
         }
     }
 
-    /// Takes a request line's target as it stands: a path and, after `?`, a query.
+    /// Creates a request from the target of a request line: a path and, after `?`, a query. Both
+    /// are used without changes.
     ///
     /// # Errors
     /// [`Error::Method`], [`Error::Path`], [`Error::UnnamedParameter`] and [`Error::QueryEncoding`]
-    /// for what cannot be sent, or is read differently by different servers.
+    /// if a part cannot be sent, or if servers would interpret it differently.
     pub fn from_target(method: &'a str, target: &'a str) -> Result<Self, Error> {
         let (path, query) = target.split_once('?').unwrap_or((target, ""));
         check_method(method)?;
@@ -76,12 +78,13 @@ impl<'a> Request<'a> {
         Ok(Self { query: Query::Text(query), ..Self::new(method, path) })
     }
 
-    /// Takes a URL as it stands. The `host` header is the URL's host with its port, unless that is
-    /// the scheme's own (443, 80), which clients do not send. A missing path is sent as `/`.
+    /// Creates a request from a URL, whose path and query are used without changes. The `host`
+    /// header is the URL's host with its port, except for the default port of the scheme (443, 80),
+    /// which clients do not send. An empty path is sent as `/`.
     ///
     /// # Errors
-    /// [`Error::Url`] for a part that clients do not send, or change before they send it, and the
-    /// errors of [`Request::from_target`].
+    /// [`Error::Url`] for a part that clients do not send, or that they change before they send it,
+    /// and the errors of [`Request::from_target`].
     pub fn from_url(method: &'a str, url: &'a str) -> Result<Self, Error> {
         let part = |part| Error::Url { part };
         let parsed = match Url::parse(url) {
@@ -91,9 +94,10 @@ impl<'a> Request<'a> {
             Err(UrlError::Port) => return Err(part(UrlPart::Port)),
             Err(UrlError::UserInfo) => return Err(part(UrlPart::UserInformation)),
             Err(UrlError::Fragment) => return Err(part(UrlPart::Fragment)),
-            // Path and query are checked below, with the place.
+            // Path and query are checked below, where errors include the position.
             Err(UrlError::Character | UrlError::Percent) => None,
         };
+
         let (_, rest) = url.split_once("://").ok_or_else(|| part(UrlPart::Scheme))?;
         let (authority, target) = rest.split_at(rest.find(['/', '?']).unwrap_or(rest.len()));
         let request = match target.split_once('?') {
@@ -105,7 +109,8 @@ impl<'a> Request<'a> {
             _ if target.is_empty() => Self::from_target(method, "/")?,
             _ => Self::from_target(method, target)?,
         };
-        // Written as it is sent, except for the scheme's own port.
+
+        // The host must be written as it is sent. Only the default port may be added.
         let sent = parsed.map(|parsed| (parsed.authority(), parsed.scheme.default_port()));
         let host = sent.and_then(|(sent, own_port)| {
             let host = authority.rsplit_once(':').filter(|(_, port)| port.parse() == Ok(own_port));
@@ -120,36 +125,38 @@ impl<'a> Request<'a> {
         Self { method, ..self }
     }
 
-    /// Sets the query as decoded pairs in the order they are sent. An empty value is sent as a bare
-    /// name (`?acl`).
+    /// Sets the query as decoded pairs, in the order in which they are sent. A parameter with an
+    /// empty value is sent as a bare name (`?acl`).
     #[must_use]
     pub const fn query(self, pairs: &'a [(&'a str, &'a str)]) -> Self {
         Self { query: Query::Pairs(pairs), ..self }
     }
 
-    /// Sets the headers to sign, `host` among them unless the request was made from a URL. A name
-    /// may occur more than once if the header allows it; its values are joined in the order given.
+    /// Sets the headers to sign. They must include `host` unless the request was created from a
+    /// URL. A name may occur more than once if the header allows it; its values are joined in the
+    /// given order.
     #[must_use]
     pub const fn headers(self, headers: &'a [(&'a str, &'a str)]) -> Self {
         Self { headers, ..self }
     }
 
     /// Excludes headers from the signature: those that a proxy may change, such as `user-agent`.
-    /// `host`, `content-type` and `x-amz-*` cannot be excluded, for servers require them to be
-    /// signed; in version 2 `content-md5` and `date` neither.
+    /// `host`, `content-type` and `x-amz-*` cannot be excluded because servers require them to be
+    /// signed. In version 2 this also applies to `content-md5` and `date`.
     #[must_use]
     pub const fn without_signing(self, names: &'a [&'a str]) -> Self {
         Self { unsigned: names, ..self }
     }
 
-    /// Sets another rule for the path than the service's own: [`PathRule::AsSent`] for services
-    /// whose name begins with `s3`, [`PathRule::NormalizedAndEncoded`] for others.
+    /// Overrides how the path is signed. By default this depends on the service:
+    /// [`PathRule::AsSent`] for services whose names begin with `s3`,
+    /// [`PathRule::NormalizedAndEncoded`] for all others.
     #[must_use]
     pub const fn path_rule(self, rule: PathRule) -> Self {
         Self { path_rule: Some(rule), ..self }
     }
 
-    /// Returns every header of the request, and the `host` of its URL.
+    /// Returns all headers of the request, including the `host` of its URL.
     pub(super) fn all_headers(&self) -> impl Iterator<Item = (&'a str, &'a str)> + use<'a> {
         self.host.map(|host| ("host", host)).into_iter().chain(self.headers.iter().copied())
     }
@@ -158,7 +165,7 @@ impl<'a> Request<'a> {
         self.headers.len() + 1
     }
 
-    /// Returns whether a header was excluded from the signature.
+    /// Returns whether the header `name` was excluded from the signature.
     pub(super) fn excludes(&self, name: &str) -> bool {
         self.unsigned.iter().any(|excluded| excluded.eq_ignore_ascii_case(name))
     }
@@ -172,12 +179,13 @@ impl<'a> Query<'a> {
         }
     }
 
-    /// Returns names and values, decoded.
+    /// Returns the decoded names and values.
     pub(super) fn decoded(&self) -> impl Iterator<Item = (Cow<'a, [u8]>, Cow<'a, [u8]>)> + use<'a> {
         let (pairs, text): (&[_], _) = match *self {
             Query::Pairs(pairs) => (pairs, ""),
             Query::Text(text) => (&[], text),
         };
+
         let given = pairs
             .iter()
             .map(|(name, value)| (Cow::Borrowed(name.as_bytes()), Cow::Borrowed(value.as_bytes())));
@@ -197,7 +205,7 @@ impl<'a> Query<'a> {
     }
 }
 
-/// Returns the bytes of a text whose escapes were checked.
+/// Decodes a text whose percent-encoding has already been checked.
 fn percent_decoded(text: &str) -> Cow<'_, [u8]> {
     match text.contains('%') {
         true => percent::decode(text).map_or(Cow::Borrowed(text.as_bytes()), Cow::Owned),
@@ -222,7 +230,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn debug_of_a_request_keeps_secrets() {
+    fn debug_redacts_secrets() {
         let request = Request::new("GET", "/key")
             .query(&[("X-Amz-Security-Token", "s3cret1"), ("prefix", "shown")])
             .headers(&[
@@ -240,7 +248,7 @@ mod tests {
     }
 
     #[test]
-    fn a_url_is_taken_as_it_stands() {
+    fn a_url_is_used_without_changes() {
         for (url, host, path, query) in [
             ("https://h", "h", "/", ""),
             ("https://h?acl", "h", "/", "acl"),
@@ -285,10 +293,12 @@ mod tests {
         ] {
             assert_eq!(Request::from_url("GET", url).unwrap_err(), Error::Url { part }, "{url}");
         }
+
         for url in ["https://h/%zz", "https://h/a b", "https://h/\"", "https://h/[", "https://h/%2"]
         {
             assert!(matches!(Request::from_url("GET", url), Err(Error::Path { .. })), "{url}");
         }
+
         for url in [
             "https://h/?a+b",
             "https://h?a=%zz",
@@ -301,6 +311,7 @@ mod tests {
                 "{url}"
             );
         }
+
         for url in ["https://h/?=a", "https://h/?a&&b", "https://h/?a&"] {
             assert_eq!(
                 Request::from_url("GET", url).unwrap_err(),
@@ -308,6 +319,7 @@ mod tests {
                 "{url}"
             );
         }
+
         assert!(matches!(Request::from_url("GET ", "https://h?a"), Err(Error::Method { .. })));
     }
 

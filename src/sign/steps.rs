@@ -1,31 +1,32 @@
-//! The outcome of signing, in every version.
+//! The results of signing, which all signature versions share.
 use super::redact::{Hidden, Pairs, Text};
 use std::fmt;
 
-/// The steps that lead to a signature. `Debug` hides what is secret.
+/// The steps that lead to a signature. `Debug` redacts secrets.
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct Steps {
-    /// The version of the signature.
+    /// The signature version.
     pub version: Version,
-    /// Task 1 of version 4. Empty in version 2, which signs its string to sign alone.
+    /// The canonical request, which is task 1 of version 4. Empty in version 2, which only has a
+    /// string to sign.
     pub canonical_request: String,
-    /// Task 2 of version 4, step 1 of version 2.
+    /// The string to sign: task 2 of version 4, or step 1 of version 2.
     pub string_to_sign: String,
-    /// Hex in version 4 and SigV4A, base64 in version 2.
+    /// The signature: in hex in version 4 and SigV4A, in base64 in version 2.
     pub signature: String,
 }
 
-/// A version of AWS's signature.
+/// A version of AWS's request signatures.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Version {
-    /// HMAC-SHA1 over a few headers and the resource: [`v2`](super::v2).
+    /// Version 2: HMAC-SHA1 over a few headers and the resource ([`v2`](super::v2)).
     V2,
-    /// HMAC-SHA256 with a key derived for one day, region and service: [`v4`](super::v4).
+    /// Version 4: HMAC-SHA256 with a key that is derived for one day, region and service
+    /// ([`v4`](super::v4)).
     V4,
-    /// SigV4A: ECDSA over P-256, for a set of regions (the module `v4a`, with the feature
-    /// `sigv4a`).
+    /// SigV4A: ECDSA over P-256, valid for a set of regions (module `v4a`, feature `sigv4a`).
     V4a,
 }
 
@@ -35,8 +36,8 @@ pub enum Version {
 pub struct Signed {
     /// The steps that led to the signature.
     pub steps: Steps,
-    /// Headers to send in addition to the request's own. A header that the request already had is
-    /// not repeated.
+    /// The headers to send in addition to the request's own. Headers that the request already has
+    /// are not repeated.
     pub headers: Vec<(&'static str, String)>,
 }
 
@@ -46,35 +47,35 @@ pub struct Signed {
 pub struct Presigned {
     /// The steps that led to the signature.
     pub steps: Steps,
-    /// The whole query to send, without `?`.
+    /// The complete query to send, without `?`.
     pub query: String,
 }
 
 impl Steps {
     /// Returns `SignedHeaders`: the names of the signed headers, joined by semicolons. Empty in
-    /// version 2, which signs every `x-amz-*` header.
+    /// version 2, which always signs every `x-amz-*` header.
     pub fn signed_headers(&self) -> &str {
         self.canonical_request.rsplit('\n').nth(1).unwrap_or("")
     }
 
-    /// Returns the canonical request and the string to sign with the values redacted that grant
-    /// access: session tokens and encryption keys.
+    /// Returns the canonical request and the string to sign, with values that grant access
+    /// redacted: session tokens and encryption keys.
     pub fn redacted(&self) -> (String, String) {
         (Text(&self.canonical_request).redacted(), Text(&self.string_to_sign).redacted())
     }
 
-    /// Returns the credential scope: `20130524/us-east-1/s3/aws4_request`, without the region in
-    /// SigV4A. Empty in version 2.
+    /// Returns the credential scope, such as `20130524/us-east-1/s3/aws4_request`. In SigV4A it
+    /// does not contain the region. Empty in version 2.
     pub fn scope(&self) -> &str {
-        self.line_of_task_2(2)
+        self.string_to_sign_line(2)
     }
 
     /// Returns the SHA-256 of the canonical request in hex. Empty in version 2.
     pub fn canonical_request_hash(&self) -> &str {
-        self.line_of_task_2(3)
+        self.string_to_sign_line(3)
     }
 
-    fn line_of_task_2(&self, number: usize) -> &str {
+    fn string_to_sign_line(&self, number: usize) -> &str {
         match self.version {
             Version::V2 => "",
             _ => self.string_to_sign.split('\n').nth(number).unwrap_or(""),

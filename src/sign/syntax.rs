@@ -1,4 +1,4 @@
-//! The syntax of what goes over the wire: methods, paths, queries, hosts and headers.
+//! The syntax of what is sent: methods, paths, queries and headers.
 use super::Error;
 use super::encode::table;
 
@@ -10,8 +10,8 @@ pub(super) fn check_method(method: &str) -> Result<(), Error> {
     }
 }
 
-/// Checks `absolute-path = 1*( "/" segment )` (RFC 9110 section 4.1), in the characters of RFC 3986
-/// section 3.3.
+/// Checks `absolute-path = 1*( "/" segment )` (RFC 9110 section 4.1), restricted to the characters
+/// of RFC 3986 section 3.3.
 pub(super) fn check_path(path: &str) -> Result<(), Error> {
     let wrong = if path.starts_with('/') { first_unsendable(path, is_path_byte) } else { Some(0) };
     match wrong {
@@ -20,23 +20,26 @@ pub(super) fn check_path(path: &str) -> Result<(), Error> {
     }
 }
 
-/// Checks a query as text (RFC 3986 section 3.4), in which every parameter has a name. A plus is
-/// refused: some servers read it as a space.
+/// Checks a query given as text (RFC 3986 section 3.4), in which every parameter must have a name.
+/// A plus is rejected because some servers read it as a space.
 pub(super) fn check_query_text(query: &str) -> Result<(), Error> {
     if query.is_empty() {
         return Ok(());
     }
+
     for piece in query.split('&') {
         let (name, _) = piece.split_once('=').unwrap_or((piece, ""));
         if name.is_empty() {
             return Err(Error::UnnamedParameter);
         }
+
         if first_unsendable(piece, |byte| byte != b'+' && (is_path_byte(byte) || byte == b'?'))
             .is_some()
         {
             return Err(Error::QueryEncoding { parameter: name.to_owned() });
         }
     }
+
     Ok(())
 }
 
@@ -48,8 +51,8 @@ pub(super) fn check_header_name(name: &str) -> Result<(), Error> {
     }
 }
 
-/// Checks that a value has no control character, which cannot be sent (RFC 9110 section 5.5): a
-/// line break would end the header and begin another.
+/// Checks that a header value does not contain control characters, which cannot be sent (RFC 9110
+/// section 5.5): a line break would start another header.
 pub(super) fn check_header_value(name: &str, value: &str) -> Result<(), Error> {
     match value.bytes().filter(|&byte| byte.is_ascii_control() && byte != b'\t').count() {
         0 => Ok(()),
@@ -57,31 +60,34 @@ pub(super) fn check_header_value(name: &str, value: &str) -> Result<(), Error> {
     }
 }
 
-/// Returns whether a text is a `token = 1*tchar`.
+/// Returns whether a text matches `token = 1*tchar` (RFC 9110 section 5.6.2).
 pub(super) fn is_token(text: &str) -> bool {
     const TOKEN: [bool; 256] = table(TOKEN_CHARACTERS, None);
     !text.is_empty() && text.bytes().all(|byte| TOKEN[usize::from(byte)])
 }
 
-/// Returns the first byte that is neither allowed nor the beginning of an escape.
+/// Returns the offset of the first byte that is neither allowed nor the start of a percent-encoded
+/// byte.
 fn first_unsendable(text: &str, allowed: impl Fn(u8) -> bool) -> Option<usize> {
     let bytes = text.as_bytes();
-    // Most texts are sendable throughout. Counting does not stop early, which makes it faster than
+    // Most texts contain nothing to report. Counting never stops early, which makes it faster than
     // a search.
     if bytes.iter().filter(|&&byte| !allowed(byte)).count() == 0 {
         return None;
     }
+
     let is_escape = |at: usize| {
         bytes.get(at + 1..at + 3).is_some_and(|digits| digits.iter().all(u8::is_ascii_hexdigit))
     };
+
     (0..bytes.len()).find(|&at| match bytes[at] {
         b'%' => !is_escape(at),
         byte => !allowed(byte),
     })
 }
 
-/// Returns whether a byte may be in a path: `unreserved`, `sub-delims`, `:`, `@` (together `pchar`)
-/// and the slash between segments: RFC 3986 section 3.3.
+/// Returns whether a byte is allowed in a path: `unreserved`, `sub-delims`, `:` and `@` (together
+/// `pchar`), and the slash between segments (RFC 3986 section 3.3).
 fn is_path_byte(byte: u8) -> bool {
     const PATH: [bool; 256] = table(
         b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~!$&'()*+,;=:@/",
@@ -90,6 +96,6 @@ fn is_path_byte(byte: u8) -> bool {
     PATH[usize::from(byte)]
 }
 
-/// `tchar` of RFC 9110 section 5.6.2.
+/// The characters of `tchar` (RFC 9110 section 5.6.2).
 pub(super) const TOKEN_CHARACTERS: &[u8] =
     b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789!#$%&'*+-.^_`|~";

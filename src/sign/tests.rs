@@ -1,6 +1,6 @@
-//! Every list and limit of the signer next to one that was written from its source, and what each
-//! refusal says.
-use super::check::{SIGNERS_PARAMETERS, SINGLE_HEADERS};
+//! Compares every list and limit of the signer with one that was written independently from its
+//! source, and checks that each error message says what to do.
+use super::check::{SIGNATURE_PARAMETERS, SINGLE_HEADERS};
 use super::syntax::is_token;
 use super::*;
 use crate::time::Timestamp;
@@ -18,18 +18,18 @@ fn set<'a>(names: impl IntoIterator<Item = &'a str>) -> BTreeSet<&'a str> {
     names.into_iter().collect()
 }
 
-/// Each name once, and none but these.
-fn same(ours: &[&str], source: &str) {
+/// Checks that `ours` contains exactly the names in `source`, each of them once.
+fn assert_same_names(ours: &[&str], source: &str) {
     assert_eq!(set(ours.iter().copied()), set(source.split_ascii_whitespace()));
     assert_eq!(ours.len(), set(ours.iter().copied()).len());
 }
 
-/// RESTAuthentication.html, "Constructing the CanonicalizedResource Element" (with `torrent` of its
-/// older editions); `QSAOfInterest` of botocore/auth.py; `signed_subresources` of Ceph's
-/// rgw_auth_s3.cc.
+/// The sources are RESTAuthentication.html, "Constructing the CanonicalizedResource Element" (with
+/// `torrent` from older editions), `QSAOfInterest` in botocore/auth.py, and `signed_subresources`
+/// in Ceph's rgw_auth_s3.cc.
 #[test]
-fn sub_resources() {
-    same(
+fn sub_resources_are_those_of_aws_boto_and_ceph() {
+    assert_same_names(
         &v2::SUB_RESOURCES,
         "acl lifecycle location logging notification partNumber policy requestPayment uploadId uploads versionId \
          versioning versions website torrent delete \
@@ -47,17 +47,18 @@ fn sub_resources() {
     }
 }
 
-/// sigv4-query-string-auth.html; `X-Amz-S3session-Token` of CreateSession; `X-Amz-Region-Set` of
-/// SigV4A; RESTAuthentication.html, "Query String Request Authentication Alternative".
+/// The sources are sigv4-query-string-auth.html, CreateSession (`X-Amz-S3session-Token`), SigV4A
+/// (`X-Amz-Region-Set`), and RESTAuthentication.html, "Query String Request Authentication
+/// Alternative".
 #[test]
-fn parameters_of_the_signature() {
-    same(
-        &SIGNERS_PARAMETERS,
+fn parameters_of_a_signature_are_refused() {
+    assert_same_names(
+        &SIGNATURE_PARAMETERS,
         "X-Amz-Algorithm X-Amz-Credential X-Amz-Date X-Amz-Expires X-Amz-SignedHeaders X-Amz-Signature \
          X-Amz-Security-Token X-Amz-S3session-Token X-Amz-Region-Set AWSAccessKeyId Signature Expires",
     );
     let hour = Duration::from_secs(3600);
-    for name in SIGNERS_PARAMETERS {
+    for name in SIGNATURE_PARAMETERS {
         let query = [(name, "")];
         let text = format!("https://h/?{name}=");
         let refused = Error::ReservedParameter { name: name.to_owned() };
@@ -79,13 +80,14 @@ fn parameters_of_the_signature() {
         }
     }
     assert!(
-        !check::is_signers_parameter(b"expires") && check::is_signers_parameter(b"x-amz-expires")
+        !check::is_signature_parameter(b"expires")
+            && check::is_signature_parameter(b"x-amz-expires")
     );
 }
 
 #[test]
-fn headers_with_one_value() {
-    same(
+fn headers_with_one_value_cannot_be_repeated() {
+    assert_same_names(
         &SINGLE_HEADERS,
         "host date expires range content-type content-length content-md5 x-amz-date x-amz-content-sha256 \
          x-amz-security-token x-amz-s3session-token x-amz-region-set x-amz-decoded-content-length",
@@ -96,7 +98,8 @@ fn headers_with_one_value() {
         let request = Request::new("GET", "/").headers(headers);
         let refused = Error::RepeatedHeader { name: name.to_owned() };
         assert_eq!(v2::sign(&request, None, &credentials(), TIME).unwrap_err(), refused);
-        // The signer's own headers are compared before they are sorted.
+        // The headers that the signer adds are compared with its values before duplicates are
+        // looked for.
         if !["x-amz-date", "x-amz-content-sha256"].contains(&name) {
             let payload = v4::Payload::Unsigned;
             assert_eq!(
@@ -108,8 +111,8 @@ fn headers_with_one_value() {
 }
 
 #[test]
-fn values_that_are_hidden() {
-    same(
+fn secret_headers_are_redacted() {
+    assert_same_names(
         &redact::SECRETS,
         "authorization proxy-authorization cookie set-cookie x-amz-mfa \
          x-amz-security-token x-amz-s3session-token x-amz-signature signature \
@@ -126,9 +129,10 @@ fn values_that_are_hidden() {
     }
 }
 
-/// `tchar` of RFC 9110 section 5.6.2; `unreserved` of RFC 3986 section 2.3; `pchar` of section 3.3.
+/// The sources are RFC 9110 section 5.6.2 (`tchar`) and RFC 3986 sections 2.3 (`unreserved`) and
+/// 3.3 (`pchar`).
 #[test]
-fn characters() {
+fn allowed_characters_are_those_of_the_rfcs() {
     for byte in 0..=u8::MAX {
         let text = String::from(char::from(byte));
         let alphanumeric = byte.is_ascii_alphanumeric();
@@ -142,7 +146,7 @@ fn characters() {
         let target = format!("/?a={text}");
         let in_query = (in_path || byte == b'?') && byte != b'+' && byte != b'&';
         assert_eq!(Request::from_target("GET", &target).is_ok(), in_query, "{text:?}");
-        // RFC 9110 section 5.5: no control character but the tab.
+        // RFC 9110 section 5.5 allows no control character except the tab.
         let value = format!("a{text}b");
         let headers = [("host", "h"), ("x-other", &*value)];
         let request = Request::new("GET", "/").headers(&headers);
@@ -151,10 +155,10 @@ fn characters() {
     }
 }
 
-/// sig-v4-header-based-auth.html, sigv4-streaming.html and sigv4-streaming-trailers.html:
-/// "x-amz-content-sha256".
+/// The sources are the descriptions of `x-amz-content-sha256` in sig-v4-header-based-auth.html,
+/// sigv4-streaming.html and sigv4-streaming-trailers.html.
 #[test]
-fn names_of_payloads() {
+fn payloads_have_the_names_that_aws_defines() {
     for (payload, name) in [
         (v4::Payload::Unsigned, "UNSIGNED-PAYLOAD"),
         (v4::Payload::StreamingSigned, "STREAMING-AWS4-HMAC-SHA256-PAYLOAD"),
@@ -173,17 +177,17 @@ fn names_of_payloads() {
     }
 }
 
-/// sigv4-query-string-auth.html: "minimum 1, maximum 604800 (seven days)"; sigv4-streaming.html:
-/// "at least 8 KB" and "we recommend a chunk size of at least 64 KB".
+/// The sources are sigv4-query-string-auth.html ("minimum 1, maximum 604800 (seven days)") and
+/// sigv4-streaming.html ("at least 8 KB" and "we recommend a chunk size of at least 64 KB").
 #[test]
-fn limits() {
+fn limits_are_those_of_aws() {
     assert_eq!((v4::MIN_EXPIRY.as_secs(), v4::MAX_EXPIRY.as_secs()), (1, 604_800));
     assert_eq!((chunked::MIN_CHUNK_SIZE, chunked::DEFAULT_CHUNK_SIZE), (8_192, 65_536));
     assert_eq!(chunked::MAX_CHUNK_SIZE, 16_777_216);
 }
 
 #[test]
-fn every_refusal_says_what_to_do() {
+fn every_error_says_what_to_do() {
     let refusals = [
         Error::Method { method: "G T".into() },
         Error::Path { path: "/ ".into(), byte: 1 },
@@ -230,15 +234,16 @@ fn every_refusal_says_what_to_do() {
             text.contains([':']) && text.len() > 30 && !text.contains('\n'),
             "{refusal:?}: {text}"
         );
-        assert!(texts.insert(text), "{refusal:?} says the same as another");
+        assert!(texts.insert(text), "{refusal:?} has the same message as another error");
     }
     assert_eq!(
         Error::ExpiryOutOfRange(Duration::from_millis(500)).to_string(),
-        "a presigned URL cannot live for 0.5 s: choose whole seconds from 1 s to 604800 s (7 days)"
+        "a presigned URL cannot be valid for 0.5 s: choose a whole number of seconds from 1 to \
+         604800 (7 days)"
     );
 }
 
-/// A parameter without a name would be signed as `=` and sent as nothing.
+/// A parameter without a name would be signed as `=`, but not sent at all.
 #[test]
 fn a_query_parameter_needs_a_name() {
     let credentials = Credentials::new("id", "secret");

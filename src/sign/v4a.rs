@@ -1,11 +1,11 @@
-//! SigV4A (AWS4-ECDSA-P256-SHA256): signatures that are good for a set of regions, as Multi-Region
-//! Access Points want them.
+//! SigV4A (AWS4-ECDSA-P256-SHA256): signatures that are valid for a set of regions, which
+//! Multi-Region Access Points require.
 //!
-//! The canonical request is that of [`v4`](super::v4). The credential scope names no region; the
-//! header `x-amz-region-set` or the parameter `X-Amz-Region-Set` lists the regions instead. The
-//! signature is ECDSA over P-256, by a key that is derived from the secret: AWS holds the public
-//! half alone, so that one region's servers cannot sign for another's. See [AWS SigV4A][page] in
-//! the IAM user guide.
+//! The canonical request is the same as in [`v4`](super::v4). The credential scope does not contain
+//! a region; instead, the header `x-amz-region-set` or the parameter `X-Amz-Region-Set` lists the
+//! regions. The signature is ECDSA over P-256 with a key that is derived from the secret key. AWS
+//! regions store only the public key, so the servers of one region cannot sign requests to another.
+//! See [AWS SigV4A][page] in the IAM user guide.
 //!
 //! ```
 //! use s3driver::sign::{Credentials, Request, v4, v4a};
@@ -37,37 +37,37 @@ use zeroize::Zeroizing;
 
 pub(super) const ALGORITHM: &str = "AWS4-ECDSA-P256-SHA256";
 
-/// The order of P-256 less two, in big endian (FIPS 186-4, D.1.2.3).
-const ORDER_LESS_TWO: [u8; 32] = [
+/// The order of P-256 minus two, in big endian (FIPS 186-4, D.1.2.3).
+const ORDER_MINUS_TWO: [u8; 32] = [
     0xff, 0xff, 0xff, 0xff, 0x00, 0x00, 0x00, 0x00, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff,
     0xbc, 0xe6, 0xfa, 0xad, 0xa7, 0x17, 0x9e, 0x84, 0xf3, 0xb9, 0xca, 0xc2, 0xfc, 0x63, 0x25, 0x4f,
 ];
 
-/// The regions and the service a signature is good for.
+/// The regions and the service for which a signature is valid.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct MultiRegionScope<'a> {
-    /// Names of regions, or patterns with `*`: `us-east-1`, `eu-*`, `*`.
+    /// The names of the regions, or patterns with `*`: `us-east-1`, `eu-*`, `*`.
     pub regions: &'a [&'a str],
-    /// `s3`, ... as in [`v4::Scope`](super::v4::Scope).
+    /// The service, such as `s3` (see [`v4::Scope`](super::v4::Scope)).
     pub service: &'a str,
 }
 
-/// The derived key pair of an access key. It is good for every day, region and service; deriving it
-/// takes a multiplication on the curve, so a client keeps it.
+/// The key pair that is derived from an access key and its secret. It is valid for every day,
+/// region and service. Deriving it takes a multiplication on the curve, so clients should keep it.
 #[derive(Clone)]
 pub struct KeyPair {
-    /// The access key and the session token; the secret is left out.
+    /// The access key and the session token. The secret key is not kept.
     credentials: Credentials,
     private: PrivateKey,
 }
 
 impl KeyPair {
     /// Derives the key pair: NIST SP 800-108 in counter mode with HMAC-SHA256 over `"AWS4A" +
-    /// secret`, until a candidate is a private key less one.
+    /// secret`, until a candidate plus one is a valid private key.
     ///
     /// # Errors
-    /// [`Error::AccessKey`], [`Error::EmptySecret`] and [`Error::SessionToken`] for what cannot be
-    /// part of a signature.
+    /// [`Error::AccessKey`], [`Error::EmptySecret`] and [`Error::SessionToken`] for a value that
+    /// cannot be part of a signature.
     pub fn derive(credentials: &Credentials) -> Result<Self, Error> {
         check_credentials(credentials, ',')?;
         let secret = credentials.secret_access_key();
@@ -76,23 +76,24 @@ impl KeyPair {
         input.push_str(secret);
         let keyed = hmac_sha256(input.as_bytes());
         for counter in 1..=254 {
-            // i = 1 || Label || 0x00 || Context (access key and counter) || the length of the
-            // output in bits
+            // i = 1 || Label || 0x00 || Context (access key and counter) || length of the output in
+            // bits
             let context = [credentials.access_key_id().as_bytes(), &[counter]].concat();
             let fixed =
                 [&1u32.to_be_bytes(), ALGORITHM.as_bytes(), &[0], &*context, &256u32.to_be_bytes()]
                     .concat();
             let candidate = Zeroizing::new(mac_sha256(&keyed, &fixed));
-            if *candidate <= ORDER_LESS_TWO
+            if *candidate <= ORDER_MINUS_TWO
                 && let Ok(private) = PrivateKey::from_slice(&*plus_one(&candidate))
             {
                 return Ok(Self { credentials: credentials.without_secret(), private });
             }
         }
+
         Err(Error::KeyDerivation)
     }
 
-    /// Returns the public key: X and Y of the point, in big endian.
+    /// Returns the public key: the coordinates X and Y of the point, in big endian.
     pub fn public_key(&self) -> ([u8; 32], [u8; 32]) {
         let point = VerifyingKey::from(&self.private).to_sec1_point(false);
         let coordinate =
@@ -104,8 +105,8 @@ impl KeyPair {
     /// [`v4::sign`](super::v4::sign) and `x-amz-region-set`.
     ///
     /// # Errors
-    /// As for [`v4::sign`](super::v4::sign); [`Error::Payload`] for chunks that would have to be
-    /// signed.
+    /// The errors of [`v4::sign`](super::v4::sign), and [`Error::Payload`] for signed chunks, which
+    /// this module cannot sign.
     pub fn sign(
         &self,
         request: &Request<'_>,
@@ -124,9 +125,11 @@ impl KeyPair {
         if is_s3(scope.service) {
             headers.add("x-amz-content-sha256", &payload_hash)?;
         }
+
         if let Some((name, token)) = self.credentials.token_header() {
             headers.add(name, token)?;
         }
+
         headers.sort()?;
 
         let query = canonical_query(request.query, &[]);
@@ -148,11 +151,11 @@ impl KeyPair {
         Ok(Signed { headers: headers.to_send(authorization), steps })
     }
 
-    /// Signs in the query, as [`v4::presign`](super::v4::presign) does.
+    /// Signs a URL, as [`v4::presign`](super::v4::presign) does.
     ///
     /// # Errors
-    /// As for [`v4::presign`](super::v4::presign); [`Error::Payload`] for chunks that would have to
-    /// be signed.
+    /// The errors of [`v4::presign`](super::v4::presign), and [`Error::Payload`] for signed chunks,
+    /// which this module cannot sign.
     pub fn presign(
         &self,
         request: &Request<'_>,
@@ -168,10 +171,11 @@ impl KeyPair {
         let (amz_date, day) = (time.amz_date(), time.date());
         let headers = presigned_headers(request, &amz_date)?;
         headers.refuse("x-amz-region-set")?;
-        let sends_hash = headers.agree("x-amz-content-sha256", &payload_hash)?;
+        let sends_hash = headers.has_equal("x-amz-content-sha256", &payload_hash)?;
         if is_s3(scope.service) && !matches!(payload, Payload::Unsigned) && !sends_hash {
             return Err(Error::MissingHeader { name: "x-amz-content-sha256" });
         }
+
         let credential =
             [self.credentials.access_key_id(), &day, scope.service, TERMINATOR].join("/");
         let mut signed_headers = String::new();
@@ -200,21 +204,22 @@ impl KeyPair {
         Ok(Presigned { steps, query })
     }
 
-    /// Returns whether a signature in DER is this key's. Signatures of SigV4A are not compared:
-    /// each has many that are right.
+    /// Returns whether this key made the DER-encoded signature. SigV4A signatures cannot be
+    /// compared because a string to sign has many valid ones.
     pub fn verifies(&self, string_to_sign: &str, signature: &[u8]) -> bool {
         DerSignature::from_bytes(signature).is_ok_and(|signature| {
             VerifyingKey::from(&self.private).verify(string_to_sign.as_bytes(), &signature).is_ok()
         })
     }
 
-    /// Returns `x-amz-region-set`.
+    /// Checks the scope, and returns the value of `x-amz-region-set`.
     fn check_scope(&self, scope: MultiRegionScope<'_>, time: Timestamp) -> Result<String, Error> {
         check_year(time)?;
         check_token_service(&self.credentials, scope.service)?;
         if !is_scope_part(scope.service) {
             return Err(Error::Service { service: scope.service.to_owned() });
         }
+
         match scope.regions.iter().find(|region| !is_scope_part(region)) {
             None if !scope.regions.is_empty() => Ok(scope.regions.join(",")),
             wrong => Err(Error::Region {
@@ -230,7 +235,7 @@ impl KeyPair {
     }
 }
 
-/// Tasks 1 and 2, without a signature.
+/// Performs tasks 1 and 2, and leaves the signature empty.
 pub(super) fn steps_to_verify(
     amz_date: &str,
     day: &str,
@@ -243,8 +248,8 @@ pub(super) fn steps_to_verify(
     Steps { version: Version::V4a, canonical_request, string_to_sign, signature: String::new() }
 }
 
-/// Returns whether a region set covers a region: a member is its name, or a pattern in which `*`
-/// stands for any characters.
+/// Returns whether a region set covers a region. A member of the set is a region's name, or a
+/// pattern in which `*` matches any characters.
 pub(super) fn set_covers(set: &str, region: &str) -> bool {
     set.split(',').any(|pattern| match pattern.trim_ascii().split_once('*') {
         None => pattern.trim_ascii() == region,
@@ -256,7 +261,7 @@ pub(super) fn set_covers(set: &str, region: &str) -> bool {
     })
 }
 
-/// Chunks of version 4 are chained by a key that SigV4A does not have.
+/// Rejects signed chunks: version 4 chains them with an HMAC key, which SigV4A does not have.
 fn unchunked(payload: Payload<'_>) -> Result<Payload<'_>, Error> {
     match payload {
         Payload::StreamingSigned => {
@@ -269,7 +274,7 @@ fn unchunked(payload: Payload<'_>) -> Result<Payload<'_>, Error> {
     }
 }
 
-/// Adds one to a number in big endian that is not the largest.
+/// Adds one to a big-endian number, which must not be the largest one.
 fn plus_one(number: &[u8; 32]) -> Zeroizing<[u8; 32]> {
     let mut sum = Zeroizing::new(*number);
     for byte in sum.iter_mut().rev() {
@@ -278,6 +283,7 @@ fn plus_one(number: &[u8; 32]) -> Zeroizing<[u8; 32]> {
             break;
         }
     }
+
     sum
 }
 
@@ -303,9 +309,9 @@ mod tests {
         .unwrap()
     }
 
-    /// The figures of aws-c-auth's suite, case `get-vanilla`.
+    /// The expected values are those of the case `get-vanilla` in aws-c-auth's test suite.
     #[test]
-    fn the_published_key_and_steps() {
+    fn the_key_and_the_steps_are_those_of_aws_c_auth() {
         let (x, y) = key().public_key();
         assert_eq!(
             hex::encode(x),
@@ -332,6 +338,7 @@ mod tests {
         ] {
             assert!(key().verifies(of, &hex::decode(signature).unwrap()));
         }
+
         let presigned = key()
             .presign(&request, Payload::Bytes(b""), scope, TIME, Duration::from_secs(3600))
             .unwrap();
@@ -350,6 +357,7 @@ mod tests {
         let refused = |regions: &[&str], service, payload| {
             key().sign(&request, payload, MultiRegionScope { regions, service }, TIME).unwrap_err()
         };
+
         assert_eq!(refused(&[], "s3", Payload::Unsigned), Error::Region { region: String::new() });
         assert_eq!(
             refused(&["a", "b,c"], "s3", Payload::Unsigned),
@@ -381,7 +389,7 @@ mod tests {
             .unwrap();
         assert_eq!(verified.steps.signature, signed.steps.signature);
 
-        // The third line is the scope, which names no region in this version.
+        // The third line is the scope, which does not contain a region in this version.
         let ours = &signed.steps;
         let theirs = ours.string_to_sign.replace("/s3/", "/sts/");
         let server = ServerSide { string_to_sign: Some(&theirs), ..ServerSide::default() };
@@ -408,7 +416,7 @@ mod tests {
     }
 
     #[test]
-    fn one_is_added() {
+    fn plus_one_carries() {
         let mut number = [0; 32];
         number[30..].copy_from_slice(&[7, 0xff]);
         assert_eq!(plus_one(&number)[30..], [8, 0]);

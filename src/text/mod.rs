@@ -1,6 +1,6 @@
-//! Foreign text in messages: on one line, of bounded length, and without characters that hide or
-//! reorder it. [`value`] decides which configured values may be shown, and [`redaction`] removes
-//! secrets from foreign text.
+//! Display of text from outside in messages: on one line, of bounded length, and without characters
+//! that hide or reorder text. [`value`] decides which configured values may be shown, and
+//! [`redaction`] removes secrets from text that a server sent.
 #[cfg(feature = "client")]
 mod redaction;
 mod value;
@@ -16,7 +16,8 @@ pub(crate) use value::{base64_of, der_of};
 
 use std::fmt::{self, Write};
 
-/// The longest value that is repeated in a message, in characters: enough to recognise it.
+/// The maximum length of a value in a message, in characters. This is enough to recognize the
+/// value.
 const VALUE: usize = 100;
 
 /// Prepares `text` for a message, cut off after 100 characters.
@@ -29,8 +30,8 @@ pub(crate) fn shown_to(text: &str, limit: usize) -> Shown<'_> {
     Shown { text, limit }
 }
 
-/// Foreign text in a message. `Display` writes it on one line and ends it with `...` if it was cut
-/// off.
+/// Text from outside in a message. `Display` writes it on one line, and ends it with `...` if it
+/// was cut off.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Shown<'a> {
     text: &'a str,
@@ -45,18 +46,19 @@ impl fmt::Display for Shown<'_> {
     }
 }
 
-/// Writes `c`, or its escape when it would break the line or deceive the reader.
+/// Writes `c`, escaped if it would break the line or deceive the reader.
 pub(crate) fn write_char(f: &mut fmt::Formatter<'_>, c: char) -> fmt::Result {
     match c {
-        // Such as `\n`, or `\u{1b}` if the character has no short escape.
+        // This writes a short escape such as `\n` if there is one, and otherwise one such as
+        // `\u{1b}`.
         c if c.is_control() => write!(f, "{}", c.escape_debug()),
         c if is_deceptive(c) => write!(f, "{}", c.escape_unicode()),
         c => f.write_char(c),
     }
 }
 
-/// Reports whether `c` is invisible, ends a line, or changes the direction of the surrounding text:
-/// such a character makes one file name look like another, or one log line like two. The list
+/// Reports whether `c` is invisible, ends a line, or changes the direction of the surrounding text.
+/// Such characters can make one file name look like another, or one log line like two. The list
 /// contains the general categories Cf, Zl and Zp of Unicode and the characters with the property
 /// `Default_Ignorable_Code_Point`, except the variation selectors of emoji.
 const fn is_deceptive(c: char) -> bool {

@@ -10,11 +10,12 @@ use zeroize::Zeroizing;
 const REDACTED: &str = "<redacted>";
 
 /// The number of consecutive letters and digits that a text must share with a secret to be
-/// redacted; a server may quote only a part of the secret. This is half of the shortest generated
-/// secret, and far too many characters to agree by chance.
+/// redacted, because a server may quote only a part of the secret. This is half the length of the
+/// shortest generated secret, and too long for a coincidence.
 const SHARED: usize = 12;
 
-/// Secrets with fewer letters and digits cannot be distinguished from words.
+/// The minimum number of letters and digits of a secret. Shorter secrets cannot be distinguished
+/// from words.
 const SHORTEST: usize = 6;
 
 /// The secrets of one request. Only hashes of their parts are kept, except for short secrets, which
@@ -30,7 +31,7 @@ impl Secrets {
         Self { state: RandomState::new(), parts: HashSet::new(), whole: Vec::new() }
     }
 
-    /// Adds a secret in its plain, base64 and hexadecimal forms. Each form is recognised even if it
+    /// Adds a secret in its plain, base64 and hexadecimal forms. Each form is recognized even if it
     /// is broken into lines, quoted, escaped or written in another case.
     #[must_use]
     pub(crate) fn with(mut self, secret: &str) -> Self {
@@ -40,12 +41,12 @@ impl Secrets {
         }
 
         self.add(&core);
-        // In the base64 of a longer text, such as `user:password`, a secret begins at one of three
-        // positions within a group.
+        // If a longer text such as `user:password` is encoded in base64, the secret begins at one
+        // of three positions within a group.
         for shift in 0..3 {
             let shifted = Zeroizing::new([&b"::"[..shift], secret.as_bytes()].concat());
             let encoded = Zeroizing::new(STANDARD.encode(&*shifted));
-            // The characters at both ends also depend on the surrounding text.
+            // The first and the last characters also depend on the surrounding text.
             let end = encoded.trim_end_matches('=').len().saturating_sub(1);
             if let Some(inner) = encoded.get(if shift == 0 { 0 } else { shift + 1 }..end) {
                 self.add(&self::core(inner));
@@ -62,13 +63,15 @@ impl Secrets {
             if core.len() >= SHORTEST {
                 self.whole.push(Zeroizing::new(core.to_vec()));
             }
+
             return;
         }
+
         let state = &self.state;
         self.parts.extend(core.windows(SHARED).map(|part| state.hash_one(part)));
     }
 
-    /// Replaces every part of `text` that is shared with a secret.
+    /// Replaces every part of `text` that it shares with a secret.
     pub(crate) fn redact<'t>(&self, text: &'t str) -> Cow<'t, str> {
         let pieces = pieces(text);
         let bytes: Zeroizing<Vec<u8>> =
@@ -104,9 +107,11 @@ impl Secrets {
                 out.push_str(text.get(copied..piece.start).unwrap_or_default());
                 out.push_str(REDACTED);
             }
+
             if hidden {
                 copied = piece.end;
             }
+
             before = hidden;
         }
 
@@ -138,6 +143,7 @@ fn pieces(text: &str) -> Vec<Piece> {
         if byte.is_ascii_alphanumeric() || !byte.is_ascii() {
             pieces.push(Piece { byte: byte.to_ascii_lowercase(), start, end });
         }
+
         rest = rest.get(length..).unwrap_or_default();
         start = end;
     }
@@ -153,12 +159,13 @@ fn unescaped(text: &[u8]) -> Option<(u8, usize)> {
     match text {
         [b'%', rest @ ..] => {
             let nested = rest.chunks_exact(2).take_while(|pair| pair == b"25").count();
-            // The last `25` may be the escaped byte.
+            // The last `25` may itself be the escaped byte.
             let skipped = if is_hex_pair(rest.get(2 * nested..)?) {
                 2 * nested
             } else {
                 2 * nested.saturating_sub(1)
             };
+
             let pair = rest.get(skipped..skipped + 2).filter(|pair| is_hex_pair(pair))?;
             Some((hex_value(pair)?, 1 + skipped + 2))
         }
@@ -274,7 +281,7 @@ mod tests {
     }
 
     #[test]
-    fn no_text_makes_it_panic() {
+    fn redaction_never_panics() {
         use proptest::prelude::*;
         proptest!(|(text in "[%25\\\\ux&#;0-9a-f\u{e9}hunter]{0,60}")| {
             let _ = hidden(&text);

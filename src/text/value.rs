@@ -1,16 +1,16 @@
-//! Which configured values a message may show.
+//! The decision which configured values a message may show.
 //!
-//! A value is not harmless just because its option is: a key that was pasted into the wrong option
-//! is as secret as one in the right option. [`shown_value`] therefore looks at the value itself,
-//! and is the only function that makes this decision.
+//! A value may be secret even if its option is not: a key that was pasted into the wrong option is
+//! as secret as one in the right option. [`shown_value`] therefore examines the value itself, and
+//! is the only function that makes this decision.
 use super::shown;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use std::fmt;
 use zeroize::Zeroizing;
 
-/// The longest word that is shown. Secrets are longer: MinIO refuses those of fewer than 8
-/// characters, and generated ones have 20 or more.
+/// The longest word that is shown. Secrets are longer: MinIO refuses secrets of fewer than 8
+/// characters, and generated ones have at least 20.
 const WORD: usize = 7;
 
 /// The longest number or duration that is shown: a few digits more than 64 bits need.
@@ -55,7 +55,8 @@ pub(crate) enum Form {
     Arn,
 }
 
-/// Prepares `text` for a message: it is shown if it has the given form and cannot be a secret.
+/// Prepares `text` for a message, which shows it only if it has the given form and cannot be a
+/// secret.
 pub(crate) fn shown_value(text: &str, form: Form) -> ShownValue<'_> {
     ShownValue { text, form }
 }
@@ -101,7 +102,7 @@ impl fmt::Display for ShownValue<'_> {
                 let is_name = |text: &str| {
                     text.bytes().all(|b| b.is_ascii_alphanumeric() || b"._-/".contains(&b))
                 };
-                text.len() <= 63 && (is_name(text) || text.starts_with("arn:"))
+                text.len() <= 63 && is_name(text) || text.len() <= PATH && text.starts_with("arn:")
             }
             Form::Path => text.len() <= PATH && is_path(text),
             Form::Program => text.len() <= PATH && (is_path(text) || is_word(text, NAME)),
@@ -136,7 +137,7 @@ pub(crate) fn is_url_with_password(text: &str) -> bool {
     authority.and_then(|rest| rest.rsplit_once('@')).is_some_and(|(user, _)| user.contains(':'))
 }
 
-/// A kind of secret that can be recognised by its form. `Display` completes the sentence "the value
+/// A kind of secret that can be recognized by its form. `Display` completes the sentence "the value
 /// looks like ...".
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Resemblance {
@@ -157,7 +158,7 @@ impl fmt::Display for Resemblance {
     }
 }
 
-/// Returns the kind of secret that `text` is, if its form leaves no doubt.
+/// Returns the kind of secret that `text` is, if its form is unambiguous.
 pub(crate) fn resemblance(text: &str) -> Option<Resemblance> {
     const SECRET_KEY: usize = 40;
     const ACCESS_KEY_ID: usize = 20;
@@ -194,7 +195,8 @@ pub(crate) fn resemblance(text: &str) -> Option<Resemblance> {
     .then_some(Resemblance::AccessKeyId)
 }
 
-/// Decodes a DER document from base64: a SEQUENCE whose stated length is its actual length.
+/// Decodes a DER document from base64. It must be a SEQUENCE whose stated length equals its actual
+/// length.
 pub(crate) fn der_of(text: &str) -> Option<Zeroizing<Vec<u8>>> {
     /// The shortest private key, an Ed25519 key, has 48 bytes.
     const SHORTEST: usize = 48;
@@ -206,11 +208,12 @@ pub(crate) fn der_of(text: &str) -> Option<Zeroizing<Vec<u8>>> {
         0x82 => usize::from(*rest.first()?) * 256 + usize::from(*rest.get(1)?) + 4,
         _ => return None,
     };
+
     (*tag == 0x30 && bytes.len() >= SHORTEST && announced == bytes.len()).then_some(bytes)
 }
 
-/// Decodes base64 in the forms in which people paste it: either alphabet, with or without padding,
-/// on one line or several.
+/// Decodes base64 in the forms that occur in configurations: with either alphabet, with or without
+/// padding, on one line or several.
 pub(crate) fn base64_of(text: &str) -> Option<Zeroizing<Vec<u8>>> {
     let mut plain = Zeroizing::new(String::with_capacity(text.len() + 4));
     for c in text.chars() {
@@ -239,9 +242,11 @@ fn is_number(text: &str) -> bool {
         Some("0x" | "0X" | "0o" | "0O" | "0b" | "0B") => (text.get(2..).unwrap_or_default(), true),
         _ => (text, false),
     };
+
     if based {
         return digits.bytes().all(|b| b.is_ascii_hexdigit() || b == b'_');
     }
+
     let unit = digits.trim_start_matches(|c: char| c.is_ascii_digit() || "._, eE+-".contains(c));
     digits.starts_with(|c: char| c.is_ascii_digit() || c == '.')
         && unit.len() <= 4
@@ -252,13 +257,14 @@ fn is_duration(text: &str) -> bool {
     let is_unit = |unit: &str| {
         unit.chars().count() <= 8 && unit.chars().all(|c| c.is_alphabetic() || c == ' ')
     };
+
     text.chars().all(|c| c.is_ascii_digit() || c.is_alphabetic() || "+-. ".contains(c))
         && text.starts_with(|c: char| c.is_ascii_digit() || "+-.".contains(c))
         && text.split(|c: char| c.is_ascii_digit() || "+-.".contains(c)).all(is_unit)
 }
 
-/// Reports whether `text` has letters but no digits. A password of such a length has digits, or is
-/// a word that a message may contain anyway.
+/// Reports whether `text` is at most `longest` characters long and has letters but no digits. A
+/// password of that length contains digits, or is a word that a message may contain anyway.
 fn is_word(text: &str, longest: usize) -> bool {
     text.len() <= longest && text.bytes().all(|b| b.is_ascii_alphabetic() || b"-_.<> ".contains(&b))
 }
@@ -279,11 +285,12 @@ fn is_region(text: &str) -> bool {
             && letters.bytes().all(|b| b.is_ascii_alphabetic())
             && (letters.len() == piece.len() || piece.len() <= 3)
     };
+
     text.contains(['-', '_', '.']) && text.split(['-', '_', '.']).all(is_piece)
 }
 
-/// Reports whether `text` names a place on the network: it has a scheme, a dot or a port, and no
-/// user information.
+/// Reports whether `text` looks like a URL or a host: it has a scheme, a dot or a port, and no user
+/// information.
 fn is_url(text: &str) -> bool {
     !text.contains('@')
         && (text.is_empty()
@@ -303,7 +310,7 @@ fn is_path(text: &str) -> bool {
             || ENDINGS.iter().any(|ending| end.ends_with(ending)))
 }
 
-/// Reports whether a run of characters is long and mixed in the way that only generated ones are.
+/// Reports whether a run of characters is so long and mixed that it must have been generated.
 fn is_random(run: &str) -> bool {
     let [upper, lower, digit] = classes(run);
     let plain = run.bytes().all(|b| b.is_ascii_alphanumeric());
@@ -387,6 +394,7 @@ mod tests {
                 assert_eq!(shown_value(value, form).to_string(), *value, "{form:?}");
             }
         }
+
         let url = "http://h/a?X-Amz-Signature=1234";
         assert_eq!(shown_value(url, Form::Url).to_string(), "http://h/a?(not shown)");
         assert_eq!(shown_value("h#password", Form::Url).to_string(), "h#(not shown)");
@@ -429,7 +437,7 @@ mod tests {
     }
 
     #[test]
-    fn kinds_of_secrets_are_recognised_by_their_form() {
+    fn kinds_of_secrets_are_recognized_by_their_form() {
         let der = STANDARD.encode([&[0x30, 0x81, 0x84][..], &[7; 0x84]].concat());
         for (text, expected) in [
             (SECRET, Some(Resemblance::SecretKey)),

@@ -1,7 +1,7 @@
 //! Finds the differences between a local folder and the objects below a prefix.
 use super::file::local_error;
 use super::{Transfer, download};
-use crate::client::ListObjects;
+use crate::client::{BucketKind, ListObjects};
 use crate::error::{Error, ErrorKind, Result};
 use crate::time::Timestamp;
 use crate::xml::Object;
@@ -23,7 +23,7 @@ pub enum Compare {
     #[default]
     SizeAndTime,
     /// Their sizes or their MD5s differ: every file is read. If the ETag of an object is not an
-    /// MD5, as after an upload in parts, [`Compare::SizeAndTime`] applies.
+    /// MD5, as after an upload in parts or in a directory bucket, [`Compare::SizeAndTime`] applies.
     Content,
 }
 
@@ -96,6 +96,7 @@ impl Transfer<'_> {
     ) -> Result<Vec<FolderDifference>> {
         let mut files = files_below(folder.as_ref())?;
         let mut differences = Vec::new();
+        let kind = BucketKind::of(bucket)?;
         for object in self.client.objects(bucket, ListObjects::prefix(prefix)) {
             let object = object?;
             let Some(name) = object.key.strip_prefix(prefix).map(str::to_owned) else { continue };
@@ -104,7 +105,7 @@ impl Transfer<'_> {
             }
             let file = files.remove(&name);
             let is_equal = match &file {
-                Some(file) => is_equal(file, &object, compare)?,
+                Some(file) => is_equal(file, &object, compare, kind)?,
                 None => false,
             };
             if !is_equal {
@@ -152,7 +153,7 @@ fn files_below(folder: &Path) -> Result<BTreeMap<String, LocalFile>> {
     Ok(files)
 }
 
-fn is_equal(file: &LocalFile, object: &Object, compare: Compare) -> Result<bool> {
+fn is_equal(file: &LocalFile, object: &Object, compare: Compare, kind: BucketKind) -> Result<bool> {
     if file.size != object.size {
         return Ok(false);
     }
@@ -161,7 +162,8 @@ fn is_equal(file: &LocalFile, object: &Object, compare: Compare) -> Result<bool>
         (Some(modified), Some(stored)) => modified.unix() <= stored.unix(),
         _ => false,
     };
-    let md5 = object.etag.as_deref().and_then(|etag| hex::decode(etag).ok());
+    let etag = object.etag.as_deref().filter(|_| !kind.has_opaque_etags());
+    let md5 = etag.and_then(|etag| hex::decode(etag).ok());
     Ok(match (compare, md5.filter(|md5| md5.len() == 16)) {
         (Compare::Size, _) => true,
         (Compare::Content, Some(md5)) => md5_of(file)? == md5[..],

@@ -4,9 +4,10 @@
 //! however, can be listed at the same time, and are in the order of the prefixes. A listing that
 //! does not end with its first page is therefore split at the directories directly below, if they
 //! are few and large, and these may be split again; each directory is a shard. The only assumption
-//! about the order of keys is that those below a prefix are listed consecutively.
+//! about the order of keys is that those below a prefix are listed consecutively. The listing of a
+//! directory bucket, which has no order, is never split.
 use super::Transfer;
-use crate::client::{self, Client, ListObjects};
+use crate::client::{self, BucketKind, Client, ListObjects};
 use crate::error::{Error, ErrorKind, Result};
 use crate::sync;
 use crate::xml::{ListBucketResult, Object};
@@ -291,6 +292,7 @@ impl Shards<'_> {
         let mut pages = self.client.objects(self.bucket, ListObjects::prefix(prefix)).pages();
         let first = pages.next().transpose()?.unwrap_or_default();
         if !first.is_followed()
+            || !BucketKind::of(self.bucket)?.lists_in_order()
             || !is_worth_splitting(prefix, &first)
             || !self.lock().may_split(depth)
         {

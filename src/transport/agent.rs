@@ -11,11 +11,12 @@ use super::error::{
     Failure, NoConnection, Obstacle, OptionsError, Party, Phase, TransportError, short_source,
 };
 use super::head::Head;
-use super::options::{TlsVerification, TransportOptions};
+use super::options::{TlsVerification, TransportOptions, TrustStore};
 use super::problem::TlsProblem;
 use super::request::{Request, RequestBody};
 use super::wait::{FOREVER, Limits, Pace};
 use crate::net::origin::{Origin, authority};
+use crate::net::proxy_choice::ProxyChoice;
 use rustls::InvalidMessage;
 use std::io::{self, Read};
 use std::time::{Duration, Instant};
@@ -38,7 +39,8 @@ impl Courier {
     /// of responses.
     pub(super) fn new(agent: Agent, options: &TransportOptions) -> Result<Self, OptionsError> {
         let unused = [
-            ("a proxy", options.proxy.is_some()),
+            ("a proxy", options.proxy != ProxyChoice::Direct),
+            ("a trust store", options.trust_store != TrustStore::Mozilla),
             ("extra root certificates", !options.extra_roots_pem.is_empty()),
             ("a client certificate", options.client_certificate.is_some()),
             ("skipped verification", options.verification == TlsVerification::Skip),

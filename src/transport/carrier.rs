@@ -37,8 +37,7 @@ impl Carrier {
         if let Some(agent) = &options.agent {
             return Courier::new(agent.0.clone(), &options).map(Box::new).map(Self::Agent);
         }
-        let own = options.client_certificate.as_ref();
-        let tls = tls::config(&options.verification, &options.extra_roots_pem, own)?;
+        let tls = tls::config(&options)?;
         let (connect, idle) = (options.connect_timeout, options.idle_timeout);
         Ok(Self::Own {
             connector: Box::new(Connector::new(tls, options.proxy, connect, idle)),

@@ -2,6 +2,7 @@
 
 use super::connection::Connection;
 use super::error::{Failure, NoConnection, Obstacle, Party};
+use super::race::race;
 use super::stream::Stream;
 use super::tls::Tls;
 use super::trace::Trace;
@@ -9,6 +10,7 @@ use super::wait::{Limits, TICK};
 use crate::net::host::Scheme;
 use crate::net::origin::{Origin, authority};
 use crate::net::proxy::Proxy;
+use crate::net::proxy_choice::ProxyChoice;
 use crate::sync;
 use rustls::ClientConfig;
 use std::collections::HashMap;
@@ -26,10 +28,6 @@ const NAME_LIFETIME: Duration = Duration::from_secs(5);
 /// The maximum number of cached names; a client uses a handful.
 const MAX_NAMES: usize = 64;
 
-/// How long an attempt to connect runs before the next address is tried as well (RFC 8305, section
-/// 5 recommends 250 ms).
-const HEAD_START: Duration = Duration::from_millis(250);
-
 /// The maximum number of addresses tried per name, from both families if the name has both.
 const MAX_ADDRESSES: usize = 8;
 
@@ -42,7 +40,7 @@ type Names = Mutex<HashMap<(String, u16), (Vec<SocketAddr>, Instant)>>;
 /// A factory for connections.
 pub(super) struct Connector {
     tls: Arc<ClientConfig>,
-    proxy: Option<Proxy>,
+    proxy: ProxyChoice,
     timeout: Duration,
     idle: Duration,
     names: Arc<Names>,
@@ -51,7 +49,7 @@ pub(super) struct Connector {
 impl Connector {
     pub(super) fn new(
         tls: Arc<ClientConfig>,
-        proxy: Option<Proxy>,
+        proxy: ProxyChoice,
         timeout: Duration,
         idle: Duration,
     ) -> Self {
@@ -68,7 +66,8 @@ impl Connector {
         let limits = Limits { idle: self.timeout, ..*limits }.within(self.timeout);
         let began = trace.map(|trace| (trace, Instant::now()));
         let elapsed = || began.map(|(trace, began)| (trace, began.elapsed()));
-        let place = match &self.proxy {
+        let proxy = self.proxy.of(origin);
+        let place = match proxy {
             Some(proxy) => {
                 Place { party: Party::Proxy, host: proxy.host().to_owned(), port: proxy.port() }
             }
@@ -82,7 +81,7 @@ impl Connector {
             elapsed().inspect(|(trace, time)| trace.connected(*time));
             return Ok(connection);
         }
-        if let Some(proxy) = &self.proxy {
+        if let Some(proxy) = proxy {
             open_tunnel(proxy, &place, &mut connection, &limits)?;
         }
         let Stream::Plain(socket) = connection.stream else { return Ok(connection) };
@@ -98,7 +97,7 @@ impl Connector {
     /// Returns the proxy-specific parts of a plain-HTTP request: the prefix of the target and the
     /// authorization.
     pub(super) fn absolute_form(&self, origin: &Origin) -> Option<(String, Option<&str>)> {
-        let proxy = self.proxy.as_ref().filter(|_| origin.scheme == Scheme::Http)?;
+        let proxy = self.proxy.of(origin).filter(|_| origin.scheme == Scheme::Http)?;
         Some((format!("http://{}", origin.host_header()), proxy.authorization()))
     }
 
@@ -121,7 +120,13 @@ impl Connector {
             let left = deadline.saturating_duration_since(Instant::now());
             match receiver.recv_timeout(TICK.min(left)) {
                 Ok(result) => return result,
-                Err(RecvTimeoutError::Timeout) => limits.check()?,
+                Err(RecvTimeoutError::Timeout) => match limits.check() {
+                    // The thread ends at the same moment, and names the addresses that it tried.
+                    Err(Failure::Timeout) => {
+                        return receiver.recv_timeout(TICK).unwrap_or(Err(Failure::Timeout));
+                    }
+                    result => result?,
+                },
                 Err(RecvTimeoutError::Disconnected) => {
                     let error = io::Error::other("the connecting thread ended without a result");
                     return Err(place.failure(Obstacle::Local, error));
@@ -163,10 +168,9 @@ impl Connector {
 /// Connects to one of the addresses of a name.
 fn dial_any(names: &Names, place: &Place, deadline: Instant) -> Result<TcpStream, Failure> {
     let addresses = lookup(names, place).map_err(|error| place.failure(Obstacle::Name, error))?;
-    race(&addresses, deadline).map_err(|last| {
+    race(&addresses, deadline).map_err(|reason| {
         sync::lock(names).remove(&(place.host.clone(), place.port));
-        match last {
-            Some(error) if error.kind() == io::ErrorKind::TimedOut => Failure::Timeout,
+        match reason {
             Some(error) => place.failure(Obstacle::Tcp, error),
             None => {
                 let error = io::Error::new(io::ErrorKind::NotFound, "it has no address");
@@ -174,55 +178,6 @@ fn dial_any(names: &Names, place: &Place, deadline: Instant) -> Result<TcpStream
             }
         }
     })
-}
-
-/// Returns the first connection to any of the addresses, or the last error (RFC 8305, section 5).
-///
-/// An attempt begins when the previous one has failed, or after [`HEAD_START`]. An unreachable
-/// address therefore costs at most that time instead of its share of the connect timeout. The
-/// thread of a slower attempt ends at the deadline at the latest, and closes the connection it
-/// opened.
-pub(super) fn race(
-    addresses: &[SocketAddr],
-    deadline: Instant,
-) -> Result<TcpStream, Option<io::Error>> {
-    let left = || deadline.saturating_duration_since(Instant::now());
-    let time = left();
-    if let ([only], false) = (addresses, time.is_zero()) {
-        return TcpStream::connect_timeout(only, time).map_err(Some);
-    }
-    // Room for the result of every attempt, so that no thread blocks when the receiver is gone.
-    let (sender, receiver) = mpsc::sync_channel(addresses.len());
-    let mut waiting = addresses.iter();
-    let (mut running, mut last) = (0_usize, None);
-    loop {
-        let time = left();
-        if time.is_zero() {
-            return Err(Some(io::ErrorKind::TimedOut.into()));
-        }
-        if let Some(&address) = waiting.next() {
-            let sender = sender.clone();
-            let attempt = thread::Builder::new().name("s3driver-connect".into()).spawn(move || {
-                let _ = sender.send(TcpStream::connect_timeout(&address, time));
-            });
-            match attempt {
-                Ok(_) => running = running.saturating_add(1),
-                Err(error) => last = Some(error),
-            }
-        }
-        if running == 0 && waiting.len() == 0 {
-            return Err(last);
-        }
-        let patience = if waiting.len() > 0 { HEAD_START.min(time) } else { time };
-        match receiver.recv_timeout(patience) {
-            Ok(Ok(socket)) => return Ok(socket),
-            Ok(Err(error)) => {
-                running = running.saturating_sub(1);
-                last = Some(error);
-            }
-            Err(_) => {}
-        }
-    }
 }
 
 fn lookup(names: &Names, place: &Place) -> io::Result<Vec<SocketAddr>> {

@@ -147,6 +147,12 @@ impl TransportError {
         Self { phase, stale: false, failure }
     }
 
+    /// Returns whether a time limit has passed.
+    pub(crate) fn is_timeout(&self) -> bool {
+        self.kind() == io::ErrorKind::TimedOut
+            && matches!(self.failure, Failure::Timeout | Failure::Connect(_))
+    }
+
     /// Returns whether every further attempt would fail in the same way.
     pub(crate) fn is_permanent(&self) -> bool {
         match &self.failure {

@@ -16,6 +16,7 @@
 //! | `carrier` | the two ways to send a request: this transport's own connections, or an agent |
 //! | `agent`, `probe` | requests through a `ureq::Agent`, and the check of how ureq was built |
 //! | `connect` | name lookup, TCP, proxy, TLS: from an origin to a connection |
+//! | `race` | the choice among the addresses of a server |
 //! | `pool` | idle connections |
 //! | `exchange` | one request, up to the head of its response |
 //! | `head` | writing request heads, parsing and validating response heads |
@@ -25,7 +26,7 @@
 //! | `trace` | the measurements of an exchange, for an observer |
 //! | `problem` | the reasons why a TLS handshake fails |
 //! | `wait` | the limits of every wait |
-//! | `trust` | verification of server certificates |
+//! | `trust`, `roots` | verification of server certificates, and the authorities that are trusted |
 
 #[cfg(feature = "ureq")]
 mod agent;
@@ -43,7 +44,9 @@ mod pool;
 #[cfg(feature = "ureq")]
 mod probe;
 mod problem;
+mod race;
 mod request;
+mod roots;
 mod stream;
 mod tls;
 mod trace;
@@ -59,12 +62,12 @@ pub(crate) use error::{
 };
 #[cfg(feature = "ureq")]
 pub(crate) use options::Agent;
-pub use options::TlsVerification;
 pub(crate) use options::{ClientCertificate, IDLE_LIFETIME, TransportOptions};
+pub use options::{TlsVerification, TrustStore};
 pub(crate) use problem::TlsProblem;
 pub(crate) use request::{Request, RequestBody};
+pub(crate) use roots::check_roots;
 pub(crate) use trace::Trace;
-pub(crate) use trust::check_roots;
 
 use crate::net::origin::Origin;
 use carrier::{Carrier, Incoming};

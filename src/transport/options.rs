@@ -1,6 +1,10 @@
 //! How a transport reaches servers, and how long it waits.
 
-use crate::net::proxy::Proxy;
+use crate::net::proxy_choice::ProxyChoice;
+#[cfg(feature = "ureq")]
+use base64::Engine;
+#[cfg(feature = "ureq")]
+use base64::engine::general_purpose::STANDARD;
 use std::fmt;
 use std::time::Duration;
 use zeroize::Zeroizing;
@@ -21,6 +25,37 @@ pub enum TlsVerification {
     Skip,
 }
 
+/// The certificate authorities that a client trusts, in addition to the certificates that the
+/// configuration names.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum TrustStore {
+    /// Mozilla's list, which is built in: the list of the crate `webpki-roots`, as of its version.
+    #[default]
+    Mozilla,
+    /// The store of the operating system, which is read when the client is created. It needs the
+    /// feature `truststore`.
+    ///
+    /// On Linux and the BSDs it is the folder or the file of OpenSSL, or what `SSL_CERT_FILE` and
+    /// `SSL_CERT_DIR` name; on macOS the keychain, and on Windows the certificate store, unless one
+    /// of these variables is set. A certificate that cannot be used is skipped. If there is none
+    /// that can be used, the client cannot be created.
+    System,
+    /// None: only the named certificates are trusted.
+    Named,
+}
+
+impl TrustStore {
+    /// Returns the word that represents this value in the driver's option `truststore`.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Mozilla => "mozilla",
+            Self::System => "system",
+            Self::Named => "cacert",
+        }
+    }
+}
+
 /// How long an idle connection is kept. S3 has been observed to close connections that were idle
 /// for more than 5 s, which is also AWS's own default for S3 clients (aws-sdk-java-v2, pull request
 /// 1450).
@@ -29,12 +64,13 @@ pub(crate) const IDLE_LIFETIME: Duration = Duration::from_secs(5);
 #[derive(Clone)]
 pub(crate) struct TransportOptions {
     pub(crate) verification: TlsVerification,
-    /// Certificates as PEM text, trusted in addition to the built-in ones (webpki-roots).
+    pub(crate) trust_store: TrustStore,
+    /// Certificates as PEM text, trusted in addition to the authorities of the trust store.
     pub(crate) extra_roots_pem: Vec<u8>,
     /// The certificate that the client presents to servers that request one.
     pub(crate) client_certificate: Option<ClientCertificate>,
-    /// The proxy, if any. It is never taken from the environment.
-    pub(crate) proxy: Option<Proxy>,
+    /// The proxy of each server.
+    pub(crate) proxy: ProxyChoice,
     /// Limits name lookup, TCP, proxy and TLS together.
     pub(crate) connect_timeout: Duration,
     /// The longest wait for one read or one write to make progress.
@@ -56,7 +92,7 @@ impl TransportOptions {
     /// an agent, because an agent may have a proxy.
     pub(crate) fn without_proxy(self) -> Self {
         Self {
-            proxy: None,
+            proxy: ProxyChoice::Direct,
             #[cfg(feature = "ureq")]
             agent: None,
             ..self
@@ -83,6 +119,23 @@ impl fmt::Debug for ClientCertificate {
 pub(crate) struct Agent(pub(crate) ureq::Agent);
 
 #[cfg(feature = "ureq")]
+impl Agent {
+    /// Returns the texts that must not be shown: the credentials as the agent sends them to its
+    /// proxy, and the password.
+    pub(crate) fn secrets(&self) -> impl Iterator<Item = Zeroizing<String>> + use<> {
+        let proxy = self.0.config().proxy();
+        let password = proxy.and_then(ureq::Proxy::password);
+        let user = proxy.and_then(ureq::Proxy::username);
+        let sent = user.zip(password).map(|(user, password)| {
+            let text = Zeroizing::new(format!("{user}:{password}"));
+            Zeroizing::new(STANDARD.encode(text.as_bytes()))
+        });
+        let password = password.map(|text| Zeroizing::new(text.to_owned()));
+        sent.into_iter().chain(password)
+    }
+}
+
+#[cfg(feature = "ureq")]
 impl fmt::Debug for Agent {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Agent")
@@ -93,9 +146,10 @@ impl Default for TransportOptions {
     fn default() -> Self {
         Self {
             verification: TlsVerification::Full,
+            trust_store: TrustStore::Mozilla,
             extra_roots_pem: Vec::new(),
             client_certificate: None,
-            proxy: None,
+            proxy: ProxyChoice::Direct,
             connect_timeout: Duration::from_secs(10),
             idle_timeout: Duration::from_secs(30),
             stall_timeout: Duration::from_secs(120),

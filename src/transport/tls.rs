@@ -6,7 +6,7 @@
 //! make some processors copy them thirty times more slowly (`PERFORMANCE.md`, "https").
 
 use super::error::{Failure, OptionsError};
-use super::options::{ClientCertificate, TlsVerification};
+use super::options::TransportOptions;
 use super::problem::TlsProblem;
 use super::trust::{Trust, identity};
 use super::wait::{Limits, Step, is_tick, wait};
@@ -46,11 +46,7 @@ pub(super) fn is_alert(bytes: &[u8]) -> bool {
 
 /// Builds the configuration that all sessions share, including the store of sessions that can be
 /// resumed.
-pub(super) fn config(
-    verification: &TlsVerification,
-    extra_pem: &[u8],
-    client_certificate: Option<&ClientCertificate>,
-) -> Result<Arc<ClientConfig>, OptionsError> {
+pub(super) fn config(options: &TransportOptions) -> Result<Arc<ClientConfig>, OptionsError> {
     // Chosen explicitly, so that another crate's process-wide default cannot change or break it.
     let mut provider = crypto::ring::default_provider();
     // Prefer AES-128 to AES-256, as Go and AWS's own services do: it needs fewer rounds, and no
@@ -63,9 +59,10 @@ pub(super) fn config(
     let builder = ClientConfig::builder_with_provider(provider.clone())
         .with_safe_default_protocol_versions()
         .map_err(|error| OptionsError(format!("TLS cannot be set up: {error}")))?;
-    let trust = Trust::new(verification, extra_pem, provider)?;
+    let trust =
+        Trust::new(options.verification, options.trust_store, &options.extra_roots_pem, provider)?;
     let builder = builder.dangerous().with_custom_certificate_verifier(Arc::new(trust));
-    let config = match client_certificate {
+    let config = match &options.client_certificate {
         None => builder.with_no_client_auth(),
         Some(own) => {
             let (chain, key) = identity(own)?;

@@ -1,16 +1,17 @@
-//! Verification of server certificates, against the built-in authorities and the certificates that
-//! the user named, or not at all.
+//! Verification of server certificates, against the authorities of a trust store and the
+//! certificates that the user named, or not at all.
 
 use super::error::OptionsError;
-use super::options::{ClientCertificate, TlsVerification};
+use super::options::{ClientCertificate, TlsVerification, TrustStore};
 use super::problem::is_authority;
+use super::roots::{certificates, roots};
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::client::{WebPkiServerVerifier, verify_server_name};
 use rustls::crypto::{self, CryptoProvider};
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
 use rustls::server::ParsedCertificate;
-use rustls::{DigitallySignedStruct, Error, RootCertStore, SignatureScheme};
+use rustls::{DigitallySignedStruct, Error, SignatureScheme};
 use std::sync::Arc;
 
 /// A verifier of server certificates.
@@ -36,12 +37,13 @@ impl Trust {
     /// Creates a verifier. The extra certificates are parsed even if verification is off, so that
     /// an error in them does not remain hidden until verification is turned on.
     pub(super) fn new(
-        verification: &TlsVerification,
+        verification: TlsVerification,
+        store: TrustStore,
         extra_pem: &[u8],
         provider: Arc<CryptoProvider>,
     ) -> Result<Self, OptionsError> {
         let named = certificates(extra_pem)?;
-        let roots = Arc::new(roots(&named)?);
+        let roots = Arc::new(roots(store, &named)?);
         let rule = match verification {
             TlsVerification::Skip => Rule::AnyCertificate,
             TlsVerification::Full => {
@@ -54,45 +56,6 @@ impl Trust {
             }
         };
         Ok(Self { provider, rule })
-    }
-}
-
-/// Returns the built-in authorities together with the named ones.
-///
-/// A bundle may contain certificates that cannot be used, such as old ones with negative serial
-/// numbers. They are skipped as long as at least one certificate can be used.
-pub(super) fn roots(named: &[CertificateDer<'static>]) -> Result<RootCertStore, OptionsError> {
-    let mut roots = RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() };
-    let built_in = roots.len();
-    let mut refused = None;
-    for certificate in named {
-        if let Err(error) = roots.add(certificate.clone()) {
-            refused.get_or_insert(error);
-        }
-    }
-    match refused {
-        Some(error) if roots.len() == built_in => Err(unusable(error)),
-        _ => Ok(roots),
-    }
-}
-
-pub(super) fn certificates(pem: &[u8]) -> Result<Vec<CertificateDer<'static>>, OptionsError> {
-    let mut refused = None;
-    let mut named = Vec::new();
-    for certificate in CertificateDer::pem_slice_iter(pem) {
-        match certificate {
-            Ok(certificate) => named.push(certificate),
-            Err(error) => {
-                refused.get_or_insert(error);
-            }
-        }
-    }
-    match refused {
-        Some(error) if named.is_empty() => Err(unusable(error)),
-        None if named.is_empty() && !pem.is_empty() => Err(OptionsError(
-            "the extra root certificates hold no PEM block of type CERTIFICATE".into(),
-        )),
-        _ => Ok(named),
     }
 }
 
@@ -115,19 +78,6 @@ pub(super) fn identity(
         )
     })?;
     Ok((chain, key))
-}
-
-/// Checks that a file of trusted certificates contains at least one certificate that can be used.
-pub(crate) fn check_roots(pem: &[u8]) -> Result<(), OptionsError> {
-    let named = certificates(pem)?;
-    if named.is_empty() {
-        return Err(OptionsError("it is empty".into()));
-    }
-    roots(&named).map(drop)
-}
-
-fn unusable(error: impl std::fmt::Display) -> OptionsError {
-    OptionsError(format!("the extra root certificates hold none that can be used: {error}"))
 }
 
 impl ServerCertVerifier for Trust {

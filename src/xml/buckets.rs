@@ -8,14 +8,13 @@ use crate::time::Timestamp;
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct ListAllMyBucketsResult {
-    /// The buckets of this page, in the order of the server.
+    /// The buckets of this page, in the server's order.
     pub buckets: Vec<Bucket>,
     /// The account that owns the buckets.
     pub owner: Option<Owner>,
     /// The requested prefix, as the server echoes it.
     pub prefix: Option<String>,
-    /// What to pass as `continuation-token` for the next page, byte for byte; `None` on the last
-    /// page.
+    /// The `continuation-token` for the next page, to be sent unchanged; `None` on the last page.
     pub continuation_token: Option<String>,
 }
 
@@ -25,9 +24,9 @@ pub struct ListAllMyBucketsResult {
 pub struct Bucket {
     /// The bucket's name, never empty.
     pub name: String,
-    /// When the bucket was created; AWS replaces the time when the bucket's policy changes.
+    /// When the bucket was created. AWS updates this time when the bucket's policy changes.
     pub creation_date: Option<Timestamp>,
-    /// The bucket's region. AWS sends it for requests with parameters only.
+    /// The bucket's region. AWS sends it only if the request has parameters.
     pub region: Option<String>,
 }
 
@@ -44,9 +43,9 @@ pub struct Owner {
 /// Reads `ListAllMyBucketsResult`, at most [`MAX_LISTING_BYTES`] of it.
 ///
 /// - Required: `Buckets`, which may be empty, and a `Name` in each `Bucket`.
-/// - Optional: everything else. An owner, a time or a region that cannot be read is `None`.
-/// - Refused: an empty name, a second `Buckets` or `ContinuationToken`, and a second `Name` in one
-///   `Bucket`.
+/// - Optional: everything else. An owner, a time or a region that cannot be parsed is `None`.
+/// - Refused: an empty name, a repeated `Buckets` or `ContinuationToken`, and a repeated `Name` in
+///   a `Bucket`.
 ///
 /// ```
 /// use s3driver::xml;
@@ -64,7 +63,7 @@ pub struct Owner {
 /// ```
 pub fn list_all_my_buckets_result(body: &[u8]) -> Result<ListAllMyBucketsResult, Error> {
     const ROOT: &str = "ListAllMyBucketsResult";
-    /// The root after the operation's name.
+    /// A root that is named after the operation, which some servers send.
     const OTHER_ROOT: &str = "ListBucketsResult";
     parse(body, MAX_LISTING_BYTES, &[ROOT, OTHER_ROOT], |document, _| {
         let mut buckets = None;
@@ -80,7 +79,7 @@ pub fn list_all_my_buckets_result(body: &[u8]) -> Result<ListAllMyBucketsResult,
                     _ => document.unknown(child),
                 })
             }
-            // The first one counts, as with every field that nothing depends on.
+            // The first one counts, as for all fields on which nothing depends.
             "Owner" => read_owner(document).map(|found| {
                 owner.get_or_insert(found);
             }),

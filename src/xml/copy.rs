@@ -9,23 +9,23 @@ use crate::time::Timestamp;
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct CopyResult {
-    /// The ETag of the copy without its quotes. It is opaque and never empty, because only the ETag
-    /// proves that something was copied.
+    /// The ETag of the copy without its quotes. It is opaque, and never empty because the ETag is
+    /// the only proof that something was copied.
     pub etag: String,
-    /// When the copy was made; `None` when the server sent no time, or one that cannot be read.
+    /// When the copy was made; `None` if the server did not send a time that can be parsed.
     pub last_modified: Option<Timestamp>,
-    /// Base64 of the big-endian CRC-64/NVME; `None` when the server keeps none.
+    /// The big-endian CRC-64/NVME in base64; `None` if the server does not store it.
     pub checksum_crc64nvme: Option<String>,
 }
 
 /// Reads `CopyObjectResult` or `CopyPartResult`, at most [`MAX_REPLY_BYTES`] of it.
 ///
 /// - Required: `ETag`.
-/// - Optional: everything else. A time or a checksum that cannot be read is `None`, because the
-///   copy exists already.
-/// - Refused: an empty ETag or two, and an `Error` in place of the root or directly under it. A
-///   copy can fail with status 200, as a completion can: the failure is then in
-///   [`Error::document`].
+/// - Optional: everything else. A time or a checksum that cannot be parsed is `None`, because the
+///   copy already exists.
+/// - Refused: an empty or repeated `ETag`, and an `Error` in place of the root or directly below
+///   it. Like a completion, a copy can fail with status 200; [`Error::document`] then contains the
+///   failure.
 ///
 /// ```
 /// use s3driver::xml;
@@ -44,11 +44,11 @@ pub fn copy_object_result(body: &[u8]) -> Result<CopyResult, Error> {
 /// Reads `CopyPartResult` or `UploadPartCopyResult`, at most [`MAX_REPLY_BYTES`] of it.
 ///
 /// - Required: `ETag`.
-/// - Optional: everything else. A time or a checksum that cannot be read is `None`, because the
-///   part exists already.
-/// - Refused: an empty body, which rclone sends when it has copied nothing; `CopyObjectResult`,
-///   because a server that copied a whole object did not make a part; an empty ETag or two; and an
-///   `Error` in place of the root or directly under it.
+/// - Optional: everything else. A time or a checksum that cannot be parsed is `None`, because the
+///   part already exists.
+/// - Refused: an empty body, which rclone sends if it has not copied anything; `CopyObjectResult`,
+///   because a server that copied a whole object did not create a part; an empty or repeated
+///   `ETag`; and an `Error` in place of the root or directly below it.
 ///
 /// ```
 /// use s3driver::xml;

@@ -1,31 +1,31 @@
-//! `DeleteResult`: the outcome of a batch deletion for each key.
+//! `DeleteResult`: the outcome of a batch deletion, key by key.
 use super::reader::{Demand, Document};
 use super::reply::parse;
 use super::{Error, MAX_LISTING_BYTES, value};
 
-/// One failure of [`DeleteResult`].
+/// A key that could not be deleted, in a [`DeleteResult`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct DeleteError {
     /// The key that was not deleted, never empty.
     pub key: String,
-    /// S3's error code; empty when the server sent none.
+    /// S3's error code; empty if the server did not send one.
     pub code: String,
-    /// S3's error message; empty when the server sent none.
+    /// S3's error message; empty if the server did not send one.
     pub message: String,
 }
 
 /// The response to
 /// [DeleteObjects](https://docs.aws.amazon.com/AmazonS3/latest/API/API_DeleteObjects.html).
 ///
-/// A key that is in neither list was deleted only if quiet mode was requested, or if the server is
-/// always quiet. Request the object's head to know.
+/// A key that is in neither list was deleted only if quiet mode was requested, or if the server
+/// always responds in quiet mode. Send a HEAD request for the object to find out.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct DeleteResult {
-    /// The keys that were deleted; some servers list them in quiet mode too.
+    /// The keys that were deleted. Some servers list them even in quiet mode.
     pub deleted: Vec<String>,
-    /// The keys that were not deleted, each with the reason.
+    /// The keys that were not deleted, each with a reason.
     pub errors: Vec<DeleteError>,
 }
 
@@ -33,9 +33,9 @@ pub struct DeleteResult {
 /// [`MAX_ENTRIES`](super::MAX_ENTRIES) keys.
 ///
 /// - Required: `Key` in each `Deleted` and in each `Error`.
-/// - Optional: `Code` and `Message` in each `Error`, and any number of both entries: a quiet
-///   response is an empty element.
-/// - Refused: an empty key, and a second element of a name in one entry.
+/// - Optional: `Code` and `Message` in each `Error`, and any number of both entries. In quiet mode,
+///   the response is an empty element.
+/// - Refused: an empty key, and a repeated element in an entry.
 ///
 /// ```
 /// use s3driver::xml;

@@ -1,31 +1,31 @@
 //! `Error`: the document in which S3 reports a failure.
 use std::fmt;
 
-/// S3's [error document](https://docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html) with
+/// S3's [error document](https://docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html), with
 /// the elements that help to explain an error.
 ///
-/// Every element is optional, and kept as the server writes it. The access key and the signature
-/// that the server received are not kept.
+/// Every element is optional, and kept as the server sent it. The access key and the signature that
+/// the server received are discarded.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct ErrorDocument {
-    /// The error code, such as `NoSuchKey`; empty when the document has none.
+    /// The error code, such as `NoSuchKey`; empty if the document does not contain one.
     pub code: String,
-    /// The error message; empty when the document has none.
+    /// The error message; empty if the document does not contain one.
     pub message: String,
-    /// `RequestId`.
+    /// The request id (`RequestId`).
     pub request_id: Option<String>,
-    /// `HostId`.
+    /// The extended request id (`HostId`).
     pub host_id: Option<String>,
     /// The region for which the request should be signed.
     pub region: Option<String>,
     /// The endpoint to use instead.
     pub endpoint: Option<String>,
-    /// `Resource`: the path of the request.
+    /// The path of the request (`Resource`).
     pub resource: Option<String>,
-    /// `BucketName`.
+    /// The bucket (`BucketName`).
     pub bucket_name: Option<String>,
-    /// `Key`.
+    /// The key (`Key`).
     pub key: Option<String>,
     /// The upload that does not exist or cannot be completed.
     pub upload_id: Option<String>,
@@ -41,7 +41,7 @@ pub struct ErrorDocument {
     pub resource_type: Option<String>,
     /// The header that is not implemented, with `NotImplemented`.
     pub header: Option<String>,
-    /// The condition that did not hold, with `PreconditionFailed`.
+    /// The condition that was not met, with `PreconditionFailed`.
     pub condition: Option<String>,
     /// The requested range, with `InvalidRange`.
     pub range_requested: Option<String>,
@@ -49,13 +49,14 @@ pub struct ErrorDocument {
     pub actual_object_size: Option<String>,
     /// The size of the body or part, with `EntityTooSmall` and `EntityTooLarge`.
     pub proposed_size: Option<String>,
-    /// The least size that is accepted, with `EntityTooSmall`.
+    /// The minimum size that is accepted, with `EntityTooSmall`.
     pub min_size_allowed: Option<String>,
-    /// The greatest size that is accepted, with `EntityTooLarge`.
+    /// The maximum size that is accepted, with `EntityTooLarge`.
     pub max_size_allowed: Option<String>,
     /// The time of the request, with `RequestTimeTooSkewed`.
     pub request_time: Option<String>,
-    /// The server's clock, with `RequestTimeTooSkewed` and `AccessDenied` for an expired request.
+    /// The time of the server, with `RequestTimeTooSkewed`, and with `AccessDenied` for an expired
+    /// request.
     pub server_time: Option<String>,
     /// How far the clocks may differ, with `RequestTimeTooSkewed`.
     pub max_allowed_skew_milliseconds: Option<String>,
@@ -65,18 +66,18 @@ pub struct ErrorDocument {
     pub steps: ServerSteps,
 }
 
-/// The texts from which the server computed the signature. They may hold the session token, so
+/// The texts from which the server computed the signature. They may contain the session token, so
 /// `Debug` shows only their lengths.
 #[derive(Clone, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct ServerSteps {
     /// The canonical request.
     pub canonical_request: Option<String>,
-    /// The canonical request as hex bytes.
+    /// The bytes of the canonical request in hex.
     pub canonical_request_bytes: Option<String>,
     /// The string to sign.
     pub string_to_sign: Option<String>,
-    /// The string to sign as hex bytes.
+    /// The bytes of the string to sign in hex.
     pub string_to_sign_bytes: Option<String>,
 }
 

@@ -11,18 +11,17 @@ pub struct Object {
     pub key: String,
     /// The object's size in bytes.
     pub size: u64,
-    /// When the object was written; `None` when the server sent no time, or one that cannot be
-    /// read.
+    /// When the object was written; `None` if the server did not send a time that can be parsed.
     pub last_modified: Option<Timestamp>,
-    /// The ETag without its quotes. It is opaque: not the MD5 of an object that was uploaded in
-    /// parts.
+    /// The ETag without its quotes. It is opaque: if the object was uploaded in parts, it is not
+    /// the object's MD5.
     pub etag: Option<String>,
-    /// The storage class, such as `STANDARD`; `None` when the server sent none.
+    /// The storage class, such as `STANDARD`; `None` if the server did not send one.
     pub storage_class: Option<String>,
 }
 
 impl Object {
-    /// Describes an object of which only the key and the size are known.
+    /// Creates an object with a key and a size, and without the optional fields.
     pub fn new(key: impl Into<String>, size: u64) -> Self {
         Self { key: key.into(), size, last_modified: None, etag: None, storage_class: None }
     }
@@ -32,8 +31,8 @@ impl Object {
 /// 1](https://docs.aws.amazon.com/AmazonS3/latest/API/API_ListObjects.html) or [version
 /// 2](https://docs.aws.amazon.com/AmazonS3/latest/API/API_ListObjectsV2.html).
 ///
-/// Keys and common prefixes are decoded. The parameters that the server echoes are not, because
-/// some servers encode them and some do not. To request the next page, pass
+/// Keys and common prefixes are decoded. Echoed parameters are not, because only some servers
+/// encode them. To request the next page, pass
 /// [`next_continuation_token`](Self::next_continuation_token), or in version 1 the last decoded
 /// key.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -45,35 +44,36 @@ pub struct ListBucketResult {
     pub prefix: Option<String>,
     /// The requested delimiter, as the server echoes it.
     pub delimiter: Option<String>,
-    /// The most keys that the server puts into a page.
+    /// The maximum number of keys in a page.
     pub max_keys: Option<u64>,
-    /// Version 2: how many keys and common prefixes the server says this page has. Count the
-    /// entries instead: servers differ in what they count.
+    /// In version 2, the number of keys and common prefixes in this page according to the server.
+    /// Servers differ in what they count, so count the entries instead.
     pub key_count: Option<u64>,
-    /// `url` when the server says that keys are percent-encoded. The keys in
+    /// `url` if the server states that keys are percent-encoded. The keys in
     /// [`contents`](Self::contents) are decoded.
     pub encoding_type: Option<String>,
-    /// Whether more pages follow; `None` when the server does not say.
+    /// Whether more pages follow; `None` if the server does not state it.
     pub is_truncated: Option<bool>,
-    /// Version 2: the token with which this page was requested.
+    /// In version 2, the token with which this page was requested.
     pub continuation_token: Option<String>,
-    /// Version 2: what to pass as `continuation-token` for the next page, byte for byte.
+    /// In version 2, the `continuation-token` for the next page, to be sent unchanged.
     pub next_continuation_token: Option<String>,
-    /// Version 2: the key after which the listing was requested to start, as the server echoes it.
-    pub start_after: Option<String>,
-    /// Version 1: the key after which this page was requested to start, as the server echoes it.
-    pub marker: Option<String>,
-    /// Version 1 with a delimiter: what to pass as `marker` for the next page, as the server sent
+    /// In version 2, the key after which the listing was requested to start, as the server echoes
     /// it.
+    pub start_after: Option<String>,
+    /// In version 1, the key after which this page was requested to start, as the server echoes it.
+    pub marker: Option<String>,
+    /// In version 1 with a delimiter, the `marker` for the next page, as the server sent it.
     pub next_marker: Option<String>,
-    /// The objects of this page, in the order of the server, which need not be that of keys.
+    /// The objects of this page in the server's order, which is not necessarily sorted by key.
     pub contents: Vec<Object>,
-    /// The prefixes rolled up by the delimiter, decoded.
+    /// The decoded common prefixes into which the delimiter grouped keys.
     pub common_prefixes: Vec<String>,
 }
 
 impl ListBucketResult {
-    /// Returns whether more pages follow. A server that does not say so names where they begin.
+    /// Returns whether more pages follow. If the server does not state it, a marker or token for
+    /// the next page shows that there is one.
     #[cfg(feature = "client")]
     pub(crate) fn is_followed(&self) -> bool {
         self.is_truncated
@@ -84,11 +84,11 @@ impl ListBucketResult {
 /// Reads `ListBucketResult`, at most [`MAX_LISTING_BYTES`] of it.
 ///
 /// - Required: `Key` and `Size` in each `Contents`, and a `Prefix` in each `CommonPrefixes`.
-/// - Optional: everything else. A time, a count or an echoed parameter that cannot be read is
+/// - Optional: everything else. A time, a count or an echoed parameter that cannot be parsed is
 ///   `None`.
 /// - Refused: an empty key, a size that is not a number, an `IsTruncated` that is neither true nor
-///   false, an `EncodingType` other than `url`, a key that is said to be percent-encoded and is
-///   not, and a second element of a name in one entry.
+///   false, an `EncodingType` other than `url`, a key that is declared to be percent-encoded but is
+///   not, and a repeated element in an entry.
 ///
 /// ```
 /// use s3driver::xml;
@@ -110,8 +110,8 @@ pub fn list_bucket_result(body: &[u8]) -> Result<ListBucketResult, Error> {
     read(body, Demand::Document)
 }
 
-/// Reads a page of a listing: a [`ListBucketResult`] with at most
-/// [`MAX_ENTRIES`](super::MAX_ENTRIES) entries, and not an empty element.
+/// Reads a page of a listing: a [`ListBucketResult`] that has at most
+/// [`MAX_ENTRIES`](super::MAX_ENTRIES) entries and is not an empty element.
 #[cfg(feature = "client")]
 pub(crate) fn page_of_objects(body: &[u8]) -> Result<ListBucketResult, Error> {
     read(body, Demand::Page)
@@ -151,7 +151,7 @@ fn read(body: &[u8], demand: Demand) -> Result<ListBucketResult, Error> {
         document.check_page(&[name.is_some(), is_truncated.is_some(), more])?;
 
         let encoding_type = encoding.flatten();
-        // Only now, because `EncodingType` may come after the keys that it describes.
+        // Keys are decoded last because `EncodingType` may follow the keys to which it applies.
         if encoding_type.is_some() {
             percent::decode_all(
                 contents.iter_mut().map(|object| &mut object.key).chain(&mut common_prefixes),
@@ -198,8 +198,8 @@ fn object(document: &mut Document<'_>) -> Result<Object, Error> {
     })
 }
 
-/// Reads one `CommonPrefixes`. S3 puts one `Prefix` into each; its first schema allowed several, so
-/// all of them are read.
+/// Reads a `CommonPrefixes` element. S3 sends one `Prefix` in each, but its original schema allowed
+/// several, so all of them are read.
 pub(super) fn common_prefix(
     document: &mut Document<'_>,
     prefixes: &mut Vec<String>,
@@ -216,7 +216,8 @@ pub(super) fn common_prefix(
     Ok(())
 }
 
-/// Reads `url`, or nothing. Keys in another encoding could not be decoded.
+/// Parses an encoding, which must be `url` or empty because keys in another encoding could not be
+/// decoded.
 pub(super) fn encoding_type(text: &str) -> Result<Option<String>, &'static str> {
     let encoding = value::word(text)?;
     match encoding.as_deref() {

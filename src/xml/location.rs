@@ -7,11 +7,11 @@ use super::{Error, MAX_REPLY_BYTES, value};
 /// [GetBucketLocation](https://docs.aws.amazon.com/AmazonS3/latest/API/API_GetBucketLocation.html),
 /// at most [`MAX_REPLY_BYTES`] of it.
 ///
-/// - Required: the root `LocationConstraint`. SeaweedFS responds with `CreateBucketConfiguration`,
-///   the document with which a bucket is created; it is accepted too.
-/// - Optional: a region. S3 sends none for `us-east-1`, which is `None`; `EU` is its old name of
-///   `eu-west-1`. AWS's page shows the name in a second `LocationConstraint` inside the first, its
-///   servers send only one: both are read.
+/// - Required: the root `LocationConstraint`. `CreateBucketConfiguration`, the document that
+///   creates a bucket, is accepted too because SeaweedFS responds with it.
+/// - Optional: a region. S3 does not send one for `us-east-1`, which yields `None`; `EU` is its old
+///   name for `eu-west-1`. AWS's page shows the name in a second `LocationConstraint` inside the
+///   first, while its servers send only one. Both forms are read.
 /// - Refused: two regions.
 ///
 /// ```

@@ -1,8 +1,9 @@
-//! Bytes to typed documents and back: the XML of S3 and STS.
+//! Parsing and writing of the XML documents of S3 and STS.
 //!
-//! Every reader is a pure function `fn(&[u8]) -> Result<T, Error>` over a whole body. A reader
-//! never panics, needs time and memory in proportion to the body, and refuses a body longer than
-//! [`MAX_LISTING_BYTES`] or [`MAX_REPLY_BYTES`]. The module builds without the crate's features.
+//! Every reader is a pure function `fn(&[u8]) -> Result<T, Error>` of a complete body. A reader
+//! never panics, needs time and memory proportional to the size of the body, and refuses a body
+//! that is longer than [`MAX_LISTING_BYTES`] or [`MAX_REPLY_BYTES`]. The module does not require
+//! any of the crate's features.
 //!
 //! | document | reader |
 //! |---|---|
@@ -17,50 +18,50 @@
 //! | `DeleteResult` | [`delete_result`] |
 //! | `Error`, `ErrorResponse` | [`error_document`] |
 //! | `AssumeRoleResponse`, `AssumeRoleWithWebIdentityResponse` | [`sts_credentials`] |
+//! | `CreateSessionResult` | [`create_session_result`] |
 //!
-//! Each reader documents which elements are required, optional and refused. A root may also end in
-//! `Response` or `Output` where AWS's name ends in `Result`, since some servers name it so. The
-//! rules below hold for all readers.
+//! Each reader documents which elements are required, optional and refused. If AWS's name of a root
+//! ends in `Result`, the ending may also be `Response` or `Output`, which some servers use. The
+//! following rules apply to all readers.
 //!
 //! # Lenient where servers differ
 //!
-//! Namespaces and prefixes decide nothing: an element is known by its local name. Elements may come
-//! in any order. Unknown elements are skipped with everything in them, as are comments and
-//! processing instructions. Text may be interrupted by CDATA sections and comments, and may hold
+//! Namespaces and prefixes are ignored: an element is identified by its local name. Elements may
+//! come in any order. Unknown elements are skipped with everything in them, as are comments and
+//! processing instructions. Text may be interrupted by CDATA sections and comments, and may contain
 //! character references and the five predefined entities. White space around numbers, booleans,
-//! times, ETags and words is dropped; in keys and markers it is kept. A byte order mark is skipped,
-//! and so is white space before the XML declaration, with which S3 keeps a connection alive. A time
-//! that cannot be read is `None`.
+//! times, ETags and words is removed, but kept in keys and markers. A byte order mark is skipped,
+//! and so is white space before the XML declaration, which S3 sends to keep a connection alive. A
+//! time that cannot be parsed is `None`.
 //!
 //! # Strict where data would be lost
 //!
-//! Refused: a document that is cut off at any byte, has no root, two roots or text outside the
-//! root; an unexpected root; a document type declaration; bytes that are not UTF-8, or declared to
-//! be in another encoding; a character that XML 1.0 forbids, raw or as a reference; an unknown
-//! entity; more than 16 levels of elements; an element inside a text; a known element twice in one
-//! entry; a malformed number or boolean; an entry without its key, size, part number, ETag of a
-//! part, or upload id. The client, which knows that it requested a page, also refuses one with more
-//! than [`MAX_ENTRIES`] entries, and one that has neither an entry nor any other element of a page,
-//! since it would look like the end of a listing.
+//! A document is refused if it is cut off at any byte, or has no root, two roots or text outside
+//! the root; for an unexpected root; a document type declaration; bytes that are not UTF-8, or are
+//! declared to be in another encoding; a character that XML 1.0 forbids, raw or as a reference; an
+//! unknown entity; more than 16 nested elements; an element inside a text; a known element that
+//! occurs twice in an entry; a malformed number or boolean; and for an entry without its key, size,
+//! part number, part ETag or upload id. When the client requested a page of a listing, it also
+//! refuses one with more than [`MAX_ENTRIES`] entries, and one that has neither an entry nor any
+//! other element of a page, since that would look like the end of the listing.
 //!
 //! Fields on which nothing depends (times of parts and copies, locations, echoed parameters and
-//! counts, all of a completion except for an error in it) are `None` when they cannot be read or
-//! come twice: an operation that took effect is not reported as failed because of them.
+//! counts, and all fields of a completion except for an error) are `None` if they cannot be parsed
+//! or occur twice, so that an operation that took effect is not reported as failed because of them.
 //!
-//! An `Error` document, or an `Error` element directly under the root, in place of the expected
-//! document is returned in
-//! [`Error::document`]: S3 sends failures with status 200.
+//! If the body is an `Error` document, or has an `Error` element directly below its root, the error is
+//! returned in [`Error::document`], because S3 may report failures with status 200.
 //!
-//! Not checked, because nothing depends on it: attributes except for their quotes, the spelling of
-//! names, `--` in comments.
+//! Some rules of XML are not checked because nothing depends on them: attributes (apart from their
+//! quotes), the characters in names, and `--` in comments.
 //!
 //! # Layers
 //!
 //! `tokens` splits a text into tags, texts and references, and checks that they are well-formed.
-//! `reader` decides what the tokens mean, resolves references and enforces the limits; `reply`
-//! knows the roots; `value` reads texts. Each document has a file for its elements. No other file
-//! than `tokens.rs` sees the syntax of XML, so another parser could take its place there without a
-//! change to the readers.
+//! `reader` interprets the tokens, resolves references and enforces the limits; `reply` handles the
+//! roots; `value` parses texts. The elements of each document are read in a separate file. Only
+//! `tokens.rs` deals with the syntax of XML, so it could be replaced by a different parser without
+//! changes to the readers.
 mod buckets;
 mod copy;
 mod delete;
@@ -92,7 +93,7 @@ pub use multipart::{
 #[cfg(feature = "client")]
 pub(crate) use multipart::{page_of_parts, page_of_uploads};
 pub use reply::{error_document, says_nothing};
-pub use sts::{StsCredentials, sts_credentials};
+pub use sts::{TemporaryCredentials, create_session_result, sts_credentials};
 pub use write::{
     DeleteMode, MAX_DELETE_KEYS, can_carry, complete_multipart_upload, create_bucket_configuration,
     delete,
@@ -100,33 +101,34 @@ pub use write::{
 
 use std::fmt;
 
-/// The largest document with a list in it, in bytes. A page of 1,000 keys of 1,024 bytes each,
-/// every byte escaped and every key with its owner, stays below 10 MB.
+/// The maximum size in bytes of a document that contains a list. A page of 1,000 keys of 1,024
+/// bytes each, with every byte escaped and an owner for every key, is smaller than 10 MB.
 pub const MAX_LISTING_BYTES: usize = 32 << 20;
 
-/// The most entries of a page that was requested: ten times the thousand that S3 puts into a page,
-/// for servers that ignore the requested size. In memory an entry takes several times the bytes
-/// that it has in the document.
+/// The maximum number of entries in a requested page. This is ten times as many as S3 returns in a
+/// page, because some servers ignore the requested size. An entry takes several times as much
+/// memory as it has bytes in the document.
 pub const MAX_ENTRIES: usize = 10_000;
 
-/// The largest of all other documents, in bytes. The longest of them repeats a canonical request
-/// four times over.
+/// The maximum size in bytes of all other documents. The longest of them repeats a canonical
+/// request four times.
 pub const MAX_REPLY_BYTES: usize = 1 << 20;
 
-/// Parts are numbered from 1 to this.
+/// The largest part number. The smallest is 1.
 const MAX_PART_NUMBER: u32 = 10_000;
 
-/// The reason why a document was refused, or cannot be written.
+/// The reason why a document was refused or cannot be written.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Error {
-    /// A description on one line. Of foreign text it repeats only a short excerpt, with control
-    /// characters escaped.
+    /// A description on one line. It contains at most a short excerpt of text from the document,
+    /// with control characters escaped.
     pub message: String,
-    /// The offset in bytes from the start of the body; `None` when the error concerns no single
-    /// place.
+    /// The offset in bytes from the start of the body; `None` if the error does not concern a
+    /// particular place.
     pub offset: Option<u64>,
-    /// The error that the server reports in place of the expected document. Decide by its code.
+    /// The error that the server reported instead of the expected document. Use its code to decide
+    /// how to handle it.
     pub document: Option<Box<ErrorDocument>>,
 }
 
@@ -135,7 +137,7 @@ impl Error {
         Self { offset: Some(offset as u64), ..Self::unplaced(message) }
     }
 
-    /// Returns an error that concerns no single place.
+    /// Creates an error that does not concern a particular place.
     fn unplaced(message: impl Into<String>) -> Self {
         Self { message: message.into(), offset: None, document: None }
     }

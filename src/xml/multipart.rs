@@ -1,4 +1,4 @@
-//! The documents with which S3 responds to the operations of a multipart upload.
+//! The responses of S3 to the operations of a multipart upload.
 use super::listing::{common_prefix, encoding_type};
 use super::reader::{Demand, Document};
 use super::reply::parse;
@@ -10,7 +10,7 @@ use crate::time::Timestamp;
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct InitiateMultipartUploadResult {
-    /// The new upload's id, never empty.
+    /// The id of the new upload, never empty.
     pub upload_id: String,
     /// The bucket that the server names.
     pub bucket: Option<String>,
@@ -23,8 +23,8 @@ pub struct InitiateMultipartUploadResult {
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct CompleteMultipartUploadResult {
-    /// The object's ETag without its quotes. Ceph's first response has an empty one and ECS sends
-    /// none, both of which are `None`: request the object's head then.
+    /// The object's ETag without its quotes; `None` if it is empty, as in Ceph's first response, or
+    /// missing, as with ECS. Send a HEAD request for the object in this case.
     pub etag: Option<String>,
     /// The bucket that the server names.
     pub bucket: Option<String>,
@@ -32,11 +32,12 @@ pub struct CompleteMultipartUploadResult {
     pub key: Option<String>,
     /// The URL of the object.
     pub location: Option<String>,
-    /// Base64 of the big-endian CRC-64/NVME; `None` when the server keeps none.
+    /// The big-endian CRC-64/NVME in base64; `None` if the server does not store it.
     pub checksum_crc64nvme: Option<String>,
 }
 
-/// A part that the server has: one of a [`ListPartsResult`], or the result of sending or copying it.
+/// A part that the server has: an entry of a [`ListPartsResult`], or the result of uploading or
+/// copying a part.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Part {
@@ -44,15 +45,15 @@ pub struct Part {
     pub part_number: u32,
     /// The part's size in bytes.
     pub size: u64,
-    /// The ETag without its quotes. It is opaque (SeaweedFS gives copied parts one like `...-2`)
-    /// and never empty, because a completion needs it.
+    /// The ETag without its quotes. It is opaque (SeaweedFS gives copied parts ETags like `...-2`),
+    /// and never empty because a completion needs it.
     pub etag: String,
-    /// When the part was uploaded; `None` when the server sent no time, or one that cannot be read.
+    /// When the part was uploaded; `None` if the server did not send a time that can be parsed.
     pub last_modified: Option<Timestamp>,
 }
 
 impl Part {
-    /// Describes a part whose time is not known.
+    /// Creates a part whose time is not known.
     pub fn new(part_number: u32, etag: impl Into<String>, size: u64) -> Self {
         Self { part_number, size, etag: etag.into(), last_modified: None }
     }
@@ -68,15 +69,15 @@ pub struct ListPartsResult {
     pub key: Option<String>,
     /// The upload's id, as the server echoes it.
     pub upload_id: Option<String>,
-    /// The parts of this page, in the order of the server.
+    /// The parts of this page, in the server's order.
     pub parts: Vec<Part>,
-    /// The most parts that the server puts into a page.
+    /// The maximum number of parts in a page.
     pub max_parts: Option<u64>,
     /// Whether more pages follow; `None` when the server does not say.
     pub is_truncated: Option<bool>,
-    /// The number after which this page was requested to start.
+    /// The part number after which this page was requested to start.
     pub part_number_marker: Option<u32>,
-    /// What to pass as `part-number-marker` for the next page.
+    /// The `part-number-marker` for the next page.
     pub next_part_number_marker: Option<u32>,
     /// The storage class that the completed object will have.
     pub storage_class: Option<String>,
@@ -90,8 +91,7 @@ pub struct Upload {
     pub key: String,
     /// The upload's id, never empty.
     pub upload_id: String,
-    /// When the upload was created; `None` when the server sent no time, or one that cannot be
-    /// read.
+    /// When the upload was created; `None` if the server did not send a time that can be parsed.
     pub initiated: Option<Timestamp>,
     /// The storage class that was requested.
     pub storage_class: Option<String>,
@@ -100,9 +100,9 @@ pub struct Upload {
 /// A page of
 /// [ListMultipartUploads](https://docs.aws.amazon.com/AmazonS3/latest/API/API_ListMultipartUploads.html).
 ///
-/// Keys and common prefixes are decoded when the response has `EncodingType`; markers and echoed
-/// parameters never are. When Ceph is asked to encode keys it does so without saying so, so it is
-/// better not to ask.
+/// Keys and common prefixes are decoded if the response has `EncodingType`; markers and echoed
+/// parameters never are. Ceph encodes keys on request without stating this in its response, so it
+/// is better not to request it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct ListMultipartUploadsResult {
@@ -112,13 +112,13 @@ pub struct ListMultipartUploadsResult {
     pub prefix: Option<String>,
     /// The requested delimiter, as the server echoes it.
     pub delimiter: Option<String>,
-    /// The uploads of this page, in the order of the server.
+    /// The uploads of this page, in the server's order.
     pub uploads: Vec<Upload>,
-    /// The prefixes rolled up by the delimiter.
+    /// The common prefixes into which the delimiter grouped keys.
     pub common_prefixes: Vec<String>,
-    /// The most uploads that the server puts into a page.
+    /// The maximum number of uploads in a page.
     pub max_uploads: Option<u64>,
-    /// `url` when the server says that keys are percent-encoded. The keys in
+    /// `url` if the server states that keys are percent-encoded. The keys in
     /// [`uploads`](Self::uploads) are decoded then.
     pub encoding_type: Option<String>,
     /// Whether more pages follow; `None` when the server does not say.
@@ -127,10 +127,9 @@ pub struct ListMultipartUploadsResult {
     pub key_marker: Option<String>,
     /// The upload after which this page was requested to start, as the server echoes it.
     pub upload_id_marker: Option<String>,
-    /// What to pass as `key-marker` for the next page. SeaweedFS sends none even when more pages
-    /// follow.
+    /// The `key-marker` for the next page. SeaweedFS does not send one even if more pages follow.
     pub next_key_marker: Option<String>,
-    /// What to pass as `upload-id-marker` for the next page.
+    /// The `upload-id-marker` for the next page.
     pub next_upload_id_marker: Option<String>,
 }
 
@@ -140,7 +139,7 @@ pub struct ListMultipartUploadsResult {
 ///
 /// - Required: `UploadId`.
 /// - Optional: `Bucket` and `Key`.
-/// - Refused: an empty upload id, and two.
+/// - Refused: an empty or repeated `UploadId`.
 ///
 /// ```
 /// use s3driver::xml;
@@ -158,9 +157,9 @@ pub fn initiate_multipart_upload_result(
     body: &[u8],
 ) -> Result<InitiateMultipartUploadResult, Error> {
     const ROOT: &str = "InitiateMultipartUploadResult";
-    /// rclone's name of the root.
+    /// The root that rclone sends.
     const SHORT_ROOT: &str = "InitiateMultipartUpload";
-    /// The root after the operation's name.
+    /// A root that is named after the operation, which some servers send.
     const OTHER_ROOT: &str = "CreateMultipartUploadResult";
     parse(body, MAX_REPLY_BYTES, &[ROOT, SHORT_ROOT, OTHER_ROOT], |document, _| {
         let (mut upload_id, mut bucket, mut key) = (None, None, None);
@@ -181,14 +180,15 @@ pub fn initiate_multipart_upload_result(
 
 /// Reads `CompleteMultipartUploadResult`, at most [`MAX_REPLY_BYTES`] of it.
 ///
-/// S3 begins this response before the completion ends, and sends spaces to keep the connection
-/// open. A completion that fails is reported with status 200 and an error document, which is then
-/// in [`Error::document`]. When the response is empty or cut off, [`Error::document`] is `None` and
-/// the outcome is unknown.
+/// S3 starts this response before the completion ends, and sends spaces to keep the connection
+/// open. If the completion fails, the response has status 200 and contains an error document, which
+/// is returned in [`Error::document`]. If the response is empty or cut off, [`Error::document`] is
+/// `None` and the outcome is unknown.
 ///
-/// - Required: the root element, complete.
-/// - Optional: every field. One that cannot be read is `None`, because the object exists already.
-/// - Refused: an `Error` in place of the root or directly under it.
+/// - Required: the complete root element.
+/// - Optional: every field. A field that cannot be parsed is `None`, because the object already
+///   exists.
+/// - Refused: an `Error` in place of the root or directly below it.
 ///
 /// ```
 /// use s3driver::xml;
@@ -231,10 +231,10 @@ pub fn complete_multipart_upload_result(
 /// Reads `ListPartsResult`, at most [`MAX_LISTING_BYTES`] of it.
 ///
 /// - Required: `PartNumber`, `Size` and `ETag` in each `Part`.
-/// - Optional: everything else. A time or an echoed parameter that cannot be read is `None`.
+/// - Optional: everything else. A time or an echoed parameter that cannot be parsed is `None`.
 /// - Refused: a part number outside 1 to 10,000, a size or a `NextPartNumberMarker` that is not a
-///   number, an empty ETag, an `IsTruncated` that is neither true nor false, and a second element
-///   of a name in one entry.
+///   number, an empty ETag, an `IsTruncated` that is neither true nor false, and a repeated element
+///   in an entry.
 ///
 /// ```
 /// use s3driver::xml;
@@ -253,8 +253,8 @@ pub fn list_parts_result(body: &[u8]) -> Result<ListPartsResult, Error> {
     parts(body, Demand::Document)
 }
 
-/// Reads a page of a listing: a [`ListPartsResult`] with at most
-/// [`MAX_ENTRIES`](super::MAX_ENTRIES) parts, and not an empty element.
+/// Reads a page of a listing: a [`ListPartsResult`] that has at most
+/// [`MAX_ENTRIES`](super::MAX_ENTRIES) parts and is not an empty element.
 #[cfg(feature = "client")]
 pub(crate) fn page_of_parts(body: &[u8]) -> Result<ListPartsResult, Error> {
     parts(body, Demand::Page)
@@ -304,11 +304,11 @@ fn parts(body: &[u8], demand: Demand) -> Result<ListPartsResult, Error> {
 /// Reads `ListMultipartUploadsResult`, at most [`MAX_LISTING_BYTES`] of it.
 ///
 /// - Required: `Key` and `UploadId` in each `Upload`, and a `Prefix` in each `CommonPrefixes`.
-/// - Optional: everything else. A time, a count or an echoed parameter that cannot be read is
+/// - Optional: everything else. A time, a count or an echoed parameter that cannot be parsed is
 ///   `None`.
 /// - Refused: an empty key or upload id, an `IsTruncated` that is neither true nor false, an
-///   `EncodingType` other than `url`, a key that is said to be percent-encoded and is not, and a
-///   second element of a name in one entry.
+///   `EncodingType` other than `url`, a key that is declared to be percent-encoded but is not, and
+///   a repeated element in an entry.
 ///
 /// ```
 /// use s3driver::xml;
@@ -329,8 +329,8 @@ pub fn list_multipart_uploads_result(body: &[u8]) -> Result<ListMultipartUploads
     uploads(body, Demand::Document)
 }
 
-/// Reads a page of a listing: a [`ListMultipartUploadsResult`] with at most
-/// [`MAX_ENTRIES`](super::MAX_ENTRIES) entries, and not an empty element.
+/// Reads a page of a listing: a [`ListMultipartUploadsResult`] that has at most
+/// [`MAX_ENTRIES`](super::MAX_ENTRIES) entries and is not an empty element.
 #[cfg(feature = "client")]
 pub(crate) fn page_of_uploads(body: &[u8]) -> Result<ListMultipartUploadsResult, Error> {
     uploads(body, Demand::Page)

@@ -1,16 +1,17 @@
-//! Decodes keys of listings that were requested with `encoding-type=url`.
+//! Decodes the keys of listings that were requested with `encoding-type=url`.
 //!
-//! The encoding is requested because XML 1.0 cannot carry every key. Servers differ, hence these
-//! rules:
+//! The encoding is requested because XML 1.0 cannot represent every key. Since servers differ,
+//! these rules apply:
 //!
-//! - Keys are decoded only when the response has the `EncodingType` `url`, and exactly once. Ceph
-//!   encodes the keys of uploads without saying so; the client does not request an encoding there.
-//! - `+` is a space. AWS, SeaweedFS (in keys) and rclone write spaces so, the others write `%20`,
-//!   and every server that encodes writes a literal plus as `%2B`. The pluses of a server that
-//!   claims to encode and does not (s3s-fs) become spaces.
-//! - An invalid escape (`100%`), or one that decodes to invalid UTF-8, is an error. It comes from a
-//!   server that claims to encode and does not, and a guess would name another object, which the
-//!   caller may be about to delete.
+//! - Keys are decoded only if the response has the `EncodingType` `url`, and exactly once. Ceph
+//!   encodes the keys of uploads without stating it, so the client does not request an encoding
+//!   there.
+//! - `+` is decoded as a space. AWS, SeaweedFS (in keys) and rclone encode spaces this way, other
+//!   servers as `%20`, and every server that encodes keys writes a literal plus as `%2B`. If a
+//!   server claims to encode keys but does not (s3s-fs), pluses become spaces.
+//! - Invalid percent-encoding (`100%`), or bytes that decode to invalid UTF-8, are an error. They
+//!   come from a server that claims to encode keys but does not. A guess might name a different
+//!   object, which the caller may be about to delete.
 use super::Error;
 use crate::net::percent::{Piece, pieces};
 use crate::text::shown;

@@ -1,44 +1,45 @@
 //! The pull parser on which every reader of this module is built.
 //!
-//! [`Tokens`] checks that tags match. This file decides what the tokens may mean: one root, nothing
-//! outside it, no document type, no characters that XML 1.0 forbids; references are resolved, texts
-//! joined from their pieces, size and depth limited. Nothing is expanded, nothing recurses, and the
-//! document is read in one pass.
+//! [`Tokens`] checks that tags match. This file checks that there is one root with nothing outside
+//! it, no document type declaration and no character that XML 1.0 forbids. It resolves references,
+//! joins the pieces of texts, and limits size and depth. There is no entity expansion and no
+//! recursion, and the document is read in one pass.
 use super::tokens::{Token, Tokens};
 use super::{Error, MAX_ENTRIES};
 use crate::text::shown;
 use zeroize::Zeroizing;
 
-/// The most elements inside each other. S3's and STS's own documents need four; the rest is room
-/// for foreign extensions.
+/// The maximum number of nested elements. The documents of S3 and STS need four; the rest leaves
+/// room for extensions of other servers.
 const MAX_DEPTH: usize = 16;
 
 /// A document that is being read.
 pub(super) struct Document<'a> {
     tokens: Tokens<'a>,
-    /// The offset of the text in the body: the length of the byte order mark, if there is one.
+    /// The offset of the text in the body, which is the length of the byte order mark if there is
+    /// one.
     base: usize,
-    /// The offset of the token read last.
+    /// The offset of the last token.
     pub(super) at: usize,
     /// The offset of the `Error` at which [`Document::unknown`] stopped.
     pub(super) error_at: Option<usize>,
     seen_root: bool,
     seen_declaration: bool,
-    /// How many entries of lists were read.
+    /// The number of list entries read so far.
     entries: usize,
     demand: Demand,
-    /// A text that is not one piece of the body. It is wiped, because it may have held a secret of
-    /// STS's.
+    /// The buffer for a text that is not one contiguous piece of the body. It is wiped on drop
+    /// because it may have contained a secret from STS.
     scratch: Zeroizing<String>,
 }
 
 /// The requirements for a list.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Demand {
-    /// Any document with the right root, with as many entries as its bytes hold.
+    /// Any document with the expected root and any number of entries.
     Document,
-    /// A page of a listing that was requested: at most [`MAX_ENTRIES`] entries, and not an empty
-    /// element.
+    /// A requested page of a listing, which must have at most [`MAX_ENTRIES`] entries and must not
+    /// be an empty element.
     #[cfg_attr(
         not(feature = "client"),
         allow(dead_code, reason = "only the client requests pages")
@@ -46,18 +47,18 @@ pub(super) enum Demand {
     Page,
 }
 
-/// An event of a document, without what no reader needs.
+/// An event that a reader of documents needs.
 pub(super) enum Event<'a> {
-    /// A start tag. `<x/>` is a start tag too, followed by its own `Close`. The name is without its
-    /// prefix: servers differ in namespaces, so they decide nothing.
+    /// A start tag. `<x/>` is a start tag too, followed by a `Close`. The name does not include the
+    /// prefix: namespaces are ignored because servers differ in them.
     Open(&'a str),
     /// An end tag.
     Close,
-    /// Character data, with line ends as sent.
+    /// Character data, with line endings as sent.
     Text(&'a str),
-    /// A reference, resolved.
+    /// A resolved reference.
     Char(char),
-    /// The end of a document that is complete.
+    /// The end of a complete document.
     End,
 }
 
@@ -108,7 +109,8 @@ impl<'a> Document<'a> {
                 }
                 Token::Comment => {}
                 Token::Instruction(text) => self.instruction(text)?,
-                // No document of S3 has one, and every attack by growing entities begins with one.
+                // S3's documents do not have one, and every entity expansion attack starts with
+                // one.
                 Token::DocumentType => {
                     return Err(self.fail("the document has a document type declaration"));
                 }
@@ -122,8 +124,8 @@ impl<'a> Document<'a> {
         }
     }
 
-    /// Reads the element that is open up to its end. `read` is called with the name of each child
-    /// that was just opened, and must consume the child. Text between children is ignored.
+    /// Reads the open element up to its end. `read` is called with the name of each child just
+    /// after the child was opened, and must consume it. Text between children is ignored.
     pub(super) fn children(
         &mut self,
         mut read: impl FnMut(&mut Self, &'a str) -> Result<(), Error>,
@@ -137,7 +139,7 @@ impl<'a> Document<'a> {
         }
     }
 
-    /// Appends the entry that `read` returns for the element just opened.
+    /// Appends the entry that `read` returns for the element that was just opened.
     pub(super) fn entry<T>(
         &mut self,
         read: impl FnOnce(&mut Self) -> Result<T, Error>,
@@ -156,8 +158,8 @@ impl<'a> Document<'a> {
         self.demand = demand;
     }
 
-    /// Checks that a document which must be a page has an entry, or one of the `other` elements of
-    /// a page.
+    /// If the document must be a page, checks that it has an entry or one of the `other` elements
+    /// of a page.
     pub(super) fn check_page(&self, other: &[bool]) -> Result<(), Error> {
         if self.demand == Demand::Page && self.entries == 0 && !other.contains(&true) {
             return Err(self.fail("the document has no element of a page of a listing"));
@@ -165,10 +167,11 @@ impl<'a> Document<'a> {
         Ok(())
     }
 
-    /// Skips an element that the reader does not know, with everything in it.
+    /// Skips an unknown element with everything in it.
     ///
-    /// An `Error` directly under the root is not an extension: the server failed after it had begun
-    /// to respond. This function then fails before the content of the `Error`, and sets `error_at`.
+    /// An `Error` directly below the root is not an extension: it means that the server failed
+    /// after it had started to respond. In this case, the function sets `error_at` and fails before
+    /// the content of the `Error`.
     pub(super) fn unknown(&mut self, element: &str) -> Result<(), Error> {
         if self.tokens.depth() == 2 && element == "Error" {
             self.error_at = Some(self.at);
@@ -181,18 +184,18 @@ impl<'a> Document<'a> {
         Ok(())
     }
 
-    /// Reads the text of `element`, which was just opened, up to its end: exactly as written,
-    /// joined from the pieces between comments and CDATA sections, with line ends normalized (XML
-    /// 1.0 section 2.11). An element inside the text is an error, because the meaning of the text
-    /// would be unknown.
+    /// Reads the text of `element`, which was just opened, up to its end. The pieces between
+    /// comments and CDATA sections are joined, and line endings are normalized (XML 1.0 section
+    /// 2.11). An element inside the text is an error because the meaning of the text would be
+    /// unknown.
     pub(super) fn text(&mut self, element: &str) -> Result<&str, Error> {
-        // The fast path: nearly every text is plain.
+        // This is the fast path, because nearly every text is plain.
         if let Some(plain) = self.tokens.plain() {
             return Ok(plain);
         }
         self.scratch.clear();
-        // The only piece so far, still in the body, so that most texts are copied only once, into
-        // their field.
+        // The first piece stays in the body as long as it is the only one, so that most texts are
+        // copied only once, into their field.
         let mut only = "";
         loop {
             match self.next()? {
@@ -204,7 +207,7 @@ impl<'a> Document<'a> {
                 }
                 Event::Text(piece) => {
                     self.scratch.push_str(std::mem::take(&mut only));
-                    push_normalised(&mut self.scratch, piece);
+                    push_normalized(&mut self.scratch, piece);
                 }
                 Event::Char(c) => {
                     self.scratch.push_str(std::mem::take(&mut only));
@@ -223,10 +226,10 @@ impl<'a> Document<'a> {
         Ok(if self.scratch.is_empty() { only } else { &self.scratch })
     }
 
-    /// Reads the text of `element` into `slot`. A second element of that name in one entry is an
-    /// error, even with an equal text, because the server's intention is unknown.
+    /// Reads the text of `element` into `slot`. A second element with that name in the same entry
+    /// is an error, even if the texts are equal, because the server's intention is unknown.
     ///
-    /// The error of `value` is the end of a sentence, such as "is not a whole number".
+    /// An error of `value` completes a sentence, such as "is not a whole number".
     pub(super) fn field<T>(
         &mut self,
         element: &str,
@@ -245,9 +248,10 @@ impl<'a> Document<'a> {
         Ok(())
     }
 
-    /// Reads the text of the element just opened, on which nothing depends, into `slot`. The slot
-    /// becomes `Some(None)` when the text is empty, cannot be read by `value`, comes twice, or has
-    /// elements in it: an operation that took effect must not fail because of such a text.
+    /// Reads the text of the element that was just opened into `slot`, if nothing depends on it.
+    /// The slot becomes `Some(None)` if the text is empty, cannot be parsed by `value`, occurs
+    /// twice or contains elements, because an operation that took effect must not fail because of
+    /// such a text.
     pub(super) fn aside<T>(
         &mut self,
         slot: &mut Option<Option<T>>,
@@ -255,34 +259,34 @@ impl<'a> Document<'a> {
     ) -> Result<(), Error> {
         let twice = slot.is_some();
         let plain = self.tokens.plain().map(Ok);
-        let text = plain.unwrap_or_else(|| self.mere_text())?;
+        let text = plain.unwrap_or_else(|| self.text_without_elements())?;
         *slot = Some(if twice { None } else { value(text).ok().flatten() });
         Ok(())
     }
 
-    /// Reads the text of the element that is open up to its end. The text is empty when there are
-    /// elements in it.
-    fn mere_text(&mut self) -> Result<&str, Error> {
+    /// Reads the text of the open element up to its end. Returns an empty text if it contains
+    /// elements.
+    fn text_without_elements(&mut self) -> Result<&str, Error> {
         let inside = self.tokens.depth();
-        let mut mere = true;
+        let mut has_only_text = true;
         self.scratch.clear();
         while self.tokens.depth() >= inside {
             match self.next()? {
-                Event::Text(piece) => push_normalised(&mut self.scratch, piece),
+                Event::Text(piece) => push_normalized(&mut self.scratch, piece),
                 Event::Char(c) => self.scratch.push(c),
-                Event::Open(_) => mere = false,
+                Event::Open(_) => has_only_text = false,
                 Event::Close | Event::End => {}
             }
         }
-        Ok(if mere { &self.scratch } else { "" })
+        Ok(if has_only_text { &self.scratch } else { "" })
     }
 
-    /// Returns an error at the token read last.
+    /// Creates an error at the last token.
     pub(super) fn fail(&self, message: impl Into<String>) -> Error {
         Error::new(message, self.at)
     }
 
-    /// Returns the value of a field that its element must have.
+    /// Returns the value of a required field of `element`.
     pub(super) fn require<T>(
         &self,
         slot: Option<T>,
@@ -292,7 +296,7 @@ impl<'a> Document<'a> {
         slot.ok_or_else(|| self.fail(format!("<{element}> has no <{field}>")))
     }
 
-    /// Checks the start tag `name`, and returns its local name.
+    /// Checks the start tag `name`, and returns an event with its local name.
     fn open(&mut self, name: &'a str) -> Result<Event<'a>, Error> {
         match self.tokens.depth() {
             1 if std::mem::replace(&mut self.seen_root, true) => {
@@ -314,7 +318,7 @@ impl<'a> Document<'a> {
         Ok(Event::Open(local))
     }
 
-    /// Returns the character that the reference `&name;` stands for.
+    /// Returns the character to which the reference `&name;` refers.
     fn resolve(&self, name: &str) -> Result<char, Error> {
         let resolved = match name {
             "lt" => Some('<'),
@@ -329,14 +333,17 @@ impl<'a> Document<'a> {
         })
     }
 
-    /// Checks a processing instruction: the XML declaration must be the first one, and declare
-    /// UTF-8 or nothing.
+    /// Checks a processing instruction. An XML declaration must come first, and must not declare an
+    /// encoding other than UTF-8.
     fn instruction(&mut self, text: &str) -> Result<(), Error> {
         let (target, rest) =
             text.split_at(text.find(|c: char| c.is_ascii_whitespace()).unwrap_or(text.len()));
         match target {
             "xml" if self.seen_root || std::mem::replace(&mut self.seen_declaration, true) => {
-                Err(self.fail("the document has an XML declaration where none may be"))
+                Err(self.fail(
+                    "the document has an XML declaration at a place where it is not \
+                    allowed",
+                ))
             }
             "xml" => match encoding(rest) {
                 Some(None) => Ok(()),
@@ -345,7 +352,7 @@ impl<'a> Document<'a> {
                 {
                     Ok(())
                 }
-                // Keys in another encoding, read as UTF-8, would be wrong keys.
+                // Keys in another encoding would be wrong if they were read as UTF-8.
                 Some(Some(name)) => Err(self.fail(format!(
                     "the document declares the encoding \"{}\", not UTF-8",
                     shown(name)
@@ -359,17 +366,17 @@ impl<'a> Document<'a> {
         }
     }
 
-    /// Reads what follows the end of the root: only white space, comments and processing
-    /// instructions may do so.
+    /// Reads up to the end of the document. Only white space, comments and processing instructions
+    /// may follow the root.
     pub(super) fn finish(&mut self) -> Result<(), Error> {
-        // At depth 0 `next` refuses everything else.
+        // At depth 0, `next` refuses everything else.
         while !matches!(self.next()?, Event::End) {}
         Ok(())
     }
 }
 
-/// Returns the encoding that an XML declaration (XML 1.0 section 2.8) names, if it names one, given
-/// the part after `<?xml`; `None` for a malformed declaration.
+/// Returns the encoding that an XML declaration (XML 1.0 section 2.8) contains, if there is one,
+/// given the part after `<?xml`. Returns `None` for a malformed declaration.
 fn encoding(declaration: &str) -> Option<Option<&str>> {
     let (mut rest, mut encoding) = (declaration.trim_ascii(), None);
     for expected in ["version", "encoding", "standalone"] {
@@ -395,24 +402,24 @@ pub(super) fn forbidden(text: &str) -> Option<usize> {
     text.char_indices().find(|(_, c)| !is_xml_char(*c)).map(|(at, _)| at)
 }
 
-/// The fast path of [`forbidden`]: returns `true` only for texts without a forbidden character, and
-/// for nearly all of them.
+/// Returns `true` only if the text does not contain a forbidden character, and does so for nearly
+/// all such texts. This is the fast path of [`forbidden`].
 ///
 /// Control characters are single bytes; U+FFFE and U+FFFF begin with the byte 0xEF, as do few other
-/// characters. The fold looks at all bytes without an early exit, which compiles to vector code and
+/// characters. The fold examines all bytes without an early exit, so it compiles to vector code and
 /// takes a tenth of the time of a search.
 fn has_common_bytes_only(text: &str) -> bool {
     let common = |byte| (byte >= b' ' && byte != 0xef) || matches!(byte, b'\t' | b'\n' | b'\r');
     text.bytes().fold(true, |all_common, byte| all_common & common(byte))
 }
 
-/// Returns whether `c` is a `Char` of XML 1.0 section 2.2. Surrogates, which it excludes, cannot be
-/// a Rust `char`.
+/// Returns whether `c` is a `Char` of XML 1.0 section 2.2. A Rust `char` cannot be a surrogate,
+/// which is excluded as well.
 fn is_xml_char(c: char) -> bool {
     matches!(c, '\t' | '\n' | '\r' | ' '..='\u{fffd}' | '\u{10000}'..)
 }
 
-/// Returns the character that the reference `&#...;` stands for, given the part after `#`.
+/// Returns the character to which the reference `&#...;` refers, given the part after `#`.
 fn character(digits: &str) -> Option<char> {
     let (digits, radix) = match digits.strip_prefix('x') {
         Some(hex) => (hex, 16),
@@ -425,8 +432,8 @@ fn character(digits: &str) -> Option<char> {
     u32::from_str_radix(digits, radix).ok().and_then(char::from_u32).filter(|c| is_xml_char(*c))
 }
 
-/// Appends `text` with `\r\n` and `\r` turned into `\n`.
-fn push_normalised(to: &mut String, text: &str) {
+/// Appends `text` with `\r\n` and `\r` replaced by `\n`.
+fn push_normalized(to: &mut String, text: &str) {
     if !text.as_bytes().contains(&b'\r') {
         return to.push_str(text);
     }

@@ -1,19 +1,19 @@
-//! The root of a response: the expected document, or an error in its place.
+//! The root of a response, which is the expected document or an error in its place.
 use super::reader::{Document, Event};
 use super::{Error, ErrorDocument, MAX_REPLY_BYTES, value};
 use crate::text::shown;
 
-/// The roots of error documents: S3's, and STS's, which holds S3's `Error`.
+/// The roots of error documents: that of S3, and that of STS, which contains an `Error` like S3's.
 const ERROR_ROOTS: &[&str] = &["Error", "ErrorResponse"];
 
-/// The endings that servers give to the names of roots that AWS calls `...Result`.
+/// The endings that servers use for roots whose names end in `Result` in AWS's documentation.
 const ENDINGS: &[&str] = &["Result", "Response", "Output"];
 
-/// Reads `body`, whose root must be one of `roots` or [such a name](named). `read` is called with
-/// the document just after the root was opened, and must consume the root up to its end.
+/// Reads `body`, whose root must be one of `roots`, possibly with [a different ending](named).
+/// `read` is called just after the root was opened, and must consume it up to its end.
 ///
-/// A root `Error` (or STS's `ErrorResponse`) in place of the expected one is read too, and returned
-/// in [`Error::document`]; so is an `Error` directly under the root that `read` does not know.
+/// If the root is `Error` (or `ErrorResponse` of STS) instead, the error is read and returned in
+/// [`Error::document`]. So is an `Error` directly below the root, unless `read` expects it.
 pub(super) fn parse<'a, T>(
     body: &'a [u8],
     max_bytes: usize,
@@ -49,9 +49,9 @@ fn named(root: &str, name: &str) -> bool {
     root == name || stem(root).is_some_and(|root| stem(name) == Some(root))
 }
 
-/// Returns whether a response states neither what happened nor that something went wrong: it is
-/// empty, or a whole document that is neither an error document nor a page for people. The caller
-/// has to find out whether the operation took effect.
+/// Returns whether a response states neither the result nor a failure: it is empty, or a complete
+/// document that is neither an error document nor an HTML page. The caller has to find out whether
+/// the operation took effect.
 ///
 /// ```
 /// use s3driver::xml;
@@ -78,7 +78,7 @@ pub fn says_nothing(body: &[u8]) -> bool {
 /// Reads an error document of S3 or STS, at most [`MAX_REPLY_BYTES`] of it.
 ///
 /// - Required: the root `Error`, or `ErrorResponse` with an `Error` in it.
-/// - Optional: every element. Of two with the same name the first one counts, because a poor
+/// - Optional: every element. If an element occurs twice, the first one counts, because a poor
 ///   description of an error is better than none.
 /// - Refused: everything else, such as the HTML of a proxy or JSON.
 ///
@@ -119,7 +119,7 @@ fn error_root(document: &mut Document<'_>, root: &str) -> Result<ErrorDocument, 
 }
 
 /// Reads the rest of an `Error` element. Keys, arguments and the steps of the signature are kept as
-/// they are; the other texts without the white space around them.
+/// they are; other texts are trimmed.
 fn error(document: &mut Document<'_>) -> Result<ErrorDocument, Error> {
     let mut found = ErrorDocument::default();
     let (mut code, mut message) = (None, None);
@@ -165,10 +165,10 @@ fn error(document: &mut Document<'_>) -> Result<ErrorDocument, Error> {
     Ok(found)
 }
 
-/// A reader of [`value`] for a text that may be missing.
+/// A function of [`value`] that parses a text which may be missing.
 type Read = fn(&str) -> Result<Option<String>, &'static str>;
 
-/// Reads the text of `element` into `slot`, unless the slot has one already.
+/// Reads the text of `element` into `slot`, unless the slot already has one.
 fn first(
     document: &mut Document<'_>,
     element: &str,
@@ -183,8 +183,7 @@ fn first(
     Ok(())
 }
 
-/// Returns the error for a response in which the server reports `document`, which begins at
-/// `offset`.
+/// Creates the error for a response in which the server reports `document`, starting at `offset`.
 fn reported(document: ErrorDocument, offset: usize) -> Error {
     let message = format!(
         "the document is an error report: {} ({})",

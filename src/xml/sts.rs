@@ -1,4 +1,4 @@
-//! The temporary credentials in a response of STS.
+//! The temporary credentials in responses of STS and of S3 Express.
 use super::reader::Document;
 use super::reply::parse;
 use super::{Error, MAX_REPLY_BYTES, value};
@@ -8,14 +8,15 @@ use zeroize::Zeroizing;
 
 /// The temporary credentials in a response of STS
 /// ([AssumeRoleWithWebIdentity](https://docs.aws.amazon.com/STS/latest/APIReference/API_AssumeRoleWithWebIdentity.html),
-/// [AssumeRole](https://docs.aws.amazon.com/STS/latest/APIReference/API_AssumeRole.html)). The
-/// secrets are redacted in `Debug` and wiped on drop.
+/// [AssumeRole](https://docs.aws.amazon.com/STS/latest/APIReference/API_AssumeRole.html)) or of S3
+/// Express ([CreateSession](https://docs.aws.amazon.com/AmazonS3/latest/API/API_CreateSession.html)).
+/// The secrets are redacted in `Debug` and wiped on drop.
 #[derive(Clone, PartialEq, Eq)]
 #[non_exhaustive]
-pub struct StsCredentials {
+pub struct TemporaryCredentials {
     /// The access key's id.
     pub access_key_id: String,
-    /// The secret of the access key.
+    /// The secret access key.
     pub secret_access_key: Zeroizing<String>,
     /// The session token, which is sent with every request.
     pub session_token: Zeroizing<String>,
@@ -28,9 +29,9 @@ pub struct StsCredentials {
 ///
 /// - Required: one `Credentials` with `AccessKeyId`, `SecretAccessKey`, `SessionToken` and
 ///   `Expiration`, none of them empty.
-/// - Optional: everything else; it is not read.
-/// - Refused: an expiration that is not a point in time, a second `Credentials`, a second element
-///   of a name in it, and STS's `ErrorResponse`, which is then in [`Error::document`].
+/// - Optional: everything else, which is ignored.
+/// - Refused: an expiration that is not a valid time, a repeated `Credentials`, a repeated element
+///   in it, and an `ErrorResponse` of STS, which is returned in [`Error::document`].
 ///
 /// ```
 /// use s3driver::xml;
@@ -48,7 +49,7 @@ pub struct StsCredentials {
 /// assert!(xml::sts_credentials(without_token.as_bytes()).is_err());
 /// # Ok::<(), xml::Error>(())
 /// ```
-pub fn sts_credentials(body: &[u8]) -> Result<StsCredentials, Error> {
+pub fn sts_credentials(body: &[u8]) -> Result<TemporaryCredentials, Error> {
     parse(
         body,
         MAX_REPLY_BYTES,
@@ -66,7 +67,42 @@ pub fn sts_credentials(body: &[u8]) -> Result<StsCredentials, Error> {
     )
 }
 
-fn result(document: &mut Document<'_>, found: &mut Option<StsCredentials>) -> Result<(), Error> {
+/// Reads `CreateSessionResult`, at most [`MAX_REPLY_BYTES`] of it: the credentials of a session
+/// with a directory bucket
+/// ([CreateSession](https://docs.aws.amazon.com/AmazonS3/latest/API/API_CreateSession.html)).
+///
+/// - Required: one `Credentials` with `AccessKeyId`, `SecretAccessKey`, `SessionToken` and
+///   `Expiration`, none of them empty.
+/// - Optional: everything else; it is not read.
+/// - Refused: an expiration that is not a point in time, a second `Credentials`, a second element
+///   of a name in it, and S3's `Error`, which is then in [`Error::document`].
+///
+/// ```
+/// use s3driver::xml;
+///
+/// let session = xml::create_session_result(
+///     b"<CreateSessionResult><Credentials><SessionToken>t</SessionToken><SecretAccessKey>s</SecretAccessKey>
+///       <AccessKeyId>AKID</AccessKeyId><Expiration>2023-11-28T01:46:39Z</Expiration></Credentials>
+///       </CreateSessionResult>",
+/// )?;
+/// assert_eq!(session.access_key_id, "AKID");
+///
+/// assert!(xml::create_session_result(b"<ListBucketResult/>").is_err());
+/// # Ok::<(), xml::Error>(())
+/// ```
+pub fn create_session_result(body: &[u8]) -> Result<TemporaryCredentials, Error> {
+    parse(body, MAX_REPLY_BYTES, &["CreateSessionResult"], |document, root| {
+        let mut found = None;
+        result(document, &mut found)?;
+        document.require(found, root, "Credentials")
+    })
+}
+
+/// Reads the rest of an element with one `Credentials` in it.
+fn result(
+    document: &mut Document<'_>,
+    found: &mut Option<TemporaryCredentials>,
+) -> Result<(), Error> {
     document.children(|document, child| match child {
         "Credentials" if found.is_some() => {
             Err(document.fail("<Credentials> comes twice in one document"))
@@ -77,7 +113,7 @@ fn result(document: &mut Document<'_>, found: &mut Option<StsCredentials>) -> Re
     Ok(())
 }
 
-fn credentials(document: &mut Document<'_>) -> Result<StsCredentials, Error> {
+fn credentials(document: &mut Document<'_>) -> Result<TemporaryCredentials, Error> {
     const NAME: &str = "Credentials";
     let (mut access_key_id, mut secret_access_key, mut session_token, mut expiration) =
         (None, None, None, None);
@@ -89,7 +125,7 @@ fn credentials(document: &mut Document<'_>) -> Result<StsCredentials, Error> {
         _ => document.unknown(child),
     })?;
 
-    Ok(StsCredentials {
+    Ok(TemporaryCredentials {
         access_key_id: document.require(access_key_id.flatten(), NAME, "AccessKeyId")?,
         secret_access_key: document.require(
             secret_access_key.flatten(),
@@ -101,15 +137,15 @@ fn credentials(document: &mut Document<'_>) -> Result<StsCredentials, Error> {
     })
 }
 
-/// Reads a text without the white space around it; `None` when it is empty. Never fails: an error
-/// would repeat the secret.
+/// Trims a text, and returns `None` if nothing is left. Never fails, because an error would contain
+/// the secret.
 fn secret(text: &str) -> Result<Option<Zeroizing<String>>, &'static str> {
     value::word(text).map(|text| text.map(Zeroizing::new))
 }
 
-impl fmt::Debug for StsCredentials {
+impl fmt::Debug for TemporaryCredentials {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("StsCredentials")
+        f.debug_struct("TemporaryCredentials")
             .field("access_key_id", &self.access_key_id)
             .field("expiration", &self.expiration)
             .finish_non_exhaustive()

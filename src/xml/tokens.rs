@@ -1,32 +1,33 @@
-//! The tokens of XML, and the check that they are well-formed: every tag ends, every end tag closes
-//! the element that is open, comments, sections and references are complete.
+//! Splits XML into tokens, and checks that they are well-formed: that every tag ends, that every
+//! end tag closes the open element, and that comments, sections and references are complete.
 //!
-//! The tokens are slices of the text: nothing is copied or expanded, and every byte is looked at
-//! once or twice. White space is ASCII's, of which XML 1.0 section 2.3 lacks only the form feed,
-//! and no document can hold a form feed. The meaning of tokens, where they may stand and how many
-//! there may be is decided by the caller, [`Document`](super::reader::Document).
+//! Tokens are slices of the text: nothing is copied or expanded, and every byte is examined once or
+//! twice. White space is that of ASCII, which differs from XML 1.0 section 2.3 only in the form
+//! feed, and no document can contain a form feed. The caller,
+//! [`Document`](super::reader::Document), decides what tokens mean, where they may occur and how
+//! many are allowed.
 //!
-//! This file is the only one that knows the syntax of XML. A crate such as `quick-xml` could
-//! replace it: the reader needs [`Token`], and from [`Tokens`] the functions `new`, `next`,
-//! `depth`, `position` and `plain`, of which the last is an optimization and may always return
-//! `None`. The tests read the same documents with `quick-xml` and `roxmltree`, and `benches/micro`
-//! measures `quick-xml` on the same page.
+//! This is the only file that deals with the syntax of XML. It could be replaced by a crate such as
+//! `quick-xml`: the reader needs [`Token`] and the functions `new`, `next`, `depth`, `position` and
+//! `plain` of [`Tokens`]. `plain` is an optimization and may always return `None`. The tests read
+//! the same documents with `quick-xml` and `roxmltree`, and `benches/micro` measures `quick-xml` on
+//! the same page.
 
-/// A reader of one token after the other.
+/// An iterator over the tokens of a text.
 pub(super) struct Tokens<'a> {
-    /// The text that was not read yet.
+    /// The text that has not been read yet.
     rest: &'a str,
     /// The length of the whole text.
     length: usize,
     /// The names of the elements that are open, the root first.
     open: Vec<&'a str>,
-    /// `<x/>` was read as a start tag; its end tag comes next.
+    /// Whether `<x/>` was just returned as a start tag, so that its end tag comes next.
     empty: bool,
 }
 
-/// A token. Names are as written, with their prefix.
+/// A token. Names include their prefix.
 pub(super) enum Token<'a> {
-    /// A start tag. `<x/>` is a start tag too, followed by its own `Close`.
+    /// A start tag. `<x/>` is a start tag too, followed by a `Close`.
     Open(&'a str),
     Close,
     /// Character data as sent, never empty and without references.
@@ -49,18 +50,18 @@ impl<'a> Tokens<'a> {
         Self { rest: text, length: text.len(), open: Vec::new(), empty: false }
     }
 
-    /// Returns how many elements are open.
+    /// Returns the number of open elements.
     pub(super) fn depth(&self) -> usize {
         self.open.len()
     }
 
-    /// Returns how many bytes of the text have been read.
+    /// Returns the number of bytes that have been read.
     pub(super) fn position(&self) -> usize {
         self.length - self.rest.len()
     }
 
-    /// Returns the next token, or a description of what is not well-formed. After an error there is
-    /// no next token.
+    /// Returns the next token, or a description of what is not well-formed. Must not be called
+    /// again after an error.
     #[inline]
     pub(super) fn next(&mut self) -> Result<Token<'a>, &'static str> {
         if std::mem::take(&mut self.empty) {
@@ -79,11 +80,10 @@ impl<'a> Tokens<'a> {
         }
     }
 
-    /// Reads the text of the element opened last up to its end tag, and the end tag, if the text is
-    /// plain: without markup, references and line ends that would have to be changed. Reads nothing
-    /// otherwise.
+    /// Reads the text of the last opened element and its end tag, if the text is plain: without
+    /// markup, references and line endings that have to be normalized. Reads nothing otherwise.
     ///
-    /// This is the fast path of [`Document::text`](super::reader::Document::text), which reads the
+    /// This is the fast path of [`Document::text`](super::reader::Document::text), which reads all
     /// other texts token by token.
     pub(super) fn plain(&mut self) -> Option<&'a str> {
         if self.empty {
@@ -140,7 +140,7 @@ impl<'a> Tokens<'a> {
         let end = after.and_then(|after| {
             after.strip_prefix('>').or_else(|| after.trim_ascii_start().strip_prefix('>'))
         });
-        self.rest = end.ok_or("an end tag does not close the element that is open")?;
+        self.rest = end.ok_or("an end tag does not close the open element")?;
         Ok(Token::Close)
     }
 
@@ -165,8 +165,8 @@ impl<'a> Tokens<'a> {
         }
     }
 
-    /// Reads the text after the first `start` bytes of `markup`, up to `end`. Without `end` the
-    /// error is `cut`.
+    /// Reads the text after the first `start` bytes of `markup`, up to `end`. If `end` is missing,
+    /// the error is `cut`.
     fn until(
         &mut self,
         end: &str,
@@ -182,11 +182,11 @@ impl<'a> Tokens<'a> {
 }
 
 /// Skips the attributes in `tag`, which follows the name of a start tag, and returns the rest from
-/// the `>` or `/` that ends the tag. A `>` in the quotes of an attribute does not end the tag;
-/// attributes are not checked otherwise.
+/// the `>` or `/` that ends the tag. A `>` in a quoted attribute value does not end the tag.
+/// Attributes are not checked any further.
 fn skip_attributes(mut tag: &str) -> Result<&str, &'static str> {
     if tag.starts_with(['"', '\'']) {
-        return Err("the name of a start tag holds a quote");
+        return Err("the name of a start tag contains a quote");
     }
     loop {
         let end = tag.bytes().position(|byte| matches!(byte, b'>' | b'/' | b'"' | b'\''));
@@ -197,7 +197,7 @@ fn skip_attributes(mut tag: &str) -> Result<&str, &'static str> {
                 (_, tag) = after
                     .as_str()
                     .split_once(quote)
-                    .ok_or("the quotes of an attribute do not end")?;
+                    .ok_or("the value of an attribute does not end")?;
             }
             _ => return Ok(from),
         }

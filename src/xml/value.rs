@@ -1,65 +1,65 @@
-//! The values that texts of elements stand for. An error is the end of a sentence, such as "is not
-//! a whole number".
+//! Parsing of the texts of elements into values. An error completes a sentence, such as "is not a
+//! whole number".
 use crate::time::Timestamp;
 
-/// Reads a text as it is, white space included: keys, prefixes, and everything that is sent back to
-/// the server.
+/// Returns a text unchanged, including white space. Used for keys, prefixes, and everything that is
+/// sent back to the server.
 pub(super) fn verbatim(text: &str) -> Result<String, &'static str> {
     Ok(text.to_owned())
 }
 
-/// Reads a marker or token as it is; `None` when it is empty, which is how some servers say that
-/// there is none.
+/// Returns a marker or token unchanged, or `None` if it is empty, which some servers send if there
+/// is none.
 pub(super) fn marker(text: &str) -> Result<Option<String>, &'static str> {
     Ok((!text.is_empty()).then(|| text.to_owned()))
 }
 
-/// Reads the key of an object or the name of a bucket. An empty key would address the bucket
-/// itself.
+/// Parses the key of an object or the name of a bucket. An empty key is an error because it would
+/// address the bucket itself.
 pub(super) fn key(text: &str) -> Result<String, &'static str> {
     if text.is_empty() { Err("is empty") } else { Ok(text.to_owned()) }
 }
 
-/// Reads a required identifier as it is, because it is sent back to the server.
+/// Returns a required identifier unchanged, because it is sent back to the server.
 pub(super) fn id(text: &str) -> Result<String, &'static str> {
     if text.trim_ascii().is_empty() { Err("is empty") } else { Ok(text.to_owned()) }
 }
 
-/// Reads a word or a sentence without the white space around it; `None` when it is empty.
+/// Trims a word or a sentence. Returns `None` if it is empty.
 pub(super) fn word(text: &str) -> Result<Option<String>, &'static str> {
     let text = text.trim_ascii();
     Ok((!text.is_empty()).then(|| text.to_owned()))
 }
 
-/// Reads an ETag without its quotes; `None` when there is nothing between them. A weak ETag
-/// (`W/"..."`) and one with a single quote stay as they are.
+/// Removes the quotes around an ETag. Returns `None` if it is empty. A weak ETag (`W/"..."`) and
+/// one with a quote on only one side are returned unchanged.
 pub(super) fn optional_etag(text: &str) -> Result<Option<String>, &'static str> {
     let text = text.trim_ascii();
     let bare = text.strip_prefix('"').and_then(|rest| rest.strip_suffix('"')).unwrap_or(text);
     Ok((!bare.is_empty()).then(|| bare.to_owned()))
 }
 
-/// Reads a required ETag without its quotes.
+/// Removes the quotes around a required ETag.
 pub(super) fn etag(text: &str) -> Result<String, &'static str> {
     optional_etag(text)?.ok_or("is empty")
 }
 
-/// Reads a whole number of at least 0: digits and nothing else.
+/// Parses a non-negative integer, which must consist of digits only.
 pub(super) fn number(text: &str) -> Result<u64, &'static str> {
     let text = text.trim_ascii();
-    // `parse` would take a leading plus.
+    // `parse` would accept a leading plus.
     if text.is_empty() || !text.bytes().all(|b| b.is_ascii_digit()) {
         return Err("is not a whole number");
     }
     text.parse().map_err(|_| "is larger than 64 bits")
 }
 
-/// Reads a count that the server echoes.
+/// Parses a count that the server echoes.
 pub(super) fn count(text: &str) -> Result<Option<u64>, &'static str> {
     number(text).map(Some)
 }
 
-/// Reads the number of a part, 1 to 10,000.
+/// Parses a part number from 1 to 10,000.
 pub(super) fn part_number(text: &str) -> Result<u32, &'static str> {
     match u32::try_from(number(text)?) {
         Ok(part) if (1..=super::MAX_PART_NUMBER).contains(&part) => Ok(part),
@@ -67,7 +67,7 @@ pub(super) fn part_number(text: &str) -> Result<u32, &'static str> {
     }
 }
 
-/// Reads the number of the part after which a page begins; `None` when it is empty.
+/// Parses the number of the part after which a page begins. Returns `None` if the text is empty.
 pub(super) fn part_number_marker(text: &str) -> Result<Option<u32>, &'static str> {
     if text.trim_ascii().is_empty() {
         return Ok(None);
@@ -75,7 +75,7 @@ pub(super) fn part_number_marker(text: &str) -> Result<Option<u32>, &'static str
     u32::try_from(number(text)?).map(Some).map_err(|_| "is larger than 32 bits")
 }
 
-/// Reads `true` or `false`, in upper or lower case.
+/// Parses `true` or `false`, case-insensitively.
 pub(super) fn boolean(text: &str) -> Result<bool, &'static str> {
     match text.trim_ascii() {
         text if text.eq_ignore_ascii_case("true") => Ok(true),
@@ -84,14 +84,15 @@ pub(super) fn boolean(text: &str) -> Result<bool, &'static str> {
     }
 }
 
-/// Reads a point in time (ISO 8601); `None` when it cannot be read. Servers also write HTTP dates,
-/// times without a zone and milliseconds, and a listing is not refused for a time.
+/// Parses a time, and returns `None` if this fails, because a listing is not refused for an invalid
+/// time. Servers send not only ISO 8601, but also HTTP dates, times without a zone, and
+/// milliseconds.
 pub(super) fn time(text: &str) -> Result<Option<Timestamp>, &'static str> {
     Ok(Timestamp::parse_iso8601(text.trim_ascii()))
 }
 
-/// Reads a point in time (ISO 8601 or an HTTP date), where another text is an error; `None` when it
-/// is empty.
+/// Parses a time (ISO 8601 or an HTTP date). Returns `None` if the text is empty, and an error for
+/// any other text.
 pub(super) fn exact_time(text: &str) -> Result<Option<Timestamp>, &'static str> {
     match text.trim_ascii() {
         "" => Ok(None),

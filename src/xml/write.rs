@@ -1,28 +1,29 @@
-//! Writes the documents that a client sends.
+//! Writing of the documents that a client sends.
 use super::reader::forbidden;
 use super::{Error, MAX_PART_NUMBER};
 use crate::text::shown;
 
-/// S3's namespace, without which some servers refuse a document.
+/// The namespace of S3. Some servers refuse documents without it.
 const NAMESPACE: &str = "http://s3.amazonaws.com/doc/2006-03-01/";
 
-/// The most keys that one `Delete` may hold. S3 refuses more, as do most servers.
+/// The maximum number of keys in a `Delete`. S3 and most other servers refuse more.
 pub const MAX_DELETE_KEYS: usize = 1000;
 
 /// The keys that the response to a `Delete` lists.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum DeleteMode {
-    /// Every key, deleted or not.
+    /// All keys, whether or not they were deleted.
     Verbose,
     /// Only the keys that could not be deleted.
     Quiet,
 }
 
-/// Writes `CompleteMultipartUpload` for `parts`, each with its number and its ETag with or without
-/// quotes.
+/// Writes `CompleteMultipartUpload` for `parts`, each given as its number and its ETag with or
+/// without quotes.
 ///
-/// Fails without parts, on numbers outside 1 to 10,000 or not in ascending order, and on empty
-/// ETags. Ceph accepts such lists, and makes an object of them that is not what was uploaded.
+/// Fails if there are no parts, if numbers are outside 1 to 10,000 or not in ascending order, or if
+/// an ETag is empty. Ceph accepts such lists, and creates an object that differs from what was
+/// uploaded.
 ///
 /// ```
 /// use s3driver::xml;
@@ -57,7 +58,7 @@ pub fn complete_multipart_upload(parts: &[(u32, &str)]) -> Result<String, Error>
         document.push_str("<Part><PartNumber>");
         document.push_str(&number.to_string());
         document.push_str("</PartNumber><ETag>");
-        // An ETag that has quotes (such as `W/"..."`) is sent back as it was received.
+        // An ETag that contains quotes (such as `W/"..."`) is sent back as it was received.
         let quote = if etag.contains('"') { "" } else { "\"" };
         document.push_str(quote);
         push_text(
@@ -75,9 +76,9 @@ pub fn complete_multipart_upload(parts: &[(u32, &str)]) -> Result<String, Error>
 
 /// Writes `Delete` for 1 to [`MAX_DELETE_KEYS`] keys.
 ///
-/// Fails on an empty key, which would be the bucket itself, and on a key with a character that XML
-/// 1.0 cannot carry (most control characters, U+FFFE, U+FFFF): delete such an object with a request
-/// that names its key in the path.
+/// Fails for an empty key, which would address the bucket itself, and for a key with a character
+/// that XML 1.0 cannot represent (most control characters, U+FFFE, U+FFFF). Delete such an object
+/// with a separate request, which has the key in its path.
 ///
 /// ```
 /// use s3driver::xml::{self, DeleteMode};
@@ -108,7 +109,7 @@ pub fn delete(keys: &[&str], mode: DeleteMode) -> Result<String, Error> {
             &mut document,
             key,
             |shown| format!("the key \"{shown}\""),
-            ": delete the object by itself",
+            ": delete the object with a separate request",
         )?;
         document.push_str("</Key></Object>");
     }
@@ -119,7 +120,7 @@ pub fn delete(keys: &[&str], mode: DeleteMode) -> Result<String, Error> {
 /// Writes `CreateBucketConfiguration` for a bucket in the region `location`. S3 refuses the
 /// document for `us-east-1`.
 ///
-/// Fails on an empty name and on one with a character that XML 1.0 cannot carry.
+/// Fails if the name is empty or has a character that XML 1.0 cannot represent.
 ///
 /// ```
 /// use s3driver::xml;
@@ -139,7 +140,7 @@ pub fn create_bucket_configuration(location: &str) -> Result<String, Error> {
     Ok(document)
 }
 
-/// Returns a document that begins with the start tag of `root`, with space for another `room`
+/// Creates a document that begins with the start tag of `root`, with a capacity for another `room`
 /// bytes.
 fn opened(root: &str, room: usize) -> String {
     let mut document = String::with_capacity(room + 128);
@@ -149,11 +150,11 @@ fn opened(root: &str, room: usize) -> String {
     document
 }
 
-/// Appends `text` escaped. Fails on a character that XML 1.0 cannot carry: `name` describes the
-/// text, given an excerpt of it, and `advice` ends the message.
+/// Appends `text` with escapes. Fails for a character that XML 1.0 cannot represent. In the error
+/// message, `name` describes the text, given an excerpt of it, and `advice` comes last.
 ///
-/// White space other than the plain space is written as a reference too: a raw carriage return
-/// would be received as a line feed (XML 1.0 section 2.11).
+/// White space other than a plain space is written as a reference too, because a raw carriage
+/// return would be received as a line feed (XML 1.0 section 2.11).
 fn push_text(
     document: &mut String,
     text: &str,
@@ -163,7 +164,7 @@ fn push_text(
     if let Some(at) = forbidden(text) {
         let name = name(&shown(text).to_string());
         return Err(Error::unplaced(format!(
-            "{name} has a character at byte {at} that XML cannot carry{advice}"
+            "{name} has a character at byte {at} that XML cannot represent{advice}"
         )));
     }
     for piece in text.split_inclusive(['&', '<', '>', '\t', '\n', '\r']) {
@@ -182,8 +183,8 @@ fn push_text(
     Ok(())
 }
 
-/// Returns whether XML 1.0 can carry every character of `text`, so that a document about it can be
-/// written.
+/// Returns whether XML 1.0 can represent every character of `text`, so that a document can contain
+/// it.
 pub fn can_carry(text: &str) -> bool {
     forbidden(text).is_none()
 }

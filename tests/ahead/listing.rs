@@ -1,4 +1,5 @@
-//! Listings and deletions with several concurrent requests over a long line.
+//! Tests of listings and deletions with several concurrent requests over a connection with a high
+//! latency.
 
 use crate::line::{BUCKET, Far, Fault, Line, threads_named, turn, wait_until};
 use s3driver::client::{Client, Config, Endpoint, GetObject, ObjectSettings, RetryPolicy, Scheme};
@@ -121,7 +122,7 @@ fn a_walk_in_shards_returns_equal_results_in_equal_order() {
             == one_after_the_other
     );
     assert_eq!(far.count("ListObjectsV2"), requests);
-    // A start is for one listing.
+    // `start_after` requires a single listing.
     far.forget();
     options.start_after = Some("/docker/registry/v2/blobs/sha256/3e".to_owned());
     let behind = paths(&driver, &options);

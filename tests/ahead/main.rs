@@ -1,5 +1,5 @@
-//! Reading and listing ahead on a long line. These tests count the threads of their process and
-//! compare durations, so they share a process only with each other.
+//! Tests of reading and listing ahead over a connection with a high latency. They count the threads
+//! of their process and compare durations, so they share a process only with each other.
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
 #[path = "../line/mod.rs"]

@@ -1,5 +1,5 @@
-//! Readers over a long line: one connection at first, then several, and the handling of faults
-//! between them.
+//! Tests of readers over a connection with a high latency, which use one connection at first and
+//! then several, and of faults in between.
 
 use crate::line::{BUCKET, ETAG, Far, Fault, Line, is_content, threads_named, turn, wait_until};
 use s3driver::client::{Checksum, Client, Config, Endpoint, RetryPolicy, Scheme, Timeouts};
@@ -166,7 +166,7 @@ fn a_broken_range_is_resumed() {
     }
 }
 
-/// A failure is reported in its place: everything before it has been returned.
+/// A failure is reported at its position, after everything before it has been returned.
 #[test]
 fn failures_are_reported_in_order() {
     let _turn = turn();

@@ -1,5 +1,5 @@
-//! Checksums against the embedded server, which computes them independently and rejects differing
-//! ones.
+//! Tests of checksums with the embedded server, which computes them independently and rejects
+//! mismatches.
 
 use crate::server::{Answer, End, Fault, Faulty, Seen};
 use crate::support::ServerOptions;

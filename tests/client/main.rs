@@ -1,4 +1,4 @@
-//! The client, its transfers and its sources of credentials, over real sockets.
+//! Tests of the client, its transfers and its sources of credentials, over real sockets.
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
 #[path = "../support/planted.rs"]

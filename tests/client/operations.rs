@@ -1,5 +1,5 @@
-//! The client against real servers over real sockets: one list of checks for the embedded server,
-//! Ceph and SeaweedFS.
+//! Tests the client with real servers over real sockets: the same checks run on the embedded
+//! server, Ceph and SeaweedFS.
 
 use crate::support::target::{Target, bytes_at};
 use s3driver::client::{
@@ -319,7 +319,7 @@ crate::checks! {
         for (number, part) in (1..).zip(content.chunks(PART)) {
             parts.push(client.upload_part(upload, number, part).unwrap());
         }
-        // A part that is sent again replaces itself.
+        // A part that is sent again replaces the first one.
         parts[1] = client.upload_part(upload, 2, &content[PART..2 * PART]).unwrap();
         assert_eq!(
             client.head_object(&target.bucket, &key, &Default::default()).unwrap_err().kind(),

@@ -1,6 +1,6 @@
-//! Deviations of particular servers, and that the client and the driver can handle them. A check
-//! runs on the server with the deviation (`S3_SERVER` names it) and, where S3 may behave the same
-//! way, on all servers.
+//! Tests that the client and the driver handle the deviations of particular servers. A check runs
+//! on the server with the deviation (`S3_SERVER` names it) or, if S3 may behave the same way, on
+//! all servers.
 
 use crate::support::fetch::fetch;
 use crate::support::target::{Target, bytes_at};
@@ -38,8 +38,8 @@ fn uploaded(client: &Client, target: &Target, key: &str, id: &str) -> Vec<Part> 
 }
 
 crate::checks! {
-    // Ceph leaves the ETag out of its first response; rclone and Garage no longer know a completed
-    // upload.
+    // Ceph omits the ETag from its first response; rclone and Garage forget an upload when it is
+    // completed.
     fn a_repeated_completion_succeeds_once(target) {
         let (client, key) = (target.client(), target.scratch("twice"));
         let id = begin(&client, target, &key);
@@ -140,8 +140,8 @@ crate::checks! {
         }
     }
 
-    // SeaweedFS names the last upload of a page but not its key, and given only the key it lists no
-    // other keys.
+    // SeaweedFS returns the id of the last upload of a page but not its key, and if it gets only
+    // the key, it lists no other keys.
     fn uploads_beyond_a_page_are_listed_and_purged(target) {
         const UPLOADS: usize = 1_050;
         let (client, root) = (target.client(), target.scratch("many-uploads"));
@@ -273,7 +273,7 @@ crate::checks! {
         assert_eq!(driver.delete("/folder").unwrap_err().kind(), ErrorKind::PathNotFound);
     }
 
-    // A folder that SeaweedFS keeps although it is empty: no file can be stored in its place, and
+    // SeaweedFS keeps this folder although it is empty, so no file can be stored at its path, and
     // the failure is reported.
     fn a_file_replaces_an_emptied_folder_or_is_rejected(target) {
         let driver = target.driver(&target.scratch("place"));
@@ -404,7 +404,7 @@ crate::checks! {
                 continue;
             }
             assert_eq!((reply.status, &*reply.body), (200, &b"content"[..]));
-            // rclone leaves the header out.
+            // rclone omits the header.
             if target.server != "rclone" {
                 assert_eq!(reply.header("content-disposition"), Some(disposition));
             }
@@ -412,7 +412,8 @@ crate::checks! {
         client.delete_object(&target.bucket, &key, &Default::default()).unwrap();
     }
 
-    // Ceph does not compare checksums, and rclone does not support any: sending one does no harm.
+    // Ceph does not compare checksums, and rclone does not support any, but sending one is
+    // harmless.
     fn sending_a_checksum_does_no_harm(target) {
         let client = Client::new(target.config().checksum(Checksum::Crc32c)).unwrap();
         let (key, content) = (target.scratch("checksum"), bytes_at(5, 0, PART + 77));

@@ -1,6 +1,6 @@
-//! Temporary credentials: every request and URL contains the token, and no URL silently outlives
-//! them. A URL that claims an hour and expires after five minutes would fail in the middle of a
-//! pull.
+//! Tests temporary credentials: every request and URL contains the token, and no URL claims to be
+//! valid longer than the credentials. A URL that claims an hour but expires after five minutes
+//! would fail in the middle of a pull.
 
 use crate::support::{Server, ServerOptions};
 use s3driver::client::{

@@ -1,4 +1,4 @@
-//! The fetcher of the feature `client`, over a real socket.
+//! Tests of the fetcher of the feature `client` over a real socket.
 
 use s3driver::ErrorKind;
 use s3driver::cloudfront::{PrivateKey, Signer};
@@ -12,9 +12,9 @@ use std::time::{Duration, Instant};
 const DOCUMENT: &str =
     r#"{"prefixes":[{"ip_prefix":"10.0.0.0/8","region":"x"}],"ipv6_prefixes":[]}"#;
 
-/// Starts a server that sends `answer` on every connection and reports the request's head. An empty
-/// answer leaves the client waiting.
-fn server(answer: String) -> (String, mpsc::Receiver<Vec<String>>) {
+/// Starts a server that sends `response` on every connection and reports the request's head. An
+/// empty response leaves the client waiting.
+fn server(response: String) -> (String, mpsc::Receiver<Vec<String>>) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("http://{}/ip-ranges.json?v=1", listener.local_addr().unwrap());
     let (tell, told) = mpsc::channel();
@@ -30,11 +30,11 @@ fn server(answer: String) -> (String, mpsc::Receiver<Vec<String>>) {
             if tell.send(head).is_err() {
                 return;
             }
-            if answer.is_empty() {
+            if response.is_empty() {
                 waiting.push(stream);
             } else {
                 // A client that has read enough may have disconnected.
-                let _ = stream.write_all(answer.as_bytes());
+                let _ = stream.write_all(response.as_bytes());
             }
         }
     });

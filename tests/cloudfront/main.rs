@@ -1,4 +1,4 @@
-//! Keys, policies and signed URLs of CloudFront, and the middlewares that return URLs.
+//! Tests of CloudFront's keys, policies and signed URLs, and of the middlewares that return URLs.
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
 #[cfg(feature = "client")]

@@ -1,4 +1,4 @@
-//! The middleware: which URLs it returns to which clients, and that CloudFront would accept them.
+//! Tests which URLs the middleware returns to which clients, and that CloudFront would accept them.
 
 use crate::memory::Memory;
 use proptest::prelude::*;
@@ -112,7 +112,7 @@ mod urls {
     }
 
     #[test]
-    fn begin_with_the_normalised_base_url() {
+    fn begin_with_the_normalized_base_url() {
         for (base, expected) in [
             ("d111111abcdef8.cloudfront.net", "https://d111111abcdef8.cloudfront.net/root/a"),
             (
@@ -701,7 +701,7 @@ mod configuration {
             (vec![("privatekey", "/does/not/exist.pem")], "failed to read privatekey file"),
             (
                 vec![("privatekey", RSA_PUBLIC)],
-                "this is a public key, which cannot sign: use the private key that belongs to it",
+                "this is a public key, which cannot sign: use the matching private key",
             ),
             (
                 vec![("keypairid", "K 1")],

@@ -1,4 +1,4 @@
-//! The middlewares `redirect` and `rewrite`.
+//! Tests of the middlewares `redirect` and `rewrite`.
 
 use crate::memory::Memory;
 use s3driver::driver::{MemoryDriver, Method, StorageDriver, UrlOptions, WriteMode};

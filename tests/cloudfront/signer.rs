@@ -1,4 +1,4 @@
-//! Keys, policies, signed URLs and signed cookies, against CloudFront's documentation and against
+//! Compares keys, policies, signed URLs and signed cookies with CloudFront's documentation and with
 //! `openssl`.
 use proptest::prelude::*;
 use s3driver::cloudfront::{
@@ -429,7 +429,7 @@ mod keys {
             (key_file("test_openssh.pem"), "convert a copy with `ssh-keygen -p -m PEM"),
             (
                 RSA.replace("RSA PRIVATE", "DSA PRIVATE"),
-                "of the kind `DSA PRIVATE KEY` cannot sign",
+                "does not accept a key of the type `DSA PRIVATE KEY`",
             ),
             (format!("{RSA}{RSA}"), "more than one private key"),
             (damaged, "damaged"),
@@ -610,7 +610,7 @@ mod keys {
     }
 }
 
-/// Comparison with an independent implementation.
+/// Compares signatures with those of an independent implementation.
 mod openssl {
     use super::*;
 
@@ -678,7 +678,8 @@ mod openssl {
     }
 }
 
-/// Keys in the forms in which variables, parameter stores, JSON and people pass them on.
+/// Reads keys in the forms that environment variables, parameter stores, JSON and manual copying
+/// produce.
 mod unusual_keys {
     use super::*;
     use base64::Engine;

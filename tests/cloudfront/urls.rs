@@ -1,4 +1,4 @@
-//! All functions of the public interface that read a URL accept it in the same forms.
+//! Tests that all functions of the public interface that parse a URL accept it in the same forms.
 
 use crate::forms::Place;
 use crate::memory::Memory;

@@ -1,7 +1,8 @@
-//! The S3 driver against real servers: behaviour that the conformance suite for all drivers
+//! Tests the behaviour of the S3 driver on real servers that the conformance suite for all drivers
 //! (`tests/driver/conformance.rs`, feature `conformance`) does not cover.
 
-use crate::support::target::Target;
+use crate::support::relay::Relay;
+use crate::support::target::{Target, bytes_at};
 use crate::support::{Server, ServerOptions};
 use s3driver::client::{ObjectSettings, RetryPolicy, Timeouts};
 use s3driver::driver::{
@@ -470,4 +471,47 @@ fn a_probe_that_writes_proves_each_permission_and_leaves_nothing() {
         }
         assert!(server.open_uploads(&target.bucket).is_empty(), "{operation}");
     }
+}
+
+/// The registry's operations work through the ARN of an access point, whose host and copy source
+/// differ from those of a bucket.
+#[test]
+fn a_registry_works_through_an_access_point() {
+    let server = Server::start(ServerOptions { tls: true, ..ServerOptions::default() });
+    let relay = Relay::start(server.address());
+    let directory = tempfile::tempdir().unwrap();
+    let authority = directory.path().join("ca.pem");
+    std::fs::write(&authority, server.ca_pem().unwrap()).unwrap();
+    let arn = "arn:aws:s3:us-east-1:123456789012:accesspoint:registry";
+    let pairs = [
+        ("accesskey", server.access_key()),
+        ("secretkey", server.secret_key()),
+        ("region", "us-west-2"),
+        ("bucket", arn),
+        ("rootdirectory", "root"),
+        ("cacert", authority.to_str().unwrap()),
+        ("proxy", &relay.url()),
+        ("chunksize", "5242880"),
+        ("multipartcopythresholdsize", "1048576"),
+    ];
+    let driver = S3Driver::new(&Parameters::from_pairs(pairs).unwrap()).unwrap();
+    assert_eq!(driver.bucket(), "arn:aws:s3:us-east-1:123456789012:accesspoint/registry");
+    driver.probe_write().unwrap();
+
+    let content = bytes_at(1, 0, 11 << 20);
+    let mut writer = driver.writer("/data/large", WriteMode::Create).unwrap();
+    writer.write_all(&content).unwrap();
+    writer.commit().unwrap();
+    driver.put_content("/data/small", b"small").unwrap();
+    driver.rename("/data/small", "/moved/small").unwrap();
+    driver.rename("/data/large", "/moved/large").unwrap();
+    assert_eq!(driver.list("/moved").unwrap(), ["/moved/large", "/moved/small"]);
+    assert_eq!(driver.get_content("/moved/large").unwrap(), content);
+    assert_eq!(server.keys("registry"), ["root/moved/large", "root/moved/small"]);
+    assert_eq!((server.count("CopyObject"), server.count("UploadPartCopy")), (2, 1));
+    let url = driver.url_for("/moved/small", &UrlOptions::new(Method::Get)).unwrap();
+    let host = "https://registry-123456789012.s3-accesspoint.us-east-1.amazonaws.com/";
+    assert!(url.starts_with(&format!("{host}root/moved/small?")), "{url}");
+    driver.delete("/moved").unwrap();
+    assert_eq!(server.keys("registry"), [""; 0]);
 }

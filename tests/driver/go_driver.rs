@@ -1,6 +1,6 @@
-//! Compatibility with the registry's Go driver in both directions: its files are read and its
-//! uploads resumed, and it finds what it needs to resume ours. Its requests are replayed exactly;
-//! no Go code runs here.
+//! Tests the compatibility with the registry's Go driver in both directions: this driver reads the
+//! other's files and resumes its uploads, and the Go driver finds what it needs to resume ours. Its
+//! requests are replayed exactly; no Go code runs here.
 
 use crate::support::target::{Target, bytes_at};
 use s3driver::ErrorKind;
@@ -126,8 +126,8 @@ crate::checks! {
         let driver = target.driver(&root);
         let path = "/docker/registry/v2/blobs/sha256/ab/abcdef/data";
         let go = Go::new(target, &root, path);
-        // A large layer is a completed upload, an empty one an upload of one empty part, a link one
-        // PutObject.
+        // A large layer is a completed upload, an empty layer is an upload of one empty part, and a
+        // link is one PutObject.
         let content = bytes_at(1, 0, 2 * GO_CHUNK + 12_345);
         let id = go.begin();
         go.complete(&id, &go.send(&id, 1, &content));
@@ -141,7 +141,7 @@ crate::checks! {
         writer.write_all(b"grown").unwrap();
         writer.commit().unwrap();
         assert_eq!(driver.get_content("/docker/empty").unwrap(), b"grown");
-        // Our files are where the Go driver looks for them.
+        // Our files have the keys that the Go driver expects.
         let ours = "/docker/registry/v2/repositories/a/_layers/sha256/ab/link";
         driver.put_content(ours, b"sha256:ab").unwrap();
         let reader = go

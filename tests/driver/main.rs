@@ -1,4 +1,4 @@
-//! The storage driver, its writers and its parameters, and a registry that uses it.
+//! Tests of the storage driver, its writers and its parameters, and of a registry that uses it.
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
 #[cfg(feature = "conformance")]

@@ -1,12 +1,12 @@
-//! The driver's options: accepted values, rejected values, and error messages.
+//! Tests of the driver's options: accepted values, rejected values, and error messages.
 
 use proptest::prelude::*;
 use s3driver::client::endpoint::{Acceleration, Addressing, Fips, Scheme, Stack, Variant};
 use s3driver::client::{
-    Checksum, Encryption, MAX_PART_SIZE, MIN_PART_SIZE, PayloadSigning, Proxy, RequestPayer,
-    SignatureVersion, StorageClass, TlsVerification,
+    BucketKind, Checksum, Encryption, MAX_PART_SIZE, MIN_PART_SIZE, PayloadSigning, Proxy,
+    RequestPayer, SignatureVersion, StorageClass, TlsVerification, TrustStore,
 };
-use s3driver::driver::{LogLevel, Parameters, PartSizes};
+use s3driver::driver::{LogLevel, Parameters, PartSizes, ProxySource};
 use s3driver::sign::Credentials;
 use s3driver::{ErrorKind, Result};
 use std::collections::BTreeSet;
@@ -46,8 +46,8 @@ fn defaults_are_the_documented_ones() {
     assert_eq!(p.encryption, Encryption::None);
     assert_eq!((p.storage_class, p.acl), (Some(StorageClass::Standard), None));
     assert_eq!(
-        (p.verification, p.ca_certificate_path.as_deref(), p.proxy.as_ref()),
-        (TlsVerification::Full, None, None)
+        (p.verification, p.ca_certificate_path.as_deref(), &p.proxy),
+        (TlsVerification::Full, None, &ProxySource::Direct)
     );
     assert_eq!(p.signature_version, SignatureVersion::V4);
     assert_eq!((p.payload, p.checksum), (PayloadSigning::Auto, Checksum::Auto));
@@ -119,7 +119,8 @@ fn every_option_has_its_effect() {
         Encryption::Kms { key_id: "arn:aws:kms:eu-west-1:1:key/x".to_owned() }
     );
     assert_eq!(p.ca_certificate_path.as_deref(), Some(Path::new("/etc/ssl/ca.pem")));
-    assert_eq!(p.proxy, Some(Proxy::parse("http://user:pass@proxy:3128").unwrap()));
+    let proxy = Proxy::parse("http://user:pass@proxy:3128").unwrap();
+    assert_eq!(p.proxy, ProxySource::Given(proxy));
     assert_eq!(p.signature_version, SignatureVersion::V2);
     assert_eq!((p.payload, p.checksum), (PayloadSigning::Unsigned, Checksum::Crc32c));
     assert_eq!(p.request_payer, RequestPayer::Requester);
@@ -142,6 +143,13 @@ fn every_option_has_its_effect() {
     assert_eq!(host(&[("usefipsendpoint", "true")]), "s3-fips.us-east-1.amazonaws.com");
     assert_eq!(host(&[("accelerate", "true")]), "s3-accelerate.amazonaws.com");
     assert_eq!(good(&[("skipverify", "true")]).verification, TlsVerification::Skip);
+    assert_eq!(good(&[]).trust_store, TrustStore::Mozilla);
+    assert_eq!(good(&[("truststore", "System")]).trust_store, TrustStore::System);
+    let named = good(&[("truststore", "cacert"), ("cacert", "ca.pem")]);
+    assert_eq!(named.trust_store, TrustStore::Named);
+    for word in ["environment", "Environment"] {
+        assert_eq!(good(&[("proxy", word)]).proxy, ProxySource::Environment);
+    }
     assert_eq!(good(&[("encrypt", "true")]).encryption, Encryption::Aes256);
     assert_eq!(good(&[("storageclass", "none")]).storage_class, None);
     assert_eq!(good(&[("loglevel", "false")]).log_levels, []);
@@ -486,6 +494,50 @@ fn version_2_is_rejected_in_regions_without_it() {
 }
 
 #[test]
+fn an_access_point_of_one_region_can_be_the_bucket() {
+    let point = "arn:aws:s3:eu-west-1:123456789012:accesspoint/registry";
+    let outpost = "arn:aws:s3-outposts:eu-west-1:123456789012:outpost/op-1/accesspoint/registry";
+    let lambda = "arn:aws:s3-object-lambda:eu-west-1:123456789012:accesspoint/registry";
+    let alias = "registry-abcdefgh-s3alias";
+    for bucket in [point, outpost, alias] {
+        assert_eq!(&*good(&[("bucket", bucket)]).bucket, bucket);
+    }
+    let colons = point.replace('/', ":");
+    let normalized = good(&[("bucket", &colons)]);
+    assert_eq!((&*normalized.bucket, normalized.bucket.kind()), (point, BucketKind::AccessPoint));
+    for (more, expected) in [
+        (
+            vec![("bucket", "registry--use1-az4--x-s3")],
+            "the bucket parameter does not accept directory buckets",
+        ),
+        (vec![("bucket", lambda)], "does not accept Object Lambda access points"),
+        (
+            vec![("bucket", point), ("redirectendpoint", "https://cdn.example")],
+            "redirectendpoint cannot be used with access points",
+        ),
+        (vec![("bucket", point), ("v4auth", "false")], "v4auth false cannot be used with"),
+        (vec![("bucket", point), ("forcepathstyle", "true")], "forcepathstyle cannot be used"),
+        (vec![("bucket", point), ("secure", "false")], "secure false cannot be used with"),
+        (vec![("bucket", point), ("accelerate", "true")], "accelerate cannot be used with"),
+        (vec![("bucket", outpost), ("usedualstack", "true")], "usedualstack cannot be used with"),
+        (vec![("bucket", point), ("region", "cn-north-1")], "the ARN is of the partition aws"),
+        (
+            vec![("bucket", point), ("regionendpoint", "http://minio:9000")],
+            "cannot be reached through the endpoint minio",
+        ),
+        (vec![("bucket", "arn:aws:s3:::registry")], "give the bucket's name"),
+    ] {
+        let refused = refusal(&more);
+        assert!(refused.contains(expected), "{refused}");
+    }
+    #[cfg(feature = "sigv4a")]
+    {
+        let multi = refusal(&[("bucket", "arn:aws:s3::123456789012:accesspoint/a.mrap")]);
+        assert!(multi.contains("does not accept multi-region access points"), "{multi}");
+    }
+}
+
+#[test]
 fn contradictory_options_are_rejected() {
     let endpoint = ("regionendpoint", "http://minio:9000");
     for (more, expected) in [
@@ -510,6 +562,14 @@ fn contradictory_options_are_rejected() {
         (
             vec![("skipverify", "true"), ("cacert", "ca.pem")],
             "cacert cannot be used with skipverify true: no certificate would be verified",
+        ),
+        (
+            vec![("skipverify", "true"), ("truststore", "system")],
+            "truststore cannot be used with skipverify true: no certificate would be verified",
+        ),
+        (
+            vec![("truststore", "cacert")],
+            "truststore cacert needs cacert: no certificate would be trusted without it",
         ),
         (
             vec![("v4auth", "false"), ("payload", "signed")],
@@ -571,6 +631,12 @@ fn malformed_texts_are_rejected() {
             "redirectendpoint cannot contain query parameters",
         ),
         ("proxy", "https://proxy:1", "unable to parse proxy: "),
+        ("proxy", "environments", "unable to parse proxy: "),
+        (
+            "truststore",
+            "file",
+            "the truststore parameter must be one of mozilla, system, cacert, file invalid",
+        ),
         ("useragent", "x\r\nhost: evil", "the useragent parameter should be visible ASCII"),
         ("keyid", "k\n", "the keyid parameter should be visible ASCII"),
         (
@@ -800,6 +866,7 @@ fn the_builder_sets_every_option() {
         .storage_class(None)
         .acl(None)
         .verification(TlsVerification::Full)
+        .trust_store(TrustStore::Named)
         .ca_certificate_path("ca.pem")
         .proxy("http://proxy:3128")
         .signature_version(SignatureVersion::V2)
@@ -838,6 +905,7 @@ fn the_builder_sets_every_option() {
         ("storageclass", "NONE"),
         ("objectacl", "none"),
         ("skipverify", "false"),
+        ("truststore", "cacert"),
         ("cacert", "ca.pem"),
         ("proxy", "http://proxy:3128"),
         ("v4auth", "false"),
@@ -862,7 +930,7 @@ fn the_builder_sets_every_option() {
     assert_eq!(format!("{built:?}"), format!("{read:?}"));
     assert_eq!(built.credentials.as_ref().unwrap().secret_access_key(), "secret");
     assert_eq!(built.credentials.as_ref().unwrap().session_token(), Some("token"));
-    assert_eq!(built.proxy, Some(Proxy::parse("http://proxy:3128").unwrap()));
+    assert_eq!(built.proxy, ProxySource::Given(Proxy::parse("http://proxy:3128").unwrap()));
 
     let custom = Parameters::builder("registry").endpoint("http://minio:9000").build().unwrap();
     assert_eq!(custom.endpoint.host(), "minio");

@@ -1,4 +1,4 @@
-//! The driver's options through serde, with JSON as the format.
+//! Tests of the driver's options through serde, with JSON as the format.
 
 use proptest::prelude::*;
 use s3driver::client::Encryption;
@@ -139,7 +139,7 @@ fn secrets_are_never_shown() {
 }
 
 proptest! {
-    /// Text leads to the same parameters or the same message through serde and through pairs.
+    /// Text results in the same parameters or the same message through serde and through pairs.
     #[test]
     fn serde_and_pairs_agree(
         given in prop::collection::btree_map(

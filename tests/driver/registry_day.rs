@@ -1,6 +1,6 @@
-//! A day in the life of a registry: layers are pushed in chunks by changing processes, committed by
-//! a move, linked, listed and collected as garbage, and abandoned uploads are purged. Every digest
-//! is checked at the end.
+//! Simulates a day in the life of a registry: layers are pushed in chunks by changing processes,
+//! committed by a move, linked, listed and garbage-collected, and abandoned uploads are purged.
+//! Every digest is checked at the end.
 
 use crate::support::target::{Target, bytes_at};
 use s3driver::driver::{S3Driver, StorageDriver, WalkOptions, WalkStep, WriteMode};
@@ -67,7 +67,7 @@ impl Registry<'_> {
         )
     }
 
-    /// PUT: commits the upload, verifies it and moves it to its place.
+    /// PUT: commits the upload, verifies it and moves it to its final path.
     fn commit(&self, repository: &str, id: &str, digest: &str) -> Result<()> {
         let driver = self.process();
         let data = upload(repository, id, "data");
@@ -238,7 +238,8 @@ crate::checks! {
             .unwrap();
         driver.delete(&format!("{ROOT}/repositories/library/app0/_uploads/cancelled")).unwrap();
 
-        // Neither affects the collection, which removes the content that has lost its tag.
+        // Neither affects the garbage collection, which removes the content that is no longer
+        // tagged.
         assert_eq!(registry.collect().unwrap(), 0);
         driver.delete(&format!("{ROOT}/repositories/library/app1")).unwrap();
         assert_eq!(registry.collect().unwrap(), 2, "the layer and the manifest of app1");

@@ -1,5 +1,5 @@
-//! The registry of `examples/registry` over real sockets: every requirement of the OCI distribution
-//! specification 1.1 that its README lists, on every available server.
+//! Tests the registry of `examples/registry` over real sockets: every requirement of the OCI
+//! distribution specification 1.1 that its README lists, on every available server.
 
 use crate::service::collect::{Collection, Mode, Untagged};
 use crate::service::http::{Request, Server};

@@ -1,5 +1,5 @@
-//! `write_stream`, from the contract of Distribution 2.x: offsets, truncation, zeros, and a file
-//! that is replaced completely or not at all.
+//! Tests of `write_stream` according to the contract of Distribution 2.x: offsets, truncation,
+//! zeros, and a file that is replaced completely or not at all.
 
 use crate::support::{Server, ServerOptions};
 use crate::writing::{MIB, PART, Source, assert_nothing_pending, bytes, driver, parameters};

@@ -1,5 +1,5 @@
-//! Writers on a server that enforces S3's rules: appended, resumed and committed, without
-//! leftovers.
+//! Tests of writers on a server that enforces S3's rules: they append, resume and commit, and leave
+//! nothing else in the bucket.
 
 use crate::support::{Server, ServerOptions};
 use crate::writing::{MIB, PART, assert_nothing_pending, bytes, driver, parameters};

@@ -1,5 +1,5 @@
-//! Writers, streams and transfers against every available server: the embedded one, or the one that
-//! the environment names (see `support/target.rs`).
+//! Tests of writers, streams and transfers on every available server: the embedded one, or the one
+//! that the environment names (see `support/target.rs`).
 
 use crate::support::target::on_every_target;
 use crate::writing::{PART, bytes};

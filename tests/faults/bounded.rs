@@ -1,5 +1,5 @@
-//! Sizes and counts that a server makes up: they lead to errors, and reserve neither memory nor
-//! time for data that never arrives.
+//! Tests that sizes and counts which a server makes up lead to errors, and that no memory and time
+//! is spent on data that never arrives.
 
 use crate::driver::driver;
 use crate::server::{Answer, End, Fault, Seen};
@@ -18,16 +18,16 @@ use std::ops::ControlFlow;
 use std::process::Command;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-/// More memory than any test here may ever use.
+/// A length in bytes that exceeds the memory that any of these tests may use.
 const HUGE: u64 = 5 << 30;
 
-/// A response that announces `length` bytes and sends five.
+/// Returns a response that announces `length` bytes and sends five.
 fn promise(length: u64) -> Fault {
     let head = format!("HTTP/1.1 200 OK\r\ncontent-length: {length}\r\netag: \"e\"\r\n\r\nhello");
     Fault::raw(head).end(End::Close)
 }
 
-/// A truncated page with a different token each time.
+/// Returns a truncated page with a different token on each call.
 fn truncated(inner: &str) -> String {
     static TOKENS: AtomicUsize = AtomicUsize::new(0);
     let token = TOKENS.fetch_add(1, Ordering::Relaxed);
@@ -62,7 +62,7 @@ fn parameter(seen: &Seen, name: &str) -> Option<String> {
     Some(value.replace("%2F", "/"))
 }
 
-/// An announced length reserves no memory; the error is that of the connection.
+/// An announced length does not reserve memory, and the error is that of the connection.
 #[test]
 fn p02_an_announced_length_is_not_reserved() {
     for length in [6, HUGE, HUGE + 1, i64::MAX as u64, u64::MAX] {
@@ -82,8 +82,8 @@ fn p02_an_announced_length_is_not_reserved() {
     }
 }
 
-/// An object is received in linear time, for any length and also if the caller has read some of it
-/// before.
+/// An object is received in linear time, for any length and even if the caller has already read a
+/// part of it.
 #[test]
 fn p02_an_object_is_read_in_linear_time() {
     let rig = Rig::new();
@@ -96,7 +96,7 @@ fn p02_an_object_is_read_in_linear_time() {
     reader.read_exact(&mut start).unwrap();
     assert!(start[..] == content[..1000]);
     assert!(quickly(|| reader.read_all(content.len() - 1000)).unwrap() == content[1000..]);
-    // The limit applies to the bytes that are still to come.
+    // The limit applies to the remaining bytes.
     let range = GetObject::range(ByteRange::Part { offset: 7, length: 100 });
     let get = || rig.client.get_object(BUCKET, "k", &range).unwrap();
     assert_eq!(get().read_all(100).unwrap(), content[7..107]);
@@ -120,7 +120,7 @@ fn p02_a_body_without_a_length_ends_at_the_limit() {
     rig.finish();
 }
 
-/// Endless pages without entries, each with a new marker.
+/// A server returns endless pages without entries, each with a new marker.
 #[test]
 fn p05_endless_empty_pages_are_an_error() {
     let rig = Rig::new();
@@ -160,7 +160,7 @@ fn p05_endless_empty_pages_are_an_error() {
     rig.finish();
 }
 
-/// Every level contains new directories, without end. Splitting ends, and so does the listing.
+/// Every level contains new directories, without end. Both the splitting and the listing terminate.
 #[test]
 fn p05_endless_new_directories_are_an_error() {
     for names in [&["x/"][..], &["x/", "y/"], &["a/", "b/", "c/", "d/"]] {
@@ -260,7 +260,7 @@ fn p06_pages_far_larger_than_requested_are_an_error() {
     rig.finish();
 }
 
-/// Part sizes whose sum exceeds 64 bits, and sizes that no upload can have.
+/// The sum of the part sizes exceeds 64 bits, or a size is larger than an upload can be.
 #[test]
 fn p10_part_sizes_that_overflow_are_an_error() {
     for sizes in [
@@ -317,8 +317,8 @@ fn p10_part_sizes_that_overflow_are_an_error() {
     rig.finish();
 }
 
-/// A 416 yields an empty reader only at the end of the object: the size in the response decides, or
-/// a HEAD.
+/// A 416 yields an empty reader only at the end of the object, as determined by the size in the
+/// response or by a HEAD.
 #[test]
 fn p14_a_refused_range_is_empty_only_at_the_end_of_the_object() {
     let refusal = |size: Option<&str>, inside: Option<&str>| {
@@ -381,7 +381,7 @@ fn p14_a_refused_range_is_empty_only_at_the_end_of_the_object() {
     rig.finish();
 }
 
-/// Returns a document of at least `bytes` bytes that repeats the piece.
+/// Returns a document of at least `bytes` bytes that repeats `piece`.
 fn ip_ranges(bytes: usize, piece: &str) -> Vec<u8> {
     let mut document = String::with_capacity(bytes + (1 << 10));
     document += "{\"prefixes\":[";
@@ -446,7 +446,7 @@ fn limited_announced_gibibytes_are_not_reserved() {
         driver.pending_uploads("/").unwrap().next().unwrap().unwrap_err();
         rig.client.delete_objects(BUCKET, &["k"]).unwrap_err();
         rig.faulty.heal();
-        // Parts of any size, and pages of the maximum size.
+        // Tries parts of any size, and pages of the maximum size.
         let part = format!(
             "<Part><PartNumber>1</PartNumber><ETag>e</ETag><Size>{}</Size></Part>",
             i64::MAX
@@ -463,7 +463,7 @@ fn limited_announced_gibibytes_are_not_reserved() {
         rig.faulty.always("ListObjectsV2", Fault::reply(200, truncated(&many)));
         driver.list("/a").unwrap_err();
         rig.client.objects(BUCKET, ListObjects::prefix("")).pages().next().unwrap().unwrap_err();
-        // Credentials.
+        // Tries credentials.
         rig.faulty.always("*", promise(length));
         let url = format!("{}/v1/credentials", rig.faulty.url());
         let variables = [("AWS_CONTAINER_CREDENTIALS_FULL_URI", url.as_str())];
@@ -493,7 +493,7 @@ fn limited_ip_ranges_use_little_memory() {
         let before = process::memory("VmHWM");
         drop(IpRanges::parse(&document, &IpFilter::Aws));
         drop(IpRanges::parse(&document, &IpFilter::AwsRegions(vec!["eu-west-1".to_owned()])));
-        // The document itself is the third copy.
+        // The document itself counts as the third copy.
         let more = process::memory("VmHWM") - before;
         assert!(
             more < 2 * SIZE,

@@ -1,4 +1,4 @@
-//! The rows of the table "Connection".
+//! Tests for the table "Connection".
 
 use crate::server::{End, Fault, error_document};
 use crate::support::target::bytes_at;
@@ -25,7 +25,7 @@ fn connection_refused() {
     assert_eq!(error.history(), Some("no connection (3 times)"));
 }
 
-/// All idempotent requests, and the faults after which they are retried.
+/// Tries all idempotent requests with the faults after which they are retried.
 #[test]
 fn reset_before_response_and_close_before_response() {
     for end in [End::Reset, End::Close] {
@@ -147,7 +147,7 @@ fn stall_upload() {
     rig.finish();
 }
 
-/// An untrusted certificate is an error at once, and nothing is sent without a trusted one.
+/// An untrusted certificate is an immediate error, and nothing is sent without a trusted one.
 #[test]
 fn an_untrusted_certificate_is_an_error_without_a_retry() {
     let secure = || Server::start(ServerOptions { tls: true, ..ServerOptions::default() });
@@ -235,7 +235,8 @@ fn stall_after_commit() {
 fn trickle() {
     let rig = Rig::new();
     rig.store("key", b"content");
-    // Takes longer in total than the longest silence allowed, but is never silent that long.
+    // The response takes longer than the maximum silence in total, but is never silent for that
+    // long.
     rig.faulty
         .once("GetObject", Fault::changed(|answer| answer).trickled(Duration::from_millis(100)));
     assert_eq!(rig.get("key").unwrap(), b"content");
@@ -259,7 +260,7 @@ fn an_endless_trickle_ends_at_a_deadline() {
     rig.finish();
 }
 
-/// An object that arrives in drips is never silent for long, but reading it ends anyway; retries do
+/// Reading an object that trickles in ends although the server is never silent for long. Retries do
 /// not restart that limit.
 #[test]
 fn an_endless_trickle_of_an_object_ends_at_a_deadline() {
@@ -295,8 +296,8 @@ fn malformed_responses_are_retried_on_another_connection() {
         rig.faulty.once("GetObject", Fault::raw(reply));
         let got = quickly(|| rig.get("key"));
         if reply.contains("chunked\r\n\r\nzz") {
-            // The head was good, so there is a reader, which cannot prove what it has without a
-            // length.
+            // The head was valid, so there is a reader. Without a length, it cannot verify that its
+            // data is complete.
             assert_eq!(got.unwrap_err().kind(), ErrorKind::Protocol);
         } else {
             assert_eq!(got.unwrap(), b"content", "{}", &reply[..reply.len().min(60)]);
@@ -307,7 +308,7 @@ fn malformed_responses_are_retried_on_another_connection() {
     }
 }
 
-/// `garbage-after`, `head-with-body`, `short-length`: surplus bytes are not taken for a later
+/// `garbage-after`, `head-with-body`, `short-length`: surplus bytes are not mistaken for a later
 /// response.
 #[test]
 fn garbage_after() {
@@ -396,7 +397,7 @@ fn cancelling_ends_every_wait_within_a_second() {
     }
 }
 
-/// Fetching credentials may take long and can be cancelled too.
+/// A wait for credentials can be cancelled too.
 #[test]
 fn cancelling_ends_a_wait_for_credentials_within_a_second() {
     #[derive(Debug)]
@@ -436,8 +437,8 @@ fn worker_sent_more(rig: &Rig, operation: &str) -> bool {
     rig.count(operation) > 1
 }
 
-/// If every request fails, the retries of all calls together are bounded. Once the server has
-/// recovered, they are available again.
+/// If every request fails, the total number of retries of all calls is bounded. Once the server has
+/// recovered, retries are available again.
 #[test]
 fn an_outage_does_not_multiply_the_load() {
     let rig = Rig::new();

@@ -1,4 +1,4 @@
-//! The deletions of the table "Writing, multipart, copy, delete".
+//! Tests for the deletions in the table "Writing, multipart, copy, delete".
 
 use crate::server::{Answer, End, Fault, error_document};
 use crate::{ATTEMPTS, BUCKET, Rig, upload};
@@ -12,8 +12,8 @@ fn rig() -> Rig {
     rig
 }
 
-/// Returns a result in which these keys failed with these codes; the other keys of the four are
-/// gone.
+/// Returns a result in which these keys failed with these codes. The others of the four keys were
+/// deleted.
 fn result(failed: &[(&str, &str)]) -> String {
     let mut text = String::from("<DeleteResult>");
     for key in ["a", "b", "c", "d"] {
@@ -42,8 +42,8 @@ fn delete_partial() {
     rig.finish();
 }
 
-/// Keys that failed temporarily are retried on their own. If they never succeed, they are reported
-/// together with those that failed for good.
+/// Only keys that failed temporarily are retried. If they never succeed, they are reported together
+/// with those that failed permanently.
 #[test]
 fn delete_partial_retries_temporary_failures() {
     let rig = rig();
@@ -99,7 +99,7 @@ fn delete_partial_failures_survive_a_later_refusal() {
     rig.finish();
 }
 
-/// `ok-error`, and responses without a document: retried.
+/// `ok-error` and responses without a document are retried.
 #[test]
 fn delete_objects_ok_error() {
     for reply in
@@ -127,7 +127,7 @@ const SILENT: [&str; 7] = [
     "<DeleteResult><Deleted><Key>x</Key></Deleted></DeleteResult>",
 ];
 
-/// A server that never lists deleted keys has deleted them anyway: a HEAD of each key shows it.
+/// If a server never lists deleted keys, a HEAD of each key shows that they were deleted.
 #[test]
 fn case_15_a_deletion_without_a_list_of_keys_is_settled_by_head() {
     for reply in SILENT {
@@ -161,7 +161,7 @@ fn delete_objects_ok_empty() {
         assert_eq!(rig.faulty.backend.keys(BUCKET), ["b", "d"], "{reply}");
         rig.finish();
     }
-    // If HEAD is not permitted, each key is deleted on its own.
+    // If HEAD is not permitted, each key is deleted with a separate request.
     let rig = rig();
     rig.faulty.always("DeleteObjects", Fault::reply(200, ""));
     rig.faulty.always("HeadObject", Fault::reply(403, ""));
@@ -185,7 +185,7 @@ fn delete_reset_after_commit() {
     }
 }
 
-/// If the server does not support the operation, each key is deleted on its own.
+/// If the server does not support the operation, each key is deleted with a separate request.
 #[test]
 fn without_delete_objects_keys_are_deleted_one_by_one() {
     let rig = rig();
@@ -197,7 +197,7 @@ fn without_delete_objects_keys_are_deleted_one_by_one() {
     rig.finish();
 }
 
-/// Google takes the request for the creation of a bucket; other servers report the missing
+/// Google interprets the request as the creation of a bucket. Other servers report the missing
 /// operation in other ways.
 #[test]
 fn case_01_without_batch_deletes_keys_are_deleted_one_by_one() {
@@ -222,7 +222,8 @@ fn case_01_without_batch_deletes_keys_are_deleted_one_by_one() {
         assert_eq!((rig.count("DeleteObjects"), rig.count("DeleteObject")), (1, 3));
         rig.finish();
     }
-    // A refusal for another reason is returned, and so is one that each single key meets too.
+    // A refusal for a different reason is returned, and so is one that also applies to each single
+    // key.
     for (fault, kind) in [
         (Fault::error(403, "AccessDenied"), ErrorKind::AccessDenied),
         (Fault::error(404, "NoSuchBucket"), ErrorKind::NoSuchBucket),
@@ -267,7 +268,7 @@ fn p22_a_refused_deletion_is_an_error() {
     rig.finish();
 }
 
-/// No response ever arrives, but the object is gone.
+/// No response ever arrives, but the object was deleted.
 #[test]
 fn p18_a_deletion_without_a_response_is_settled_by_head() {
     let rig = rig();
@@ -285,7 +286,7 @@ fn p18_a_deletion_without_a_response_is_settled_by_head() {
 }
 
 /// The missing rest of the response could name a bucket that does not exist, or the response could
-/// be a proxy's.
+/// come from a proxy.
 #[test]
 fn p18_a_truncated_404_is_not_a_success() {
     let cut = || {

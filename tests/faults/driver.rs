@@ -1,5 +1,5 @@
-//! Faults that end at the driver's interface. The behaviour of its writer under faults is tested in
-//! `tests/driver/writer.rs`.
+//! Tests for faults that reach the driver's interface. `tests/driver/writer.rs` tests how its
+//! writer handles faults.
 
 use crate::server::{Fault, error_document};
 use crate::{BUCKET, Rig};
@@ -20,7 +20,7 @@ fn driver_with(rig: &Rig, more: &[(&str, &str)]) -> S3Driver {
     S3Driver::new(&parameters(rig, more)).unwrap()
 }
 
-/// Returns the options of a driver for the faulty server, and these options in addition.
+/// Returns the options of a driver for the faulty server, with `more` options added.
 pub(crate) fn parameters(rig: &Rig, more: &[(&str, &str)]) -> Parameters {
     let url = rig.faulty.url();
     let pairs = [
@@ -98,7 +98,7 @@ fn list_dup() {
     rig.finish();
 }
 
-/// Each path is returned once, or the listing fails: never twice, never left out.
+/// Each path is returned exactly once, or the listing fails.
 #[test]
 fn list_unsorted() {
     let rig = Rig::new();
@@ -150,7 +150,7 @@ fn no_such_key() {
     rig.finish();
 }
 
-/// A listing that fails is not taken for an empty directory, and nothing is deleted.
+/// A failed listing is not mistaken for an empty directory, and nothing is deleted.
 #[test]
 fn a_failed_listing_is_an_error() {
     let rig = Rig::new();

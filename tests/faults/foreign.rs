@@ -1,4 +1,5 @@
-//! Listings from servers that deviate from the request: other versions, dates and keys.
+//! Tests for listings from servers that deviate from the request, with other versions, dates and
+//! keys.
 
 use crate::driver::{driver, driver_below};
 use crate::server::{Answer, Fault, Seen};
@@ -38,7 +39,7 @@ fn entries(keys: &[&str]) -> String {
 }
 
 /// Returns what each operation that lists reports about the directory `/a`.
-fn opinions(driver: &S3Driver) -> [(&'static str, Option<Error>); 4] {
+fn errors_of_listing_operations(driver: &S3Driver) -> [(&'static str, Option<Error>); 4] {
     [
         ("stat", driver.stat("/a").err()),
         ("list", driver.list("/a").err()),
@@ -47,7 +48,7 @@ fn opinions(driver: &S3Driver) -> [(&'static str, Option<Error>); 4] {
     ]
 }
 
-/// Ten files in two directories, in pages of three.
+/// Returns a server with ten files in two directories, whose pages have three entries.
 fn rig() -> (Rig, Vec<String>) {
     let rig =
         Rig::with(ServerOptions { page_size: 3, ..ServerOptions::default() }, |config| config);
@@ -101,8 +102,8 @@ fn case_05_if_version_2_is_refused_version_1_is_used() {
     }
 }
 
-/// A refusal for another reason is returned, and so is the first refusal if version 1 is refused
-/// too.
+/// A refusal for a different reason is returned, and so is the first refusal if version 1 is
+/// refused too.
 #[test]
 fn case_05_if_both_versions_are_refused_the_first_refusal_is_returned() {
     for (refusal, kind) in [
@@ -142,8 +143,8 @@ fn as_version_1(answer: &Answer) -> Answer {
     answer.clone().body(text)
 }
 
-/// A server that does not understand version 2 returns a page of version 1, and the next page
-/// begins after its last entry.
+/// If a server that does not support version 2 returns a page of version 1, the next page begins
+/// after its last entry.
 #[test]
 fn case_05_a_version_1_page_in_response_to_version_2_is_continued() {
     let (rig, keys) = rig();
@@ -214,8 +215,8 @@ fn case_08_odd_dates_do_not_invalidate_a_listing() {
     }
 }
 
-/// A listing contains keys that are not below the prefix: every operation reports this in the same
-/// way, and none takes the directory for an existing, empty or missing one.
+/// If a listing contains keys that are not below the prefix, every operation reports the same
+/// error, and none treats the directory as existing, empty or missing.
 #[test]
 fn case_32_keys_outside_the_prefix_are_an_error() {
     for (root, keys) in [
@@ -233,8 +234,9 @@ fn case_32_keys_outside_the_prefix_are_an_error() {
         rig.faulty.always("ListObjectsV2", Fault::reply(200, page(&entries(keys))));
         // A deletion only sees the keys that begin with the path, if those are not foreign.
         let known_to_delete = keys.iter().all(|key| key.starts_with("root/a"));
-        for (operation, error) in
-            opinions(&driver).into_iter().take(if known_to_delete { 3 } else { 4 })
+        for (operation, error) in errors_of_listing_operations(&driver)
+            .into_iter()
+            .take(if known_to_delete { 3 } else { 4 })
         {
             let error = error.unwrap_or_else(|| panic!("{operation} accepts {keys:?}"));
             assert_eq!(error.kind(), ErrorKind::Protocol, "{operation}: {error}");
@@ -262,7 +264,8 @@ fn case_32_keys_outside_the_prefix_are_an_error() {
     rig.finish();
 }
 
-/// A caller that pages a walk with `start_after` must not receive the first page again and again.
+/// A caller that splits a walk into pages with `start_after` must not receive the first page again
+/// and again.
 #[test]
 fn case_52_start_after_works_on_servers_that_ignore_it() {
     let rig = Rig::new();
@@ -294,7 +297,7 @@ fn case_52_start_after_works_on_servers_that_ignore_it() {
     rig.finish();
 }
 
-/// The behaviour is the same for pages of version 1, and for a server that also ignores `marker`.
+/// The same applies to pages of version 1, and to a server that also ignores `marker`.
 #[test]
 fn case_46_start_after_works_with_version_1() {
     let (rig, _) = rig();
@@ -338,7 +341,8 @@ fn p24_directories_are_listed_on_servers_that_ignore_the_delimiter() {
     rig.finish();
 }
 
-/// A directory exists if something lies below it, and not because the server lists something else.
+/// A directory exists if there is something below it, and not because the server lists something
+/// else.
 #[test]
 fn p24_foreign_keys_do_not_make_a_directory() {
     let rig = Rig::new();
@@ -367,7 +371,7 @@ fn p21_a_page_without_content_is_not_an_empty_listing() {
         rig.store("root/a/b", b"x");
         let driver = driver(&rig);
         rig.faulty.always("ListObjectsV2", Fault::reply(200, body));
-        for (operation, error) in opinions(&driver) {
+        for (operation, error) in errors_of_listing_operations(&driver) {
             let kind = error.unwrap_or_else(|| panic!("{operation} accepts {body}")).kind();
             assert_eq!(kind, ErrorKind::Protocol, "{operation} of {body}");
         }

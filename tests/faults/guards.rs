@@ -1,4 +1,4 @@
-//! Guards of the driver that protect data. Each test fails without its guard.
+//! Tests for the driver's guards that protect data. Each test fails without its guard.
 
 use crate::driver::{driver, parameters};
 use crate::server::{Answer, Fault, Seen};
@@ -9,8 +9,8 @@ use s3driver::driver::{FileInfo, S3Driver, StorageDriver, WalkOptions, WalkStep}
 use s3driver::transfer::Transfer;
 use std::ops::ControlFlow;
 
-/// Returns a server that pages by position, so that a deletion moves later keys into a page that
-/// was already listed. `backend` lists the keys that currently exist.
+/// Returns the behaviour of a server that pages by position, so that a deletion moves later keys
+/// into a page that was already listed. `backend` lists the keys that currently exist.
 fn pages_by_position(backend: Client, page_size: usize) -> impl Fn(&Seen) -> Option<Fault> {
     move |seen| {
         if seen.operation != "ListObjectsV2" {
@@ -56,8 +56,8 @@ fn a_directory_is_deleted_completely_when_pages_are_positions() {
     }
 }
 
-/// Content written between a rename's look at the source and its copy is neither moved in part nor
-/// deleted.
+/// If the source changes between a rename's HEAD and its copy, the new content is neither moved
+/// partially nor deleted.
 #[test]
 fn a_rename_fails_if_the_source_changes_before_the_copy() {
     const PART: usize = 5 << 20;
@@ -71,7 +71,7 @@ fn a_rename_fails_if_the_source_changes_before_the_copy() {
             ("multipartcopychunksize", "5242880"),
         ];
         let driver = S3Driver::new(&parameters(&rig, &options)).unwrap();
-        // The HEAD shows the version before the current one.
+        // The HEAD returns the version before the current one.
         let before = |answer: Answer| answer.with("etag", "\"00000000000000000000000000000000\"");
         rig.faulty.once("HeadObject", Fault::changed(before));
         let error = driver.rename("/a", "/b").unwrap_err();
@@ -87,7 +87,8 @@ fn a_rename_fails_if_the_source_changes_before_the_copy() {
     }
 }
 
-/// A name with a common beginning is a different file: no operation on a directory touches it.
+/// A name that shares a prefix with a directory is a different file, which no operation on the
+/// directory affects.
 #[test]
 fn a_directory_ends_at_its_slash() {
     let rig = Rig::new();
@@ -128,7 +129,7 @@ fn a_walk_that_starts_after_its_directory_is_empty() {
     rig.finish();
 }
 
-/// Without an ETag, only the size shows that an object changed after the look at it.
+/// Without an ETag, only the size shows that an object changed after its HEAD.
 #[test]
 fn a_download_without_an_etag_fails_if_the_object_grew() {
     let rig = Rig::new();
@@ -144,7 +145,8 @@ fn a_download_without_an_etag_fails_if_the_object_grew() {
     rig.finish();
 }
 
-/// A server that lists a common prefix twice is not listed in shards: each key is returned once.
+/// If a server lists a common prefix twice, its listing is not split, and each key is returned
+/// once.
 #[test]
 fn a_repeated_common_prefix_is_not_listed_twice() {
     let rig = Rig::new();

@@ -1,4 +1,4 @@
-//! The rows of the table "Listing".
+//! Tests for the table "Listing".
 
 use crate::server::{Answer, End, Fault, error_document};
 use crate::support::ServerOptions;
@@ -19,7 +19,7 @@ fn list(rig: &Rig) -> Result<Vec<String>> {
     keys(rig.client.objects(BUCKET, ListObjects::prefix("k")).pages())
 }
 
-/// Ten keys in pages of two.
+/// Returns a server with ten keys, whose pages have two entries.
 fn rig() -> (Rig, Vec<String>) {
     let rig =
         Rig::with(ServerOptions { page_size: 2, ..ServerOptions::default() }, |config| config);
@@ -38,8 +38,8 @@ fn entry(key: &str) -> String {
     format!("<Contents><Key>{key}</Key><Size>1</Size></Contents>")
 }
 
-/// A document that is not a readable listing causes a retry, and finally an error: never a shorter
-/// list.
+/// A document that cannot be parsed as a listing causes retries and finally an error, but never a
+/// shorter list.
 #[test]
 fn malformed_listings_are_an_error() {
     let bomb = format!(
@@ -135,8 +135,8 @@ fn oversized_listings_are_an_error() {
     rig.finish();
 }
 
-/// `list-loop`: a token that repeats at once, or after another one; new tokens that lead in a
-/// circle.
+/// `list-loop`: a token is repeated immediately or after another one, or new tokens lead back to
+/// earlier pages.
 #[test]
 fn list_loop() {
     fn truncated(key: &str, token: &str) -> Fault {
@@ -164,12 +164,12 @@ fn list_loop() {
 #[test]
 fn list_no_token() {
     let (rig, all) = rig();
-    // A page of version 1: the next one begins after its last entry.
+    // After a page of version 1, the next one begins after its last entry.
     let without = page(&entry("k2")).replace("false", "true");
     rig.faulty.times("ListObjectsV2", 1, 1, Fault::reply(200, without));
     assert_eq!(list(&rig).unwrap(), all);
     assert_eq!((rig.count("ListObjectsV2"), rig.count("ListObjects")), (2, 4));
-    // A page with neither a token nor an entry.
+    // A page with neither a token nor an entry cannot be continued.
     rig.faulty.times("ListObjectsV2", 1, 1, Fault::reply(200, page("").replace("false", "true")));
     let error = list(&rig).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Protocol, "{error}");
@@ -225,7 +225,7 @@ fn a_fault_on_the_second_page_is_retried() {
     }
 }
 
-/// ListParts and ListMultipartUploads: both markers, repeated pages, missing flags.
+/// Tries ListParts and ListMultipartUploads with both markers, repeated pages and missing flags.
 #[test]
 fn parts_and_uploads_are_listed_over_many_pages() {
     let options = ServerOptions { page_size: 2, min_part_size: 1, ..ServerOptions::default() };
@@ -246,12 +246,12 @@ fn parts_and_uploads_are_listed_over_many_pages() {
     sorted.sort_unstable();
     assert_eq!(parts().unwrap(), [1, 2, 3, 4, 5]);
     assert_eq!(uploads().unwrap(), sorted);
-    // Faults on later pages.
+    // Tries faults on later pages.
     rig.faulty.times("ListParts", 1, 1, Fault::silent(End::Close));
     rig.faulty.times("ListMultipartUploads", 1, 1, Fault::error(500, "InternalError"));
     assert_eq!(parts().unwrap(), [1, 2, 3, 4, 5]);
     assert_eq!(uploads().unwrap(), sorted);
-    // A missing flag.
+    // Tries a missing flag.
     let without = |answer: Answer| {
         let text = String::from_utf8(answer.body.clone()).unwrap();
         answer.body(
@@ -261,7 +261,7 @@ fn parts_and_uploads_are_listed_over_many_pages() {
     };
     rig.faulty.times("ListParts", 0, 3, Fault::changed(without));
     assert_eq!(parts().unwrap(), [1, 2, 3, 4, 5]);
-    // A server that ignores the marker and starts over: no part is returned twice.
+    // If a server ignores the marker and starts over, no part is returned twice.
     let part = |number| {
         format!("<Part><PartNumber>{number}</PartNumber><Size>4</Size><ETag>e</ETag></Part>")
     };
@@ -273,7 +273,7 @@ fn parts_and_uploads_are_listed_over_many_pages() {
     rig.faulty.once("ListParts", Fault::reply(200, page(two.clone(), true)));
     rig.faulty.once("ListParts", Fault::reply(200, page(two + &part(3), false)));
     assert_eq!(parts().unwrap(), [1, 2, 3]);
-    // Loops.
+    // Tries loops.
     let looping = "<ListPartsResult><IsTruncated>true</IsTruncated><NextPartNumberMarker>2</NextPartNumberMarker></ListPartsResult>";
     rig.faulty.times("ListParts", 0, 2, Fault::reply(200, looping));
     assert_eq!(parts().unwrap_err().kind(), ErrorKind::Protocol);
@@ -300,7 +300,8 @@ fn upload_ids(rig: &Rig) -> Result<Vec<String>> {
     Ok(found)
 }
 
-/// ListMultipartUploads that is truncated and returns one marker, none, or an earlier one.
+/// Tries ListMultipartUploads with truncated pages that contain one marker, none, or an earlier
+/// one.
 #[test]
 fn uploads_are_listed_without_markers() {
     let rig =
@@ -327,8 +328,8 @@ fn uploads_are_listed_without_markers() {
     assert_eq!(uploads().unwrap(), ids);
     assert_eq!(rig.count("ListMultipartUploads"), 3);
     rig.faulty.heal();
-    // Only the upload id, as SeaweedFS returns and expects it. S3 would start over in that case,
-    // which is noticed.
+    // The page contains only an upload id, which SeaweedFS returns and expects. S3 would start over
+    // in this case, which is noticed.
     rig.faulty.always("ListMultipartUploads", without(&["NextKeyMarker"]));
     let error = uploads().unwrap_err();
     assert_eq!(
@@ -351,7 +352,7 @@ fn uploads_are_listed_without_markers() {
     // The page is repeated without a marker.
     rig.faulty.times("ListMultipartUploads", 0, 2, Fault::reply(200, page(true, "one", "")));
     assert_eq!(uploads().unwrap_err().kind(), ErrorKind::Protocol);
-    // A page that cannot be continued.
+    // A page without any entry and marker cannot be continued.
     let empty =
         "<ListMultipartUploadsResult><IsTruncated>true</IsTruncated></ListMultipartUploadsResult>";
     rig.faulty.once("ListMultipartUploads", Fault::reply(200, empty));

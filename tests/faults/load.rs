@@ -1,4 +1,4 @@
-//! A server with limited capacity, and a client that adapts to it.
+//! Tests that the client adapts to a server with limited capacity.
 
 use crate::server::{Answer, Fault, error_document};
 use crate::support::ServerOptions;
@@ -19,7 +19,7 @@ fn places(count: usize) -> NonZeroUsize {
     NonZeroUsize::new(count).unwrap()
 }
 
-/// Serves each request after a delay, and throttles requests beyond its capacity.
+/// A server that responds after a delay, and throttles requests beyond its capacity.
 struct Narrow {
     client: Client,
     load: Arc<Load>,
@@ -123,8 +123,8 @@ fn requests_in_flight_never_exceed_the_configured_limit() {
     assert_eq!(most, 3);
 }
 
-/// With a capacity of 4, 24 threads meet many refusals at first and few later. When the capacity
-/// grows, it is used.
+/// With a capacity of 4, requests of 24 threads are often refused at first, but rarely later. When
+/// the capacity increases, the client uses it.
 #[test]
 fn the_client_slows_down_and_speeds_up_again() {
     let narrow = Narrow::start(4, 24);
@@ -145,8 +145,8 @@ fn the_client_slows_down_and_speeds_up_again() {
     assert_eq!(narrow.client.stats().allowed_requests, 24);
 }
 
-/// A throttled request is repeated before others are sent: with one place left, all requests wait
-/// as long as it does.
+/// A throttled request is repeated before others are sent: if only one request is allowed at a
+/// time, all requests wait as long as it does.
 #[test]
 fn with_one_place_left_all_requests_wait_for_retry_after() {
     let rig = Rig::with(ServerOptions::default(), |config| config.max_requests(places(1)));
@@ -196,8 +196,7 @@ fn every_thread_gets_its_turn() {
     assert!(*least > 0 && most - least <= 10, "{turns:?}");
 }
 
-/// An open reader does not occupy a place, and neither does an upload whose reader uses the same
-/// client.
+/// Neither an open reader nor an upload whose reader uses the same client counts towards the limit.
 #[test]
 fn one_place_is_enough_for_a_thread_that_reads_while_it_writes() {
     let rig = Rig::with(ServerOptions::default(), |config| config.max_requests(places(1)));
@@ -214,7 +213,7 @@ fn one_place_is_enough_for_a_thread_that_reads_while_it_writes() {
             rig.client.put_object_from(BUCKET, "to", &mut reader, length, &settings).unwrap();
             rig.client.delete_object(BUCKET, "second", &Default::default()).unwrap();
         }
-        // The reader's connection breaks during the upload, and it requests the rest.
+        // The reader's connection breaks during the upload, and the reader requests the rest.
         rig.faulty.once("GetObject", Fault::cut(1000, crate::server::End::Close));
         let mut reader = rig.client.get_object(BUCKET, "from", &GetObject::default()).unwrap();
         rig.client.put_object_from(BUCKET, "again", &mut reader, length, &settings).unwrap();
@@ -225,7 +224,7 @@ fn one_place_is_enough_for_a_thread_that_reads_while_it_writes() {
     rig.finish();
 }
 
-/// Two threads joined by a pipe of one block: one reads what the other uploads.
+/// A pipe of one block connects two threads: one thread downloads the data that the other uploads.
 #[test]
 fn an_upload_can_wait_for_another_request() {
     struct Pipe(mpsc::Receiver<Vec<u8>>, io::Cursor<Vec<u8>>);
@@ -334,7 +333,7 @@ fn a_request_that_is_never_sent_reports_the_limit() {
     );
 }
 
-/// A throttled response with status 200, which a completion may have, counts as throttled.
+/// A completion can be throttled in a response with status 200, which counts as throttled.
 #[test]
 fn a_throttled_response_counts_regardless_of_its_status() {
     let rig = Rig::new();

@@ -1,5 +1,5 @@
-//! The rows of the fault tables, each as a test with a matching name. The tests check the outcome,
-//! the number of requests, the content of the bucket afterwards, and that no connection stays open.
+//! A test for each row of the fault tables, with a matching name. The tests check the outcome, the
+//! number of requests, the content of the bucket afterwards, and that no connection remains open.
 //! `README.md` in this folder lists the test of each row.
 
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
@@ -9,12 +9,14 @@ mod planting;
 #[path = "../support/mod.rs"]
 mod support;
 
+mod addressing;
 mod bounded;
 mod connection;
 mod deleting;
 mod driver;
 mod foreign;
 mod guards;
+mod hosts;
 mod listing;
 mod load;
 mod observed;
@@ -24,6 +26,7 @@ mod reading;
 mod reasons;
 mod secrets;
 mod server;
+mod sessions;
 mod status;
 mod stored;
 mod streaming;
@@ -122,7 +125,7 @@ impl Rig {
     }
 }
 
-/// Credentials that are replaced when the server reports that they have expired.
+/// Credentials that are renewed when the server reports that they have expired.
 #[derive(Debug, Default)]
 pub(crate) struct Renewable {
     pub(crate) renewed: AtomicBool,
@@ -144,8 +147,8 @@ impl Provider for Renewable {
     }
 }
 
-/// Returns a client for AWS's own endpoints whose requests all end at the scripted server, which
-/// acts as its proxy.
+/// Returns a client for AWS's endpoints whose requests all go to the scripted server, which acts as
+/// its proxy.
 pub(crate) fn aws(rig: &Rig, region: &str) -> Client {
     let endpoint = Endpoint::aws(region, Scheme::Http, Variant::default()).unwrap();
     let keys = Credentials::new("AKIDEXAMPLE", "secret").with_session_token("token");
@@ -171,7 +174,7 @@ pub(crate) fn quickly<T>(work: impl FnOnce() -> T) -> T {
     result
 }
 
-/// Asserts that no text of an error contains a key, a token or a signature.
+/// Asserts that neither form of an error contains a key, a token or a signature.
 pub(crate) fn assert_no_secret(error: &Error) {
     for text in [format!("{error}"), format!("{error:?}")] {
         for secret in ["embedded/secret+key", "AWS4-HMAC", "Signature="] {
@@ -217,7 +220,7 @@ fn the_table_names_tests_that_exist() {
     assert!(checked > 100, "README.md names only {checked} tests");
 }
 
-/// Each row that `agent.txt` leaves out exists, and so does the test that shows why.
+/// Each row that `agent.txt` excludes exists, and so does the test that shows the reason.
 #[test]
 fn the_differences_of_an_agent_name_tests_that_exist() {
     let differences = concat!(

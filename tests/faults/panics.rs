@@ -1,5 +1,5 @@
-//! Panics in the caller's code: providers, clocks, callbacks, readers. Whichever of them panics,
-//! the call ends, and no unfinished upload remains.
+//! Tests for panics in the caller's code, such as providers, clocks, callbacks and readers. The
+//! call always ends, and no unfinished upload remains.
 
 use crate::driver::parameters;
 use crate::server::Fault;
@@ -25,7 +25,7 @@ use std::time::{Duration, Instant, SystemTime};
 
 const PART: usize = 5 << 20;
 
-/// Panics at one call, and works before and after it.
+/// A counter of calls that panics at one of them.
 #[derive(Debug)]
 struct Once {
     calls: AtomicUsize,
@@ -36,7 +36,7 @@ impl Once {
     fn new() -> Self {
         Self { calls: AtomicUsize::new(0), at: AtomicUsize::new(usize::MAX) }
     }
-    /// Panics at the call with number `at`, counted from now.
+    /// Makes the call with number `at`, counted from now, panic.
     fn arm(&self, at: usize) {
         self.calls.store(0, Ordering::SeqCst);
         self.at.store(at, Ordering::SeqCst);
@@ -156,7 +156,7 @@ impl<'a> Tried<'a> {
 
 type Operation = (&'static str, fn(&Tried<'_>) -> Result<()>);
 
-/// Every operation that consists of several requests.
+/// All operations that consist of several requests.
 const OPERATIONS: &[Operation] = &[
     ("writer", |tried| {
         let mut writer = tried.driver.writer("/written", WriteMode::Create)?;
@@ -245,7 +245,7 @@ fn p07_a_panicking_provider_fails_the_call_and_leaves_no_upload() {
     }
 }
 
-/// Asks for every detail, and panics at every event.
+/// An observer that requests every detail and panics at every event.
 struct PanickingObserver(AtomicUsize);
 
 impl Observer for PanickingObserver {

@@ -4,6 +4,7 @@
 use crate::Rig;
 use crate::planting::{assert_hidden, secrets, texts};
 use s3driver::client::{Client, Config, Endpoint, Proxy, Scheme};
+use s3driver::credentials::Environment;
 use s3driver::driver::{MemoryDriver, Parameters, S3Driver, StorageDriver};
 use s3driver::middleware;
 use s3driver::sign::Credentials;
@@ -31,6 +32,7 @@ const OPTIONS: &[(&str, &str)] = &[
     ("objectacl", "private"),
     ("secure", "true"),
     ("skipverify", "false"),
+    ("truststore", "mozilla"),
     ("cacert", "/nonexistent/ca.pem"),
     ("proxy", "http://user:p1antedRightPassw0rd@127.0.0.1:3"),
     ("v4auth", "true"),
@@ -85,7 +87,7 @@ fn assert_driver_hides(pairs: &[(&str, String)], secret: &str, what: &str) {
         Err(error) => texts(error).iter().for_each(|text| assert_hidden(text, secret, what)),
         Ok(driver) => {
             assert_hidden(&format!("{driver:?}"), secret, what);
-            // Nothing listens there, so a retry would only cost time.
+            // Nothing listens at this address, so a retry would only take time.
             let never = |config: Config| config.retry(s3driver::client::RetryPolicy::never());
             let Ok(driver) = S3Driver::with_config(&parameters, never) else { return };
             let error = driver.put_content("/a", b"x").unwrap_err();
@@ -122,7 +124,7 @@ fn p03_a_secret_in_any_option_of_the_driver_is_not_shown() {
                 pairs.push((*name, value));
                 assert_driver_hides(&pairs, &secret, &what);
             }
-            // Without the other options a different check fails first.
+            // Without the other options, a different check may fail first.
             let mut pairs =
                 vec![("bucket", "registry".to_owned()), ("region", "us-east-1".to_owned())];
             pairs.retain(|(given, _)| given != name);
@@ -330,20 +332,25 @@ fn p09_debug_of_a_clients_configuration_shows_no_password() {
         ("escaped", "p1anted%2FPassw0rd"),
         ("a key", "AKIAQ3EGVZ7PLANTED42"),
     ] {
-        let proxy = Proxy::parse(&format!("http://user:{secret}@127.0.0.1:9")).unwrap();
-        let config = Config::new(endpoint.clone())
-            .proxy(proxy)
-            .static_credentials(Credentials::new("AKID", secret).with_session_token(secret));
-        let context = config.credential_context();
-        let client = Client::new(config.clone()).unwrap();
-        for text in [
-            format!("{config:?}"),
-            format!("{config:#?}"),
-            format!("{client:?}"),
-            format!("{context:?}"),
+        let url = format!("http://user:{secret}@127.0.0.1:9");
+        let variables = Environment::from_pairs([("http_proxy", &url), ("HTTPS_PROXY", &url)]);
+        let keys = Credentials::new("AKID", secret).with_session_token(secret);
+        let base = Config::new(endpoint.clone()).static_credentials(keys);
+        for config in [
+            base.clone().proxy(Proxy::parse(&url).unwrap()),
+            base.proxy_from_env(&variables).unwrap(),
         ] {
-            assert_hidden(&text, secret, form);
-            assert!(!text.contains(&secret[..7]), "{text}");
+            let context = config.credential_context();
+            let client = Client::new(config.clone()).unwrap();
+            for text in [
+                format!("{config:?}"),
+                format!("{config:#?}"),
+                format!("{client:?}"),
+                format!("{context:?}"),
+            ] {
+                assert_hidden(&text, secret, form);
+                assert!(!text.contains(&secret[..7]), "{text}");
+            }
         }
     }
 }

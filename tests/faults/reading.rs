@@ -1,4 +1,4 @@
-//! The rows of the table "Reading objects".
+//! Tests for the table "Reading objects".
 
 use crate::server::{Answer, End, Fault};
 use crate::support::target::bytes_at;
@@ -39,8 +39,8 @@ fn a_broken_body_is_resumed() {
             assert!(got == wanted, "{end:?} {range:?}");
             let seen = rig.faulty.seen();
             assert_eq!(seen.len(), 3);
-            // After a reset, bytes in transit may be lost: the client has read at most what was
-            // sent.
+            // After a reset, bytes in transit may be lost, so the client may have read less than
+            // was sent.
             let start = |index: usize| -> usize {
                 let range = seen[index].header("range").unwrap().strip_prefix("bytes=").unwrap();
                 range.split('-').next().unwrap().parse().unwrap()
@@ -71,11 +71,11 @@ fn chunked_cut() {
         answer.body = body;
         answer.bytes()
     };
-    // With a range the length is known from Content-Range, and the reader continues.
+    // With a range, the length is known from Content-Range, so the reader continues.
     rig.faulty.once("GetObject", Fault::scripted(chunked).end(End::Close));
     assert!(read(&rig, ByteRange::From(0)).unwrap() == content);
     assert_eq!(rig.count("GetObject"), 2);
-    // Without a range, the received bytes cannot be proved complete.
+    // Without a range, it is unknown whether the received data is complete.
     rig.faulty.once("GetObject", Fault::scripted(chunked).end(End::Close));
     assert_eq!(read(&rig, ByteRange::All).unwrap_err().kind(), ErrorKind::Interrupted);
     rig.finish();
@@ -108,7 +108,7 @@ fn no_length() {
 #[test]
 fn long_length_and_short_length() {
     let (rig, content) = rig();
-    // The response announces more or less than the range: it is rejected.
+    // A response that announces more or less than the range is rejected.
     for change in ["400000", "100000"] {
         rig.faulty.once(
             "GetObject",
@@ -118,7 +118,8 @@ fn long_length_and_short_length() {
         assert!(read(&rig, ByteRange::From(0)).unwrap() == content);
         assert_eq!(rig.count("GetObject"), before + 2);
     }
-    // The response announces more than the object has: this is never an end of file.
+    // If the response announces more than the object has, this is never treated as the end of the
+    // file.
     rig.faulty.always(
         "GetObject",
         Fault::changed(|answer| answer.with("content-length", "400000")).end(End::Close),
@@ -131,7 +132,7 @@ fn long_length_and_short_length() {
     rig.finish();
 }
 
-/// More bytes than the announced range: an error, although enough bytes arrived.
+/// More bytes than the announced range are an error, although enough bytes arrived.
 #[test]
 fn a_response_longer_than_its_range_is_an_error() {
     let (rig, _) = rig();
@@ -205,8 +206,8 @@ fn content_range_wrong() {
     rig.finish();
 }
 
-/// A correct `Content-Range` with bytes from elsewhere: a range cannot be verified, but the whole
-/// file can.
+/// The response has a correct `Content-Range` but bytes from elsewhere. A range cannot be verified,
+/// but the whole file can.
 #[test]
 fn range_shifted() {
     let (rig, content) = rig();
@@ -228,7 +229,8 @@ fn range_shifted() {
     rig.finish();
 }
 
-/// `etag-changed`, `shrunk`: replacing an object while it is read is an error, never a mixture.
+/// `etag-changed`, `shrunk`: if an object is replaced while it is read, the result is an error and
+/// never a mixture.
 #[test]
 fn etag_changed_and_shrunk() {
     for replacement in [bytes_at(8, 0, SIZE), bytes_at(8, 0, 1000), Vec::new()] {

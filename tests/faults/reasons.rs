@@ -1,4 +1,4 @@
-//! The rows of the table "Reasons": what an error says about its cause, and what the client learns
+//! Tests for the table "Reasons": what an error says about its cause, and what the client learns
 //! from it.
 
 use crate::server::{Answer, End, Fault};
@@ -20,7 +20,7 @@ use std::sync::atomic::Ordering;
 use std::thread;
 use std::time::{Duration, SystemTime};
 
-/// A HEAD of the object or of the bucket, and the operation that finds out why it was refused.
+/// A HEAD of the object or of the bucket, and the operation that determines why it was refused.
 type Head = (fn(&Client) -> Result<()>, &'static str, &'static str);
 
 const HEADS: [Head; 2] = [
@@ -74,8 +74,8 @@ fn p17_the_clock_is_corrected_when_the_first_call_is_a_head() {
         )
     };
     for (head, operation, question) in HEADS {
-        // The reason is in the body of another method's response, or follows from the date of the
-        // response itself.
+        // The reason is in the body of the response to another method, or follows from the date of
+        // the response itself.
         let dated = |fault: &str| Fault::reply_with(403, &[("date", &now().http_date())], fault);
         let reasons: [(Fault, Option<Fault>); 2] =
             [(bare(403), Some(Fault::reply(403, skewed(now())))), (dated(""), None)];
@@ -94,8 +94,8 @@ fn p17_the_clock_is_corrected_when_the_first_call_is_a_head() {
     }
 }
 
-/// Case 38: a server that names the correct region only in a body, in an element or in words, and
-/// gives no reason to a HEAD.
+/// Case 38: a server names the correct region only in a body, in an element or in the message, so
+/// that a HEAD does not state the reason.
 #[test]
 fn case_38_a_head_learns_a_region_that_only_bodies_name() {
     let document = |message: &str, region: &str| {
@@ -126,7 +126,7 @@ fn case_38_a_head_learns_a_region_that_only_bodies_name() {
             rig.faulty.once(question, Fault::reply(status, body.clone()));
             head(&client).unwrap();
             assert_eq!((rig.count(operation), rig.count(question)), (2, 1), "{operation} {body}");
-            // The region is known from now on.
+            // The region is known for all later requests.
             head(&client).unwrap();
             assert_eq!((rig.count(operation), rig.count(question)), (3, 1));
             drop(client);
@@ -135,7 +135,7 @@ fn case_38_a_head_learns_a_region_that_only_bodies_name() {
     }
 }
 
-/// A reason that the client cannot act on is reported, and requested once.
+/// A reason that the client cannot act on is reported, and is requested only once.
 #[test]
 fn p17_a_head_reports_the_code_that_other_methods_get() {
     for (head, operation, question) in HEADS {
@@ -163,8 +163,8 @@ fn p17_a_head_reports_the_code_that_other_methods_get() {
     }
 }
 
-/// An inquiry without an explanation does not change the refusal: an object that can be read, is
-/// empty or is missing, a server that fails, or a broken connection.
+/// If the inquiry does not explain the refusal, the original error is returned: the object can be
+/// read, is empty or is missing, the server fails, or the connection breaks.
 #[test]
 fn p17_an_inquiry_without_an_explanation_keeps_the_refusal() {
     for (head, operation, question) in HEADS {
@@ -187,7 +187,7 @@ fn p17_an_inquiry_without_an_explanation_keeps_the_refusal() {
             rig.finish();
         }
     }
-    // A missing object is the ordinary case and needs no inquiry.
+    // A missing object is the ordinary case, for which no inquiry is sent.
     let rig = Rig::new();
     rig.client.head_object(BUCKET, "missing", &Default::default()).unwrap_err();
     assert_eq!((rig.count("HeadObject"), rig.count("GetObject")), (1, 0));
@@ -213,7 +213,7 @@ fn p17_codes_are_read_from_headers() {
         );
         assert_eq!(error.message(), "InvalidAccessKeyId: No such key id");
         assert_eq!(rig.count("GetObject"), 0, "the reason is already known");
-        // Text that is not a code is not taken for one.
+        // Text that does not look like a code is not treated as one.
         rig.faulty.heal();
         rig.faulty.always("HeadObject", Fault::reply_with(403, &[(code, "a code, or what?")], ""));
         rig.faulty.always("GetObject", Fault::reply(403, ""));
@@ -223,7 +223,7 @@ fn p17_codes_are_read_from_headers() {
     }
 }
 
-/// A proxy that streams the response omits the length.
+/// A proxy that streams the response may omit the length.
 #[test]
 fn p17_a_head_without_a_length_finds_the_size() {
     let no_length = || Fault::changed(|answer: Answer| answer.without("content-length"));
@@ -257,8 +257,8 @@ fn p17_a_head_without_a_length_finds_the_size() {
     }
 }
 
-/// P23: a time that is years away is a fault of the server, and a region of another partition
-/// cannot be this bucket's.
+/// P23: a time that differs by years is an error of the server, and a region of another partition
+/// cannot be that of this bucket.
 #[test]
 fn p23_a_servers_statements_are_trusted_within_limits() {
     for (years, believed) in [(9, false), (-40, false), (1, true), (-1, true)] {
@@ -302,7 +302,7 @@ fn p23_a_servers_statements_are_trusted_within_limits() {
     }
 }
 
-/// Case 22: buckets whose readers pay.
+/// Case 22: buckets whose requester pays.
 #[test]
 fn case_22_the_requester_pays_if_configured() {
     const HEADER: &str = "x-amz-request-payer";
@@ -359,7 +359,7 @@ fn p33_one_bad_key_does_not_starve_the_others() {
     rig.finish();
 }
 
-/// Returns the error of a GET of which every attempt ends with `fault`.
+/// Returns the error of a GET whose attempts all end with `fault`.
 fn refused(fault: Fault) -> Error {
     let rig = Rig::new();
     rig.faulty.always("GetObject", fault);
@@ -369,7 +369,8 @@ fn refused(fault: Fault) -> Error {
     error
 }
 
-/// Case 24: a load balancer that redirects http to https, and a login page in front of a server.
+/// Case 24: a load balancer redirects http to https, or there is a login page in front of the
+/// server.
 #[test]
 fn case_24_redirects_of_other_services_are_explained() {
     const TLS: &str = "the server wants TLS: write https:// in the endpoint, or set secure to true";
@@ -504,7 +505,7 @@ fn each_refusal_has_its_hint() {
     rig.finish();
 }
 
-/// A server or a policy that rejects unsigned bodies, under any code.
+/// A server or a policy rejects unsigned bodies, with any code.
 #[test]
 fn payload_signed_is_suggested_if_unsigned_bodies_are_refused() {
     for (payload, hint) in [
@@ -532,7 +533,7 @@ fn payload_signed_is_suggested_if_unsigned_bodies_are_refused() {
     }
 }
 
-/// A policy that denies unsigned bodies gives the same reason as any other policy.
+/// The error of a policy that denies unsigned bodies is the same as that of any other policy.
 #[test]
 fn payload_signed_is_mentioned_if_a_policy_may_require_it() {
     let check = "check the policies of these credentials and of the bucket";
@@ -583,8 +584,8 @@ fn proxy(port: u16, user: &str) -> Proxy {
     Proxy::parse(&format!("http://{user}127.0.0.1:{port}")).unwrap()
 }
 
-/// An error names the party that refused a connection, and what to do. Attempts that cannot succeed
-/// are not repeated.
+/// An error states which server or proxy refused a connection, and what to do. Attempts that cannot
+/// succeed are not repeated.
 #[test]
 fn each_failure_to_connect_names_the_party_and_the_remedy() {
     let (gone, lasts) = (ATTEMPTS, 1);
@@ -674,7 +675,7 @@ fn each_unresolved_name_is_reported_with_its_origin() {
     let aws = |region: &str| {
         Config::new(Endpoint::aws(region, Scheme::Https, Variant::default()).unwrap())
     };
-    // Names that no resolver knows: those of real regions can be looked up.
+    // The region does not exist, because the names of real regions can be looked up.
     let (kind, attempts, message, hint) = outcome(aws("us-esat-1"));
     assert_eq!((kind, attempts), (ErrorKind::Connect, 1), "{message}");
     assert!(
@@ -710,8 +711,8 @@ fn each_unresolved_name_is_reported_with_its_origin() {
     assert_eq!(hint.as_deref(), Some("check the host name in proxy"));
 }
 
-/// Servers that speak another protocol than the client, and TLS servers that reject the handshake:
-/// none is tried twice.
+/// Neither servers with a different protocol nor TLS servers that reject the handshake are tried
+/// twice.
 #[test]
 fn each_mismatch_of_tls_is_named_and_tried_once() {
     let plain =
@@ -753,7 +754,7 @@ fn each_mismatch_of_tls_is_named_and_tried_once() {
             outcome(custom(&format!("https://127.0.0.1:{}", blunt(alert))));
         assert_eq!((kind, attempts, said.as_deref()), (ErrorKind::Tls, 1, hint), "{message}");
     }
-    // The server's own failure may be temporary.
+    // An internal failure of the server may be temporary.
     let (kind, attempts, ..) =
         outcome(custom(&format!("https://127.0.0.1:{}", blunt(b"\x15\x03\x03\x00\x02\x02\x50"))));
     assert_eq!((kind, attempts), (ErrorKind::Connect, ATTEMPTS));

@@ -1,17 +1,18 @@
-//! Servers and proxies that repeat the secrets of a request: no error shows them, regardless of
-//! where and how they appear.
+//! Tests that errors do not show secrets which a server or a proxy repeats, regardless of where and
+//! how they appear.
 
 use crate::planting::texts;
 use crate::server::{Answer, Fault, Seen};
-use crate::support::ServerOptions;
-use crate::{BUCKET, Rig};
+use crate::support::{self, ServerOptions};
+use crate::{BUCKET, Rig, retry};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use s3driver::Error;
 use s3driver::client::{
-    Client, Condition, Config, CopySource, GetObject, ListObjects, ObjectSettings, Part, Proxy,
+    Client, Condition, Config, CopySource, GetObject, ListObjects, ObjectSettings, Part,
     SignatureVersion, UploadRef,
 };
+use s3driver::credentials::Environment;
 use s3driver::sign::Credentials;
 
 pub(crate) const ID: &str = "ASIAQ3EGVZ7PLANTED42";
@@ -19,7 +20,8 @@ pub(crate) const SECRET: &str = "p1antedS3cret/K7MDENG+bPxRfiCYEXAMPLEKEY";
 pub(crate) const TOKEN: &str =
     "IQoJb3JpZ2luX2VjEPLANTED/tok3n+with/s1gns/A/wEaCXVzLWVhc3QtMSJHMEUCIQDx0PlantedEnd==";
 
-/// Asserts that no text shows twelve consecutive letters and digits of a secret, in any case.
+/// Asserts that neither form of the error contains twelve consecutive letters and digits of a
+/// secret, ignoring case.
 fn assert_hidden(error: Error, secrets: &[&str], what: &str) {
     let plain = |text: &str| {
         text.to_lowercase().chars().filter(char::is_ascii_alphanumeric).collect::<Vec<_>>()
@@ -85,7 +87,7 @@ const SPELLINGS: &[(&str, Spell)] = &[
     ("its last half", |text| text[text.len() / 2..].to_owned()),
 ];
 
-/// The place of the repeated text.
+/// The places in which a server repeats a text.
 pub(crate) const PLACES: &[(&str, Place)] = &[
     ("message", |said| document("AccessDenied", said)),
     ("code", |said| document(said, "refused")),
@@ -135,7 +137,8 @@ fn p04_keys_and_tokens_that_a_server_repeats_are_hidden() {
         for (place, answer) in PLACES {
             for (spelling, spell) in SPELLINGS {
                 for secret in [TOKEN, SECRET, ID] {
-                    // A name in XML has neither escapes nor half of a short text.
+                    // The name of an element cannot contain escapes, and half of the short text
+                    // would not be redacted.
                     let plain = ["as it is", "in capitals", "in small letters"].contains(spelling);
                     if secret == ID && spelling.contains("half")
                         || *place == "another document" && !plain
@@ -196,18 +199,28 @@ fn p04_a_proxys_password_that_it_repeats_is_hidden() {
     const PASSWORD: &str = "pr0xyPassw0rdPlanted";
     let plain = Rig::new();
     let url = plain.faulty.url().replace("http://", &format!("http://user:{PASSWORD}@"));
-    let rig = Rig::with(ServerOptions::default(), |given| {
-        config(given).proxy(Proxy::parse(&url).unwrap())
-    });
+    let given = || config(crate::config(&plain.faulty.backend, "http://s3.example").retry(retry()));
+    let variables = Environment::from_pairs([("http_proxy", &url)]);
+    let chosen = support::transport::choose_proxy(given(), &url);
+    let of_environment = given().proxy_from_env(&variables).unwrap();
+    for client in [chosen, of_environment].map(|config| Client::new(config).unwrap()) {
+        proxy_is_hidden(&client, &plain, PASSWORD);
+    }
+}
+
+fn proxy_is_hidden(client: &Client, plain: &Rig, password: &str) {
+    let mut errors = 0;
     for (place, answer) in PLACES {
         for (spelling, spell) in SPELLINGS {
-            let spelt = spell(PASSWORD);
+            let spelt = spell(password);
             plain.faulty.heal();
             plain.faulty.always("*", Fault::raw(answer(&spelt).bytes()));
-            let error = rig.client.put_object(BUCKET, "k", b"x", &ObjectSettings::default());
+            let error = client.put_object(BUCKET, "k", b"x", &ObjectSettings::default());
             let Err(error) = error else { continue };
-            let secrets = if spelling.contains("half") { vec![] } else { vec![PASSWORD, &spelt] };
+            errors += 1;
+            let secrets = if spelling.contains("half") { vec![] } else { vec![password, &spelt] };
             assert_hidden(error, &secrets, &format!("{place}, {spelling}"));
         }
     }
+    assert!(errors >= 10, "{errors}");
 }

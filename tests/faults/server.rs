@@ -1,8 +1,8 @@
-//! A server between the client and the embedded one that simulates a bad network or a bad server.
+//! A server between the client and the embedded server that simulates network and server faults.
 //!
-//! A request that matches a rule gets the rule's [`Fault`]. Every other request is forwarded
-//! unchanged, so that the embedded server verifies its signature and its store shows the real
-//! outcome.
+//! To a request that matches a rule, the rule's [`Fault`] is applied. Every other request is
+//! forwarded unchanged, so that the embedded server verifies its signature and its store shows the
+//! real outcome.
 
 #![allow(dead_code, reason = "each test program uses only a part of this module")]
 
@@ -75,9 +75,9 @@ type Script = dyn Fn(Answer) -> Vec<u8> + Send + Sync;
 /// A deviation from a normal exchange.
 #[derive(Clone)]
 pub(crate) struct Fault {
-    /// How much of the request's body is read; `None` means all of it.
+    /// The number of bytes of the request's body that are read; `None` means all of it.
     upload: Option<usize>,
-    /// The byte of the request's body that is changed before it is forwarded.
+    /// The offset of the byte in the request's body that is changed before it is forwarded.
     damaged: Option<usize>,
     /// Whether the request is forwarded to the embedded server.
     commits: bool,
@@ -91,12 +91,12 @@ pub(crate) enum End {
     Keep,
     Close,
     Reset,
-    /// Silence until the client disconnects.
+    /// Stays silent until the client disconnects.
     Hang,
 }
 
 impl Fault {
-    /// Sends these bytes and forwards nothing.
+    /// Sends these bytes without forwarding the request.
     pub(crate) fn raw(bytes: impl Into<Vec<u8>>) -> Self {
         let bytes = bytes.into();
         Self {
@@ -138,7 +138,7 @@ impl Fault {
     pub(crate) fn changed(change: impl Fn(Answer) -> Answer + Send + Sync + 'static) -> Self {
         Self::scripted(move |answer| change(answer).bytes())
     }
-    /// Sends bytes made from the embedded server's response.
+    /// Sends bytes that `script` creates from the embedded server's response.
     pub(crate) fn scripted(script: impl Fn(Answer) -> Vec<u8> + Send + Sync + 'static) -> Self {
         Self {
             upload: None,
@@ -191,7 +191,7 @@ pub(crate) fn error_document(code: &str) -> String {
 
 struct Rule {
     operation: &'static str,
-    /// How many matching requests to skip first.
+    /// The number of matching requests to skip first.
     skip: usize,
     times: usize,
     fault: Fault,
@@ -287,7 +287,7 @@ impl Faulty {
         *self.shared.chance.lock().unwrap() = Some(Arc::new(chance));
     }
 
-    /// Applies `fault` to every object or part without `Content-MD5`.
+    /// Applies `fault` to every upload of an object or part without `Content-MD5`.
     pub(crate) fn by_digest(&self, fault: Fault) {
         *self.shared.chance.lock().unwrap() = Some(Arc::new(move |seen: &Seen| {
             let stores = matches!(seen.operation, "PutObject" | "UploadPart");
@@ -336,7 +336,7 @@ impl Faulty {
 impl Drop for Faulty {
     fn drop(&mut self) {
         self.shared.stopped.store(true, Ordering::SeqCst);
-        // Wakes the listener.
+        // This connection wakes the listener.
         drop(TcpStream::connect(self.address));
     }
 }
@@ -410,8 +410,9 @@ fn serve(mut stream: TcpStream, shared: &Shared) -> io::Result<()> {
                 if wanted == length {
                     io::copy(&mut stream, &mut io::sink())?;
                 } else {
-                    // Reading more would count as progress, so the client's end cannot be observed.
-                    // Waiting longer than its timeout is enough.
+                    // Reading more would count as progress, so that the end of the client's
+                    // connection cannot be observed. It suffices to wait longer than the client's
+                    // timeout.
                     thread::sleep(UNREAD);
                 }
                 return Ok(());

@@ -1,4 +1,4 @@
-//! The rows of the table "Status and error documents".
+//! Tests for the table "Status and error documents".
 
 use crate::server::{Answer, Fault, error_document};
 use crate::support::ServerOptions;
@@ -46,7 +46,7 @@ fn waits_for(fault: Fault, policy: RetryPolicy) -> (Vec<Duration>, Result<()>) {
     (waits, result)
 }
 
-/// Returns the client's error for a constant response, and the number of requests.
+/// Returns the client's error if every response is `fault`, and the number of requests.
 fn always(fault: Fault) -> (Error, usize) {
     let rig = Rig::new();
     rig.faulty.always("GetObject", fault);
@@ -97,7 +97,7 @@ fn transient_statuses_are_retried() {
     }
 }
 
-/// Every attempt is signed again: none is sent with an outdated date or signature.
+/// Every attempt is signed again, so none is sent with an outdated date or signature.
 #[test]
 fn every_attempt_is_signed_again() {
     #[derive(Debug, Default)]
@@ -139,7 +139,7 @@ fn retry_after_is_obeyed_up_to_a_limit() {
         ("86400", 20.0, 20.0),
         ("18446744073709551615", 20.0, 20.0),
         ("Fri, 31 Dec 9999 23:59:59 GMT", 20.0, 20.0),
-        // A time in the past, and text that is not a time.
+        // Times in the past and invalid values do not delay the retry.
         ("Mon, 05 Jan 2026 09:00:00 GMT", 0.0, 0.1),
         ("-5", 0.0, 0.1),
         ("soon", 0.0, 0.1),
@@ -203,7 +203,7 @@ fn skew() {
     // The embedded server rejects a signature that is an hour old.
     rig.put("key", b"content").unwrap();
     assert_eq!(rig.count("PutObject"), 2);
-    // The offset is remembered.
+    // The client remembers the offset.
     rig.put("other", b"content").unwrap();
     assert_eq!(rig.count("PutObject"), 3);
     rig.finish();
@@ -295,7 +295,7 @@ fn wrong_region_and_redirect_301() {
             _ => client.get_object(BUCKET, "a/key", &Default::default()).map(drop),
         };
         run().unwrap();
-        // The region is remembered: the next request takes no detour.
+        // The client remembers the region, so the next request goes directly to it.
         run().unwrap();
         let east = ("registry.s3.us-east-1.amazonaws.com".to_owned(), "us-east-1".to_owned());
         let west = ("registry.s3.eu-west-3.amazonaws.com".to_owned(), "eu-west-3".to_owned());
@@ -454,7 +454,7 @@ fn permanent_statuses_are_not_retried() {
     assert_eq!((error.kind(), count), (ErrorKind::NotModified, 1));
 }
 
-/// If a remedy is known, it is in the error's hint and in its text.
+/// If a remedy is known, the error's hint and text contain it.
 #[test]
 fn errors_suggest_a_remedy() {
     for (status, code, advice) in [
@@ -476,7 +476,7 @@ fn errors_suggest_a_remedy() {
     }
 }
 
-/// A server that finds the bucket only in the path, while requests name it in the host.
+/// A server expects the bucket in the path, while requests name it in the host.
 #[test]
 fn forcepathstyle_is_suggested() {
     let rig = Rig::new();
@@ -538,7 +538,7 @@ fn html_200() {
     let error =
         rig.client.objects(BUCKET, ListObjects::default()).pages().next().unwrap().unwrap_err();
     assert_eq!((error.kind(), error.attempts()), (ErrorKind::Protocol, ATTEMPTS), "{error}");
-    // Such a page does not confirm a stored or a deleted object either.
+    // Nor does such a page confirm that an object was stored or deleted.
     rig.store("old", b"old");
     for (operation, result) in [
         ("PutObject", &(|| rig.put("key", b"content")) as &dyn Fn() -> Result<()>),
@@ -579,7 +579,7 @@ fn endless_error() {
     );
 }
 
-/// `error-xml;kind=...`, `json-error`: the status decides.
+/// `error-xml;kind=...`, `json-error`: the status determines the error.
 #[test]
 fn malformed_error_documents_keep_the_status() {
     for body in [
@@ -600,7 +600,7 @@ fn malformed_error_documents_keep_the_status() {
         assert!(error.to_string().len() < 1000, "{error}");
         assert!(!error.to_string().chars().any(char::is_control), "{error:?}");
     }
-    // A message with several lines is put on one line.
+    // A message with several lines is displayed on one line.
     let (error, _) = always(Fault::reply(
         403,
         "<Error><Code>AccessDenied</Code><Message>one&#10;two&#13;three</Message></Error>",
@@ -623,7 +623,7 @@ fn errors_report_earlier_attempts() {
     rig.finish();
 }
 
-/// A date on a successful response does not change the clock's offset, however wrong it is.
+/// The date of a successful response never changes the clock's offset, even if it is very wrong.
 #[test]
 fn date_wrong() {
     let rig = Rig::new();

@@ -1,5 +1,6 @@
-//! Stored means stored: everything in a response that can be verified is verified, and a response
-//! without evidence is settled by a HEAD of the object.
+//! Tests that a reported success means that the data was stored: everything in a response that can
+//! be verified is verified, and if a response does not contain evidence, a HEAD of the object
+//! settles the outcome.
 
 use crate::driver::driver;
 use crate::server::{Answer, End, Fault};
@@ -62,7 +63,7 @@ fn file(rig: &Rig, content: &[u8]) -> Result<()> {
         .map(drop)
 }
 
-/// A way to send bytes: the operation used for large bodies, and whether the bytes can be sent
+/// A way to send bytes, with its operation for large bodies, and whether the bytes can be sent
 /// again.
 struct Way {
     operation: &'static str,
@@ -77,7 +78,7 @@ const WAYS: [Way; 4] = [
     Way { operation: "PutObject", send: file, repeatable: true },
 ];
 
-/// A server that responds before it has received the body has not stored it; the next attempt
+/// A server that responds before it has received the body has not stored it. The next attempt
 /// succeeds.
 #[test]
 fn p01_an_early_200_is_not_stored() {
@@ -144,7 +145,7 @@ fn p13_a_stored_object_that_differs_is_an_integrity_error() {
     }
 }
 
-/// A byte changes in transit, and the server stores what it receives.
+/// A byte changes in transit, and the server stores the changed data.
 #[test]
 fn p13_a_byte_damaged_in_transit_is_found_by_the_etag() {
     let rig = Rig::with(ServerOptions { min_part_size: 1, ..ServerOptions::default() }, |config| {
@@ -200,7 +201,7 @@ fn p13_values_that_cannot_be_compared_are_accepted() {
             rig.finish();
         }
     }
-    // A matching checksum proves more than a differing ETag disproves.
+    // A matching checksum takes precedence over an ETag that differs.
     let rig = Rig::new();
     let crc = "x-amz-checksum-crc32c";
     rig.faulty.always(
@@ -213,7 +214,7 @@ fn p13_values_that_cannot_be_compared_are_accepted() {
     rig.finish();
 }
 
-/// The encryption is known from another request, or its absence is configured.
+/// The encryption is known from another request or from the configuration.
 #[test]
 fn p13_etags_known_to_be_opaque_are_not_compared() {
     let other = || Fault::changed(|answer| answer.with("etag", &format!("\"{OTHER_MD5}\"")));
@@ -298,7 +299,7 @@ fn case_54_a_completion_that_drops_a_part_is_an_error() {
     }
 }
 
-/// Bucket and key belong to another request.
+/// The response names the bucket or the key of another request.
 #[test]
 fn p13_a_response_about_another_object_is_an_integrity_error() {
     let named = |bucket: &str, key: &str| format!("<Bucket>{bucket}</Bucket><Key>{key}</Key>");
@@ -348,7 +349,7 @@ fn case_29_a_completion_without_an_etag_is_a_success() {
         "   \n".to_owned(),
     ];
     for body in silent {
-        // With ETags that are MD5s, and with others.
+        // Tries ETags that are MD5s, and others.
         for opaque in [false, true] {
             let rig = Rig::new();
             let etag = |answer: Answer| answer.with("etag", "\"opaque\"");
@@ -389,14 +390,14 @@ fn p13_a_completion_without_an_etag_is_compared_with_the_object() {
     rig.store("parts", b"short");
     let error = complete(&rig, &id, &parts).unwrap_err();
     assert_eq!((error.kind(), error.key()), (ErrorKind::Integrity, Some("parts")), "{error}");
-    // Without permission for a HEAD, the server's response counts.
+    // Without permission for a HEAD, the server's response is accepted.
     rig.faulty.always("HeadObject", Fault::reply(403, ""));
     assert_eq!(complete(&rig, &id, &parts).unwrap(), None);
     rig.client.abort_multipart_upload(upload("parts", &id)).unwrap();
     rig.finish();
 }
 
-/// ETags in upper case, in situations that only the object can settle.
+/// ETags are in upper case, in situations in which only the object can settle the outcome.
 #[test]
 fn case_33_etags_are_compared_case_insensitively() {
     let upper = || {
@@ -428,7 +429,7 @@ fn copy(rig: &Rig) -> Result<Option<String>> {
     rig.client.copy_object(source, BUCKET, "copy", &settings()).map(|copied| copied.etag)
 }
 
-/// Responses to a copy that was made.
+/// The responses to a copy that was made.
 const COPIED: [&str; 9] = [
     "",
     " \n",
@@ -441,7 +442,8 @@ const COPIED: [&str; 9] = [
     "<?xml version=\"1.0\"?><ns:CopyObjectOutput xmlns:ns=\"n\"/>",
 ];
 
-/// One HEAD settles a copy whose response has no content, and a file is moved.
+/// One HEAD settles the outcome of a copy whose response does not have content, and the move
+/// succeeds.
 #[test]
 fn case_56_a_copy_response_without_content_is_settled_by_head() {
     for body in COPIED {
@@ -459,7 +461,7 @@ fn case_56_a_copy_response_without_content_is_settled_by_head() {
     }
 }
 
-/// No copy was made: another object exists, or none.
+/// No copy was made, and there is a different object or none.
 #[test]
 fn case_56_a_copy_that_was_not_made_is_an_error() {
     for body in COPIED {
@@ -484,7 +486,7 @@ fn case_56_a_copy_that_was_not_made_is_an_error() {
             rig.finish();
         }
     }
-    // HEAD is not permitted.
+    // Tries the same without permission for HEAD.
     let rig = Rig::new();
     rig.store("source", CONTENT);
     rig.faulty.always("CopyObject", Fault::reply(200, ""));
@@ -494,7 +496,7 @@ fn case_56_a_copy_that_was_not_made_is_an_error() {
     rig.finish();
 }
 
-/// If ETags are opaque, an object of the same size that existed before is not taken for the copy.
+/// If ETags are opaque, an older object of the same size is not mistaken for the copy.
 #[test]
 fn p18_an_old_object_with_an_opaque_etag_is_not_the_copy() {
     let rig = Rig::new();
@@ -518,7 +520,7 @@ fn p18_an_old_object_with_an_opaque_etag_is_not_the_copy() {
     rig.finish();
 }
 
-/// Dates in wrong formats.
+/// The result of the copy contains dates in other formats.
 #[test]
 fn case_09_a_copy_result_with_an_odd_date_is_a_success() {
     for date in [
@@ -543,7 +545,8 @@ fn case_09_a_copy_result_with_an_odd_date_is_a_success() {
     }
 }
 
-/// Every response is lost, as with a gateway whose timeout of a minute is shorter than the copy.
+/// Every response is lost, as with a gateway whose timeout of a minute is shorter than the copy
+/// takes.
 #[test]
 fn p18_a_copy_without_a_response_is_settled_by_head() {
     for fault in [
@@ -583,7 +586,7 @@ fn p20_weak_etags_are_never_sent_as_conditions() {
     assert!(
         rig.faulty.seen().iter().all(|seen| !seen.head.to_ascii_lowercase().contains("w/\"weak"))
     );
-    // The client itself compares an ETag that is not sent, and rejects such a condition for writes.
+    // The client compares weak ETags itself when reading, and rejects them as conditions of writes.
     let other = GetObject::default().condition(Condition::IfMatch("W/\"other\"".to_owned()));
     assert_eq!(
         rig.client.get_object(BUCKET, "copy", &other).unwrap_err().kind(),
@@ -615,7 +618,7 @@ fn a_copy_source_has_no_slash_before_the_bucket() {
     rig.finish();
 }
 
-/// The reason is in the document, and the missing ETag does not hide it.
+/// The document contains the reason, which the missing ETag does not hide.
 #[test]
 fn p31_an_error_in_the_response_to_a_part_is_shown() {
     let rig = Rig::new();
@@ -629,7 +632,7 @@ fn p31_an_error_in_the_response_to_a_part_is_shown() {
     rig.finish();
 }
 
-/// A bucket that accepts nothing without a digest, which the client learns once.
+/// The bucket accepts uploads only with a digest, which the client learns once.
 #[test]
 fn case_07_a_digest_is_sent_if_the_server_requires_it() {
     const BODY: &str = "<?xml version=\"1.0\" encoding=\"UTF-8\"?><Error><Code>InvalidRequest</Code><Message>Content-MD5 OR \
@@ -645,7 +648,7 @@ fn case_07_a_digest_is_sent_if_the_server_requires_it() {
             rig.finish();
         }
     }
-    // A server that rejects the digest as well.
+    // Another server rejects the digest as well.
     let rig = Rig::new();
     rig.faulty.always("PutObject", Fault::reply(400, BODY));
     let error = put(&rig, CONTENT).unwrap_err();
@@ -660,7 +663,8 @@ fn case_07_a_digest_is_sent_if_the_server_requires_it() {
     rig.finish();
 }
 
-/// A large file is moved regardless of how a server reports that it cannot copy parts or objects.
+/// A large file can be moved regardless of how a server reports that it does not support copies of
+/// parts or objects.
 #[test]
 fn copies_fall_back_to_supported_operations() {
     let missing = || {

@@ -1,5 +1,5 @@
-//! PutObject from a reader: held in memory and sent like any other body up to a limit, signed in
-//! chunks beyond it.
+//! Tests of PutObject from a reader. Up to a limit, the body is held in memory and sent like any
+//! other; beyond it, it is signed in chunks.
 
 use crate::server::{End, Fault};
 use crate::support::ServerOptions;
@@ -14,8 +14,8 @@ use s3driver::{ErrorKind, Result};
 use sha2::{Digest as _, Sha256};
 use std::io::{self, Read};
 
-/// Several chunks of 64 KiB and an incomplete one, longer than that limit. Every byte depends on
-/// its position.
+/// Returns a body longer than that limit, which has several chunks of 64 KiB and a shorter one.
+/// Every byte depends on its position.
 fn long() -> Vec<u8> {
     bytes_at(7, 0, HELD_BODY as usize + 100_003)
 }
@@ -87,7 +87,7 @@ fn a_short_body_is_sent_again() {
     }
 }
 
-/// Returns its bytes, and then an error.
+/// A reader that returns its bytes and then an error.
 struct Failing<'a>(&'a [u8]);
 
 impl Read for Failing<'_> {
@@ -174,7 +174,7 @@ fn a_long_body_is_signed_in_chunks() {
         assert!(rig.stored("key").unwrap() == content);
         let object = rig.faulty.backend.object_info(BUCKET, "key").unwrap();
         assert_eq!(object.attributes.content_encoding, encoding);
-        // The client reads 64 bytes of the stored object once.
+        // The client reads the first 64 bytes of the stored object once.
         let looks: Vec<_> =
             rig.faulty.seen().into_iter().filter(|seen| seen.operation == "GetObject").collect();
         assert_eq!(
@@ -215,7 +215,8 @@ fn a_long_body_is_followed_by_its_checksum() {
     rig.finish();
 }
 
-/// As with https, where AWS receives the checksum after a body that TLS protects.
+/// The request is sent as with https, where AWS receives the checksum after a body that TLS
+/// protects.
 #[test]
 fn a_long_unsigned_body_for_aws_has_a_checksum() {
     let content = long();
@@ -279,7 +280,7 @@ fn a_long_unsigned_body_for_aws_has_a_checksum() {
 #[test]
 fn a_byte_changed_in_transit_is_rejected() {
     let content = long();
-    // In the first chunk, in a later one, and in the last one.
+    // Damages the first chunk, a later one, and the last one.
     for at in [1_000, 70_000, content.len()] {
         let rig = Rig::new();
         rig.faulty.once("PutObject", Fault::changed(|answer| answer).damaged_upload(at));
@@ -310,8 +311,8 @@ fn a_server_that_stores_chunk_framing_is_detected() {
     assert_eq!((error.kind(), error.is_transient()), (ErrorKind::Integrity, false), "{error}");
     assert!(error.to_string().contains("set payload to unsigned"), "{error}");
     rig.finish();
-    // If the object cannot be read, the upload is not reported as damaged. If another object has
-    // replaced it, nothing is wrong.
+    // If the object cannot be read, or if another object has replaced it, the upload is not
+    // reported as damaged.
     for (fault, wanted) in [
         (Fault::error(403, "AccessDenied"), Some(ErrorKind::OutcomeUnknown)),
         (Fault::error(404, "NoSuchKey"), None),
@@ -379,7 +380,8 @@ fn a_long_unsigned_body_is_sent_without_chunks() {
     rig.finish();
 }
 
-/// Over https, where the server's byte count shows whether the body was sent in chunks.
+/// With https, the number of bytes that the server received shows whether the body was sent in
+/// chunks.
 #[test]
 fn over_https_bodies_are_signed_only_if_configured() {
     let content = long();

@@ -1,4 +1,4 @@
-//! The writes of the table "Writing, multipart, copy, delete".
+//! Tests for the writes in the table "Writing, multipart, copy, delete".
 
 use crate::server::{Answer, End, Fault, error_document};
 use crate::support::target::bytes_at;
@@ -41,7 +41,7 @@ fn conditional_put_reset_after_commit() {
         rig.faulty.once("PutObject", fault);
         put_if_absent(&rig, b"content").unwrap();
         assert_eq!((rig.count("PutObject"), rig.count("HeadObject")), (2, 1));
-        // Now the object is another writer's.
+        // Now another writer has written the object.
         assert_eq!(
             put_if_absent(&rig, b"content").unwrap_err().kind(),
             ErrorKind::PreconditionFailed
@@ -50,8 +50,8 @@ fn conditional_put_reset_after_commit() {
     }
 }
 
-/// A pooled connection that is dead does not count as an attempt, but the server may still have
-/// stored the object.
+/// An attempt on a dead pooled connection is not counted, but the server may still have stored the
+/// object.
 #[test]
 fn conditional_put_on_a_connection_that_dies_after_the_commit() {
     let rig = Rig::new();
@@ -70,7 +70,7 @@ fn conditional_put_against_another_writer() {
     rig.faulty.once("PutObject", Fault::silent(End::Close));
     assert_eq!(put_if_absent(&rig, b"content").unwrap_err().kind(), ErrorKind::PreconditionFailed);
     assert_eq!(rig.stored("key").unwrap(), b"another");
-    // A HEAD cannot settle this case.
+    // Without permission for HEAD, the outcome cannot be settled.
     rig.faulty.once("PutObject", Fault::silent(End::Close));
     rig.faulty.always("HeadObject", Fault::reply(403, ""));
     let error = put_if_absent(&rig, b"another").unwrap_err();
@@ -99,7 +99,7 @@ fn conditional_conflict() {
     rig.finish();
 }
 
-/// `ok-error` on a PUT.
+/// A PUT receives `ok-error`.
 #[test]
 fn put_ok_error() {
     let rig = Rig::new();
@@ -139,7 +139,7 @@ fn wrong_etag() {
     let rig = Rig::new();
     rig.faulty.once("PutObject", Fault::changed(|answer| answer.with("etag", "\"whatever\"")));
     rig.put("key", b"content").unwrap();
-    // A completion names the ETag that the server returned.
+    // A completion sends the ETag that the server returned.
     let id = rig.begin("parts");
     rig.faulty.once("UploadPart", Fault::changed(|answer| answer.with("etag", "\"given\"")));
     let part = rig.client.upload_part(upload("parts", &id), 1, b"part").unwrap();
@@ -163,7 +163,7 @@ fn upload_part_no_etag() {
     rig.finish();
 }
 
-/// After any transient fault the part is stored once, under its number.
+/// After any transient fault, the part is stored once, with its number.
 #[test]
 fn upload_part_is_stored_once_after_faults() {
     let rig = Rig::new();
@@ -241,8 +241,8 @@ fn complete_ok_error() {
     rig.finish();
 }
 
-/// `ok-whitespace-error`, `ok-whitespace-success`: the client waits as long as bytes arrive, then
-/// the document decides.
+/// `ok-whitespace-error`, `ok-whitespace-success`: the client waits as long as bytes arrive, and
+/// the document determines the outcome.
 #[test]
 fn complete_ok_whitespace() {
     let spaced = |document: String| {
@@ -331,7 +331,7 @@ fn complete_with_an_unknown_outcome() {
         complete(&rig, &id, &parts).unwrap();
         assert_eq!((rig.count("CompleteMultipartUpload"), rig.count("HeadObject")), (2, 1));
         rig.finish();
-        // The responses after the lost one cannot settle the outcome, but the object can.
+        // Later responses cannot settle the outcome, but the object can.
         for last in [Fault::error(403, "AccessDenied"), Fault::silent(End::Close)] {
             let rig = Rig::new();
             let (id, parts) = uploaded(&rig);
@@ -344,7 +344,8 @@ fn complete_with_an_unknown_outcome() {
     }
 }
 
-/// The upload is gone, or the object is a different one: this is not reported as a success.
+/// If the upload no longer exists or the object is a different one, the completion is not reported
+/// as a success.
 #[test]
 fn complete_finds_another_object() {
     let rig = Rig::new();
@@ -359,11 +360,11 @@ fn complete_finds_another_object() {
     rig.store("parts", b"an older object");
     lost(&rig);
     assert_eq!(complete(&rig, &id, &parts).unwrap_err().kind(), ErrorKind::NoSuchUpload);
-    // An object of equal size: without ETags that are MD5s it is unknown whether it is ours.
+    // The object has the same size. Unless ETags are MD5s, it is unknown whether it is ours.
     rig.store("parts", &bytes_at(9, 0, 2000));
     lost(&rig);
     assert_eq!(complete(&rig, &id, &parts).unwrap_err().kind(), ErrorKind::OutcomeUnknown);
-    // The HEAD itself fails.
+    // The HEAD fails as well.
     lost(&rig);
     rig.faulty.always("HeadObject", Fault::reply(403, ""));
     assert_eq!(complete(&rig, &id, &parts).unwrap_err().kind(), ErrorKind::OutcomeUnknown);
@@ -433,7 +434,7 @@ fn copy_ok_error_and_ok_empty() {
     }
 }
 
-/// A completion without a result, from a server that sends white space forever.
+/// The server sends white space forever instead of the result of the completion.
 #[test]
 fn complete_endless_whitespace_ends_at_a_limit() {
     let rig = Rig::new();
@@ -451,7 +452,7 @@ fn complete_endless_whitespace_ends_at_a_limit() {
     rig.finish();
 }
 
-/// A bucket that was created or deleted by an attempt whose response was lost.
+/// The bucket is created or deleted by an attempt whose response is lost.
 #[test]
 fn create_and_delete_bucket_reset_after_commit() {
     let rig = Rig::new();

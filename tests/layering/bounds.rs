@@ -1,12 +1,12 @@
-//! Every place where the crate reserves memory, adds up or narrows numbers, reads to the end of an
-//! input, or loops, with the limit that applies there. `src/bounds.rs` states the rule. A new place
-//! fails this test until it has a row with its limit.
+//! Lists every place where the crate reserves memory, sums or narrows numbers, reads to the end of
+//! an input, or loops, with the limit that applies there. `src/bounds.rs` states the rule. A new
+//! place fails this test until it has a row with its limit.
 
 use crate::lex::{self, Kind, Token};
 use crate::tree::Tree;
 use std::collections::BTreeMap;
 
-/// A kind of place, and how it is recognised.
+/// A kind of place, and how it is recognized.
 type Pattern = (&'static str, fn(&[Token]) -> bool);
 
 /// The kinds of places that need a reviewed limit.
@@ -37,7 +37,7 @@ const REVIEWED: &[(&str, &str, usize, &str)] = &[
     ("src/bounds.rs", "resize", 1, "at most MAX_RESERVE beyond what arrived"),
     ("src/client/call.rs", "with_capacity", 1, "the headers of this client's request"),
     ("src/client/checksum.rs", "sum", 1, "a field named sum"),
-    ("src/client/endpoint/mod.rs", "with_capacity", 1, "the length of a text in memory"),
+    ("src/client/endpoint/located.rs", "with_capacity", 1, "the length of a text in memory"),
     ("src/client/put_from.rs", "read_to_end", 1, "the caller's length, at most HELD_BODY"),
     ("src/client/put_from.rs", "with_capacity", 1, "the caller's length, at most HELD_BODY"),
     ("src/client/reply.rs", "read_to_end", 3, "the limit that each call passes"),
@@ -127,9 +127,9 @@ const REVIEWED: &[(&str, &str, usize, &str)] = &[
     ("src/sign/encode.rs", "sum", 1, "the length of a text in memory"),
     ("src/sign/encode.rs", "with_capacity", 3, "the length of a text in memory"),
     ("src/sign/redact.rs", "with_capacity", 2, "the length of a text in memory"),
-    ("src/sign/v2/mod.rs", "reserve", 1, "PRESIGNED, a constant"),
+    ("src/sign/v2/mod.rs", "reserve", 1, "PRESIGNED_PARAMETERS_BYTES, a constant"),
     ("src/sign/v2/mod.rs", "with_capacity", 1, "the length of a text in memory"),
-    ("src/sign/v4/header.rs", "with_capacity", 2, "TEXT, a constant"),
+    ("src/sign/v4/header.rs", "with_capacity", 2, "TEXT_CAPACITY, a constant"),
     ("src/sign/v4/key.rs", "with_capacity", 2, "the length of a text in memory"),
     ("src/sign/v4/query.rs", "with_capacity", 2, "64 bytes and six parameters, constants"),
     ("src/sign/v4a.rs", "with_capacity", 1, "the length of a text in memory"),
@@ -225,13 +225,14 @@ const LOOPS: &[(&str, &str)] = &[
         "each turn takes bytes of the caller's reader, until its end",
     ),
     ("src/transport/body.rs", "each turn takes bytes under a deadline and a limit"),
-    ("src/transport/connect.rs", "each turn takes an address, under a deadline"),
+    ("src/transport/connect.rs", "waits for the result of a thread, under a deadline"),
     ("src/transport/connection.rs", "reads a head of at most MAX_HEAD bytes under a deadline"),
     (
         "src/transport/exchange.rs",
         "each turn moves bytes under a deadline, or takes one of at most MAX_INTERIM responses",
     ),
     ("src/transport/pool.rs", "each turn takes a connection out of the pool"),
+    ("src/transport/race.rs", "each turn takes an address or a result, under a deadline"),
     ("src/transport/tls.rs", "each turn moves records under a deadline"),
     ("src/transport/wait.rs", "ends with the event, or at the deadline"),
     ("src/xml/location.rs", "each turn takes an event of a document in memory"),
@@ -239,7 +240,7 @@ const LOOPS: &[(&str, &str)] = &[
     ("src/xml/tokens.rs", "each turn takes characters of a document in memory"),
 ];
 
-/// Whether the tokens are a call of a function or method with one of these names.
+/// Returns whether the tokens are a call of a function or method with one of these names.
 fn is_call(tokens: &[Token], names: &[&str]) -> bool {
     let [before, name, open, ..] = tokens else { return false };
     let is_called = before.is(".") || before.is("::");
@@ -263,13 +264,13 @@ fn is_sized_vec(tokens: &[Token]) -> bool {
     })
 }
 
-/// Whether the tokens are a conversion that can silently lose bits.
+/// Returns whether the tokens are a conversion that can silently lose bits.
 fn is_narrowing(tokens: &[Token]) -> bool {
     const NARROW: [&str; 9] = ["usize", "u8", "u16", "u32", "i8", "i16", "i32", "i64", "isize"];
     matches!(tokens, [word, name, ..] if word.is("as") && NARROW.iter().any(|narrow| name.is(narrow)))
 }
 
-/// Returns the places of each file and pattern, as lines.
+/// Returns the line numbers of the places for each file and pattern.
 fn places(tree: &Tree) -> BTreeMap<(String, &'static str), Vec<usize>> {
     let mut found: BTreeMap<_, Vec<usize>> = BTreeMap::new();
     // The conformance suite runs in tests and chooses its own sizes.

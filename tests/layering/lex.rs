@@ -1,5 +1,5 @@
-//! Splits Rust source into words and signs, without comments, text and, on request, the code of
-//! unit tests.
+//! Splits Rust source into words and signs. Comments, the contents of strings and, on request, the
+//! code of unit tests are omitted.
 
 /// A word, a sign or a literal, and its line.
 #[derive(Clone, Debug)]
@@ -23,7 +23,7 @@ impl Token {
     }
 }
 
-/// Splits a source file. Comments and the contents of strings are left out, so that they do not
+/// Splits a source file. Comments and the contents of strings are omitted, so that they do not
 /// count as code.
 pub(crate) fn tokens(source: &str) -> Vec<Token> {
     let chars: Vec<char> = source.chars().collect();
@@ -116,7 +116,7 @@ fn after_string(chars: &[char], place: usize) -> Option<usize> {
             Some((end + 1).min(chars.len()))
         }
         '\'' if !raw && at(end + 2) == '\'' => Some(end + 3),
-        // A lifetime: the name after the sign belongs to it.
+        // This is a lifetime, and the name after the sign belongs to it.
         '\'' if prefix == 0 => {
             end += 1;
             while at(end) == '_' || at(end).is_alphanumeric() {
@@ -128,7 +128,7 @@ fn after_string(chars: &[char], place: usize) -> Option<usize> {
     }
 }
 
-/// Returns the place after the bracket that closes the one at `open`.
+/// Returns the position after the bracket that closes the one at `open`.
 pub(crate) fn after_group(tokens: &[Token], open: usize) -> usize {
     let mut depth = 0usize;
     for (place, token) in tokens.iter().enumerate().skip(open) {
@@ -178,8 +178,8 @@ fn is_attribute(tokens: &[Token], place: usize) -> bool {
         && tokens.get(place + 1).is_some_and(|token| token.is("["))
 }
 
-/// Whether an attribute is a `cfg` that only tests satisfy: it names `test`, and neither `not` nor
-/// `any`.
+/// Returns whether an attribute is a `cfg` that only tests satisfy: it contains `test`, but neither
+/// `not` nor `any`.
 fn is_for_tests(attribute: &[Token]) -> bool {
     let has =
         |word: &str| attribute.iter().any(|token| token.kind == Kind::Word && token.text == word);

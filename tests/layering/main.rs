@@ -1,16 +1,17 @@
-//! The structure of `src/`: which part may use which, no cycles, nothing too long, and one meaning
-//! for each public name.
+//! Checks the structure of `src/`: parts use only the parts below them, there are no cycles, no
+//! function or file is too long, and each public name has a single meaning.
 //!
 //! A use is a `use` declaration, or a path in code such as `super::retry::pause`. Names are
-//! followed through `pub use` to the file that defines them, so `use super::Context` is a use of
-//! `context.rs`. A file that only passes a name on (`pub use child::Name`, and no other mention of
-//! it) does not use the child. Importing a module is not a use of it; the paths that go through it
-//! are. Methods are not followed, since they need no import. Code of unit tests is exempt, and so
-//! are the bodies of macros, whose paths belong to the places where the macro is used.
+//! resolved through `pub use` to the file that defines them, so `use super::Context` is a use of
+//! `context.rs`. A file that only re-exports a name (`pub use child::Name`, without any other
+//! mention) does not use the child. Importing a module is not a use of it, but the paths through it
+//! are. Methods are not resolved, since they do not need an import. The code of unit tests is
+//! exempt, and so are the bodies of macros, whose paths belong to the places where the macro is
+//! used.
 //!
-//! A `mod.rs` collects the names of its children, defines what they share and assembles what they
-//! make. It takes part in a cycle item by item (an `impl` belongs to its type): a cycle needs one
-//! item that a child uses and that uses the child, by itself or through other items.
+//! A `mod.rs` collects the names of its children, defines what they share, and combines what they
+//! provide. Its items are considered individually (an `impl` belongs to its type): it is part of a
+//! cycle only if a child uses an item that uses the child, directly or through other items.
 
 mod bounds;
 mod lex;
@@ -61,7 +62,7 @@ const SHARED_NAMES: &[Shared<'_>] = &[(
     "the signer and the reader are usable alone, and their errors have neither a bucket nor a retry to report",
 )];
 
-/// Documents about the past, which may mention paths that no longer exist.
+/// Historical documents, which may mention paths that no longer exist.
 const HISTORY: &[&str] = &["CHANGELOG.md"];
 
 fn root() -> &'static Path {
@@ -85,10 +86,11 @@ fn name(path: &Path) -> String {
     inner.iter().map(|part| part.to_string_lossy()).collect::<Vec<_>>().join("/")
 }
 
-/// The folder of the command-line tool. It is a separate crate, which the compiler restricts to the public interface.
+/// The folder of the command-line tool. It is a separate crate, which the compiler restricts to the
+/// public interface.
 const TOOL: &str = "src/bin/s3driver/";
 
-/// The names and texts of the sources below `src/`.
+/// Returns the names and texts of the sources below `src/`.
 fn sources() -> Vec<(String, String)> {
     let mut found = Vec::new();
     files(&root().join("src"), &mut found);
@@ -103,7 +105,7 @@ fn crate_tree() -> Tree {
     tree
 }
 
-/// The sources of the tool, under the names that the files of a library have.
+/// Returns the sources of the tool, with the names that they would have in a library.
 fn tool_tree() -> Tree {
     let named = |(name, text): (String, String)| match name.strip_prefix(TOOL)? {
         "main.rs" => Some(("src/lib.rs".to_owned(), text)),
@@ -167,7 +169,7 @@ fn public_type_names_have_one_meaning() {
     assert_none(&rules::ambiguous(&crate_tree(), SHARED_NAMES));
 }
 
-/// Returns the documents and scripts of the repository, by path, except those about the past.
+/// Returns the documents and scripts of the repository, by path, except historical documents.
 fn documents() -> Vec<(String, String)> {
     let mut found = Vec::new();
     for folder in ["scripts", ".ci", "docs", "tests", "fuzz", "benches", "examples"] {

@@ -1,4 +1,4 @@
-//! The rules against planted sources: each finds what it must and nothing else.
+//! Applies each rule to planted sources, in which it must find the violations and nothing else.
 
 use crate::lex;
 use crate::rules::{self, Shared};
@@ -275,7 +275,7 @@ fn a_public_name_with_two_meanings_is_found() {
     for public in ["pub enum Options {}", "pub trait Options {}", "pub type Options = u8;"] {
         assert_breaches(&rules::ambiguous(&sources(public), &[]), &two);
     }
-    // A type of a private module that a public one passes on, and one that a macro generates.
+    // A type of a private module that a public one re-exports, and a type that a macro generates.
     assert_breaches(
         &rules::ambiguous(&sources("pub use crate::ground::Options;"), &[]),
         &["2 meanings"],

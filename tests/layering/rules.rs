@@ -1,4 +1,4 @@
-//! The rules. Each returns a sentence for every breach, with the files and lines at both ends.
+//! The rules. Each returns a sentence for every violation, with the files and lines at both ends.
 
 use crate::lex::{self, Kind, Token};
 use crate::tree::{Arrow, Class, Code, Module, Purpose, Target, Tree, Visibility};
@@ -8,14 +8,14 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 const LONGEST_FUNCTION: usize = 70;
 const LONGEST_FILE: usize = 700;
 
-/// Which part of the crate a file belongs to: `client` for `src/client/mod.rs`, `error` for
-/// `src/error.rs`.
+/// Returns the part of the crate to which a file belongs: `client` for `src/client/mod.rs`, `error`
+/// for `src/error.rs`.
 fn part(path: &str) -> &str {
     let inner = path.strip_prefix("src/").unwrap_or(path);
     inner.split(['/', '.']).next().unwrap_or(inner)
 }
 
-/// A part may use the rows below its own and itself; not its neighbours.
+/// Checks that a part uses only itself and the rows below its own, and not its neighbours.
 pub(crate) fn upward(tree: &Tree, order: &[&[&str]]) -> Vec<String> {
     let rows: BTreeMap<&str, usize> = order
         .iter()
@@ -44,8 +44,8 @@ pub(crate) fn upward(tree: &Tree, order: &[&[&str]]) -> Vec<String> {
     breaches
 }
 
-/// Pure parts receive the time and all data as arguments: they do not open, wait for or look up
-/// anything.
+/// Checks that pure parts receive the time and all data as arguments, and do not open, wait for or
+/// look up anything.
 pub(crate) fn impure(tree: &Tree, pure: &[&str], forbidden: &[&[&str]]) -> Vec<String> {
     let mut breaches = Vec::new();
     for (path, text) in tree.files.iter().filter(|(path, _)| pure.contains(&part(path))) {
@@ -73,11 +73,11 @@ pub(crate) fn impure(tree: &Tree, pure: &[&str], forbidden: &[&[&str]]) -> Vec<S
 /// A file or, in a `mod.rs`, one item of it.
 type Node = (String, String);
 
-/// Returns one sentence for each group of files that use each other: its shortest cycle, arrow by
-/// arrow.
+/// Returns one sentence for each group of files that use each other, with every edge of its
+/// shortest cycle.
 ///
 /// The items of a `mod.rs` are considered individually. Such a file often defines what its children
-/// need and assembles what they make; that is a cycle only if one item does both, directly or
+/// need and combines what they provide. This is a cycle only if one item does both, directly or
 /// through others.
 pub(crate) fn cycles(tree: &Tree) -> Vec<String> {
     let mut arrows: BTreeMap<(Node, Node), String> = BTreeMap::new();
@@ -130,13 +130,13 @@ pub(crate) fn cycles(tree: &Tree) -> Vec<String> {
     breaches
 }
 
-/// Whether a file collects the names of its children.
+/// Returns whether a file collects the names of its children.
 fn collects(path: &str) -> bool {
     path.ends_with("/mod.rs") || path == "src/lib.rs"
 }
 
-/// Returns the items that an arrow begins at: those at its line or, for a `use` declaration, those
-/// that name what it imports.
+/// Returns the items at which an edge begins: those at its line or, for a `use` declaration, those
+/// that mention an imported name.
 fn users(tree: &Tree, arrow: &Arrow) -> Vec<String> {
     let items = tree.code.get(&arrow.from).filter(|_| collects(&arrow.from));
     let Some(items) = items else { return vec![String::new()] };
@@ -257,13 +257,13 @@ pub(crate) fn twins(tree: &Tree) -> Vec<String> {
 /// reason.
 pub(crate) type Shared<'a> = (&'a str, &'a [&'a str], &'a str);
 
-/// No two public types share a name, unless `allowed` has a reason for it.
+/// Checks that no two public types share a name, unless `allowed` contains a reason.
 pub(crate) fn ambiguous(tree: &Tree, allowed: &[Shared<'_>]) -> Vec<String> {
     let mut breaches = Vec::new();
     let meanings = public_types(tree);
     for (name, owners) in meanings.iter().filter(|(_, owners)| owners.len() > 1) {
         let row = allowed.iter().find(|(allowed, ..)| allowed == name);
-        // Two types in the same part still have two meanings.
+        // Two types in the same part also have two meanings.
         let covers =
             |module: &&&str| owners.iter().filter(|owner| is_below(owner, module)).count() == 1;
         let modules: Vec<_> =
@@ -290,7 +290,7 @@ pub(crate) fn ambiguous(tree: &Tree, allowed: &[Shared<'_>]) -> Vec<String> {
     breaches
 }
 
-/// Whether a module is the named one or inside it.
+/// Returns whether a module is the named one or inside it.
 fn is_below(owner: &Module, module: &str) -> bool {
     let named: Vec<&str> = module.split("::").collect();
     owner.iter().map(String::as_str).take(named.len()).eq(named.iter().copied())
@@ -338,8 +338,8 @@ fn public_children<'a>(tree: &'a Tree, module: &'a Module) -> impl Iterator<Item
         .map(|(path, _)| path.clone())
 }
 
-/// Whether a name is a type. A name that no item of its module has comes from a macro, and its
-/// capital letter shows that it is a type or a variant.
+/// Returns whether a name is a type. If no item of its module has this name, a macro generates it,
+/// and its capital letter shows that it is a type or a variant.
 fn is_type(tree: &Tree, module: &Module, name: &str) -> bool {
     match tree.modules.get(module).and_then(|contents| contents.items.get(name)) {
         Some(item) => item.class == Class::Type,
@@ -347,15 +347,15 @@ fn is_type(tree: &Tree, module: &Module, name: &str) -> bool {
     }
 }
 
-/// Returns the file and the line of a type, or only the file of one that a macro generates.
+/// Returns the file and the line of a type, or only the file if a macro generates the type.
 fn place_of(tree: &Tree, module: &Module, name: &str) -> String {
     let Some(contents) = tree.modules.get(module) else { return module.join("::") };
     let line = contents.items.get(name).map_or_else(String::new, |item| format!(":{}", item.line));
     format!("{}{line}", contents.file)
 }
 
-/// Every path of a source file or folder that a document or a script names exists. `sign/v4.rs` is
-/// short for `src/sign/v4.rs`.
+/// Checks that every source file or folder exists that a document or a script mentions.
+/// `sign/v4.rs` is short for `src/sign/v4.rs`.
 pub(crate) fn missing_paths(
     document: &str,
     text: &str,
@@ -382,9 +382,9 @@ pub(crate) fn missing_paths(
     breaches
 }
 
-/// Every name such as `client::Client` that a document mentions exists. Paths that begin with
-/// neither a part of the crate nor a file next to the document, whose text `neighbour` returns,
-/// belong to other crates.
+/// Checks that every name such as `client::Client` exists that a document mentions. Paths that
+/// begin with neither a part of the crate nor a file next to the document, whose text `neighbour`
+/// returns, belong to other crates.
 pub(crate) fn missing_names(
     tree: &Tree,
     document: &str,
@@ -414,8 +414,8 @@ fn mentions(source: &str, name: &str) -> bool {
     lex::tokens(source).iter().any(|token| token.is(name))
 }
 
-/// Whether a path from the crate's root leads to a module, or to a name that its module's file
-/// mentions.
+/// Returns whether a path from the crate's root leads to a module, or to a name that the module's
+/// file mentions.
 fn is_known(tree: &Tree, path: &[String]) -> bool {
     match tree.resolve(&Module::new(), path) {
         Some(Target::Module(_)) => true,

@@ -71,15 +71,15 @@ struct Reference {
     line: usize,
 }
 
-/// One file uses what another one defines.
+/// A use in one file of a name that another file defines.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Arrow {
     pub(crate) from: String,
     pub(crate) to: String,
     pub(crate) line: usize,
-    /// The used name in the file that defines it.
+    /// The name as it is called in the file that defines it.
     pub(crate) name: String,
-    /// The used name in the file that uses it.
+    /// The name as it is called in the file that uses it.
     pub(crate) alias: String,
     pub(crate) purpose: Purpose,
 }
@@ -91,7 +91,7 @@ pub(crate) enum Purpose {
     Reexport,
 }
 
-/// Where a path leads.
+/// The destination of a path.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Target {
     Module(Module),
@@ -126,9 +126,9 @@ impl Tree {
         tree
     }
 
-    /// Every use of one file by another. A module that is only imported to name what is in it gives
-    /// no arrow, the names do; a name that is passed on by `pub use` leads to the file that defines
-    /// it.
+    /// Returns every use of one file by another. A module that is only imported to name its items
+    /// is not an edge, but the names are. A name that is re-exported by `pub use` leads to the file
+    /// that defines it.
     pub(crate) fn arrows(&self) -> Vec<Arrow> {
         let mut arrows = Vec::new();
         for (module, contents) in &self.modules {
@@ -173,21 +173,22 @@ impl Tree {
         Arrow { from: from.file.clone(), to, line, alias: name.clone(), name, purpose }
     }
 
-    /// Whether the file's code names `name` outside of `use` declarations.
+    /// Returns whether the file's code mentions `name` outside of `use` declarations.
     fn mentions(&self, contents: &Contents, name: &str) -> bool {
         self.code
             .get(&contents.file)
             .is_some_and(|items| items.iter().any(|item| item.words.contains(name)))
     }
 
-    /// Follows a path to the module that defines its last name. `None`: it leads out of the crate.
+    /// Resolves a path to the module that defines its last name. Returns `None` if the path leads
+    /// out of the crate.
     pub(crate) fn resolve(&self, from: &Module, path: &[String]) -> Option<Target> {
         self.follow(from, path, 0)
     }
 
     fn follow(&self, from: &Module, path: &[String], depth: usize) -> Option<Target> {
-        // Chains of re-exports have few steps; two globs that name each other would otherwise never
-        // end.
+        // Chains of re-exports are short. Without a limit, two globs that refer to each other would
+        // never end.
         const LONGEST: usize = 12;
         if depth > LONGEST {
             return None;
@@ -236,7 +237,7 @@ impl Tree {
             return Some(Target::Item(module.clone(), name.to_owned()));
         }
         let import = contents.imports.iter().find(|import| import.name == name)?;
-        // `use time::Duration` inside a module named `time` does not mean itself.
+        // `use time::Duration` inside a module named `time` does not refer to that module.
         (import.path.first().map(String::as_str) != Some(name)).then_some(())?;
         self.follow(module, &import.path, depth + 1)
     }
@@ -306,8 +307,8 @@ fn code(tokens: &[Token]) -> Vec<Code> {
     items
 }
 
-/// Whether the word at `place` may name an item: a method, a field or what is being defined does
-/// not.
+/// Returns whether the word at `place` may refer to an item, which methods, fields and names that
+/// are being defined do not.
 fn is_name(tokens: &[Token], place: usize) -> bool {
     let before = |sign: &str| place > 0 && tokens[place - 1].is(sign);
     let is_field = tokens.get(place + 1).is_some_and(|token| token.is(":"));
@@ -345,7 +346,7 @@ fn name_of(item: &[Token]) -> String {
     keyword.and_then(after).map_or_else(String::new, |token| token.text.clone())
 }
 
-/// Returns the place after `<...>`, if that begins at `place`.
+/// Returns the position after `<...>`, if this begins at `place`.
 fn after_generics(tokens: &[Token], mut place: usize) -> usize {
     let mut depth = 0usize;
     while let Some(token) = tokens.get(place) {
@@ -377,7 +378,7 @@ impl Walk<'_> {
                 place = self.import(module, place);
                 continue;
             }
-            // The paths in a macro's body belong to wherever the macro is used.
+            // The paths in a macro's body belong to the places where the macro is used.
             if token.is("macro_rules") {
                 self.item(module, place);
                 let open = (place..end).find(|place| self.tokens[*place].is("{")).unwrap_or(end);
@@ -513,8 +514,8 @@ impl Walk<'_> {
                 found.push(Import { path, name: "*".to_owned(), visibility, line: token.line });
                 return place + 1;
             }
-            // `{self, Thing}` names the module itself; at the beginning of a path the word means
-            // the module here.
+            // In `{self, Thing}`, the word refers to the imported module; at the beginning of a
+            // path, it refers to the current module.
             if !token.is("self") || path.is_empty() {
                 path.push(token.text.clone());
             }

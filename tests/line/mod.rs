@@ -1,7 +1,7 @@
-//! A server at the end of a long line, with a latency before the first byte of each response and a
-//! limited number of bytes per second for each direction of a connection. It verifies no signatures
-//! and stores no content, so that it uses little of the machine that it shares with the client:
-//! objects are only sizes, and their content follows from the position.
+//! A distant server, with a latency before the first byte of each response and a limited number of
+//! bytes per second for each direction of a connection. It neither verifies signatures nor stores
+//! content, so that it uses little of the machine that it shares with the client: an object is only
+//! a size, and its content is computed from the position.
 #![allow(
     dead_code,
     unreachable_pub,
@@ -38,11 +38,11 @@ pub enum Fault {
     None,
     /// The connection ends after this many bytes of the body.
     Cut(u64),
-    /// Silence after this many bytes of the body.
+    /// The server becomes silent after this many bytes of the body.
     Stall(u64),
     /// An error document.
     Status(u16, &'static str),
-    /// Another version of the object.
+    /// A different version of the object.
     Etag(&'static str),
     /// The whole object with status 200, regardless of the requested range.
     Whole,

@@ -1,9 +1,9 @@
 //! An independent signer that computes signatures in a slow and obvious way.
 //!
-//! Written only from AWS's pages ([version 4][v4], [its query form][query], [chunks][chunks],
-//! [version 2][v2]) and from RFC 2104 for HMAC; it shares no code with `s3driver::sign`. Nothing is
-//! optimised and nothing is checked: its input must be signable. [`Mistake`] plants one error at a
-//! time, so that the tests can show that they notice it.
+//! It was written only from AWS's pages ([version 4][v4], [its query form][query],
+//! [chunks][chunks], [version 2][v2]) and RFC 2104 for HMAC, and shares no code with
+//! `s3driver::sign`. Nothing is optimized or checked: its input must be signable. [`Mistake`]
+//! plants one error at a time, to show that the tests detect it.
 //!
 //! [v4]: https://docs.aws.amazon.com/AmazonS3/latest/API/sig-v4-header-based-auth.html
 //! [query]: https://docs.aws.amazon.com/AmazonS3/latest/API/sigv4-query-string-auth.html
@@ -38,7 +38,7 @@ pub struct Case {
 pub enum Body {
     Bytes(Vec<u8>),
     Unsigned,
-    /// Signed in chunks of these sizes.
+    /// A body that is signed in chunks of these sizes.
     Chunks(Vec<u8>, usize),
 }
 
@@ -282,8 +282,8 @@ impl Naive {
         joined.join("&")
     }
 
-    /// Names in lower case, values trimmed with single spaces inside, those of one name joined by
-    /// commas, sorted.
+    /// Returns the headers sorted, with names in lower case. Values are trimmed and contain single
+    /// spaces; the values of one name are joined by commas.
     fn canonical_headers(&self, headers: &Pairs) -> Pairs {
         let mut out: Pairs = Vec::new();
         for (name, value) in headers {
@@ -495,7 +495,8 @@ impl Naive {
         }
     }
 
-    /// Signs with version 2 in the `Authorization` header. `bucket` is the one that the host names.
+    /// Signs with version 2 in the `Authorization` header. `bucket` is the bucket that the host
+    /// names.
     pub fn v2(&self, case: &Case, bucket: Option<&str>) -> V2 {
         let (string_to_sign, signature) = self.v2_steps(case, bucket, &case.time.http);
         V2 { string_to_sign, sent: format!("AWS {}:{signature}", case.access_key), signature }
@@ -532,8 +533,8 @@ impl Naive {
         };
         let has =
             |wanted: &str| case.headers.iter().any(|(name, _)| name.eq_ignore_ascii_case(wanted));
-        // "If you include the x-amz-date header, use the empty string for the Date"; Expires takes
-        // the same place.
+        // "If you include the x-amz-date header, use the empty string for the Date". In a URL,
+        // Expires is on this line.
         let presigned = date != case.time.http;
         let date = if !presigned && has("x-amz-date") && !self.makes(Mistake::DateBesideAmzDate) {
             String::new()

@@ -1,13 +1,13 @@
-//! Two XML parsers that are not this project's, brought to one form. The tests and the fuzz targets
-//! compare the readers with both: `roxmltree` builds a tree and checks namespaces, `quick-xml`
-//! returns events as the tokens of this project do.
+//! Two XML parsers from other projects, with results in a common form. The tests and the fuzz
+//! targets compare the readers with both: `roxmltree` builds a tree and checks namespaces, and
+//! `quick-xml` returns events like the tokens of this project.
 #![allow(dead_code, reason = "not every binary uses all of it")]
 
 use quick_xml::Reader;
 use quick_xml::escape::resolve_xml_entity;
 use quick_xml::events::Event;
 
-/// An element, known by its local name, with the text directly inside it.
+/// An element, identified by its local name, with the text directly inside it.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(crate) struct Element {
     pub(crate) name: String,
@@ -64,8 +64,7 @@ pub(crate) fn by_roxmltree(text: &str) -> Option<Element> {
     Some(element(document.root_element()))
 }
 
-/// `quick-xml` leaves to its callers that there is one root, that it ends, and which entities
-/// exist.
+/// `quick-xml` does not check that there is one root, that it ends, and which entities exist.
 pub(crate) fn by_quick_xml(text: &str) -> Option<Element> {
     let mut reader = Reader::from_str(text);
     let mut open: Vec<Element> = Vec::new();

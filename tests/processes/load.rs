@@ -1,6 +1,6 @@
-//! Load: many writers at the same time as many readers and a walk, then many small objects, and the
-//! deletion of everything. The files read equal the files written, and memory and connections stay
-//! within the documented limits.
+//! Tests the load of many writers at the same time as many readers and a walk, then many small
+//! objects, and the deletion of everything. The files read equal the files written, and memory and
+//! connections stay within the documented limits.
 //!
 //! It runs in a separate process, so that only the client is measured: at a small scale on the
 //! embedded server, or on the server that the environment names. At full scale, it also measures

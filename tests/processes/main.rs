@@ -1,5 +1,5 @@
-//! Tests that run this program again, once for each process that they kill, measure or keep to
-//! themselves. The server stays in the first process, so that only the client is measured.
+//! Tests that run this program again, once for each process that they kill, measure or isolate. The
+//! server runs in the first process, so that only the client is measured.
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
 #[cfg(feature = "log")]

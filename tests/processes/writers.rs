@@ -1,4 +1,4 @@
-//! Writers in separate processes that are killed at any moment, or measured.
+//! Tests of writers in separate processes that are killed at any moment, or measured.
 //!
 //! The test runs itself again as the process to kill or to measure; the server stays in the first
 //! process. To run the long tests:
@@ -29,7 +29,7 @@ fn start(test: &str, server: &Server, order: &str) -> Child {
     process::start(test, &words)
 }
 
-/// Returns the driver and the numbers of an order, in a process that was started with one.
+/// Returns the driver and the numbers of an order, in a process that was started with an order.
 fn order() -> Option<(S3Driver, Vec<u64>)> {
     let words = process::order()?;
     let parameters = parameters_for(&words[0], &words[1], &words[2], &words[3]);

@@ -7,7 +7,7 @@ use proptest::sample::select;
 
 const CORRECT: Naive = Naive(Mistake::None);
 
-/// Keys with dots, slashes, escapes and any other characters.
+/// Generates keys with dots, slashes, escapes and any other characters.
 fn key() -> impl Strategy<Value = String> {
     let piece = prop_oneof![
         select(
@@ -24,8 +24,8 @@ fn key() -> impl Strategy<Value = String> {
     proptest::collection::vec(piece, 0..8).prop_map(|pieces| pieces.concat())
 }
 
-/// Parameter names that sort differently as pairs, as strings and before encoding, sub-resources,
-/// and repeated names.
+/// Generates parameter names that sort differently as pairs, as strings and before encoding,
+/// sub-resources, and repeated names.
 fn query() -> impl Strategy<Value = Pairs> {
     let name = prop_oneof![
         4 => select(&["a", "a-", "a0", "a.", "A", "a=", "a&", "a b", "é", "~", "%", "prefix", "list-type"][..]).prop_map(str::to_owned),
@@ -36,7 +36,8 @@ fn query() -> impl Strategy<Value = Pairs> {
     proptest::collection::vec((name, value), 0..7)
 }
 
-/// Headers in any case, with spaces at the ends and inside, repeated, and with non-ASCII bytes.
+/// Generates headers in any case, repeated, with spaces at the ends and inside, and with non-ASCII
+/// bytes.
 fn headers() -> impl Strategy<Value = Pairs> {
     let name = prop_oneof![
         3 => select(&["x-amz-meta-a", "X-Amz-Meta-A", "x-amz-meta-a-", "X-AMZ-acl", "x-amz-copy-source"][..]).prop_map(str::to_owned),

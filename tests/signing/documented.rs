@@ -1,5 +1,4 @@
-//! The worked examples on AWS's own pages. Every clone of the repository verifies its signatures
-//! against them.
+//! Tests the worked examples on AWS's own pages, which every clone of the repository can verify.
 //!
 //! Version 4 (S3 API reference): sig-v4-header-based-auth, sigv4-query-string-auth,
 //! sigv4-streaming, sigv4-streaming-trailers, sigv4-post-example. Version 2 (S3 user guide, current

@@ -1,4 +1,4 @@
-//! Explanations of signatures, and of differences from a server's signature.
+//! Tests of the explanations of signatures, and of their differences from a server's signature.
 use s3driver::sign::explain::{Cause, Comparison, Explanation, ServerSide, SignedText, compare};
 use s3driver::sign::{Credentials, Request, Signed, v2, v4};
 use s3driver::time::Timestamp;
@@ -215,7 +215,7 @@ fn names_the_cause_line_and_byte() {
 }
 
 #[test]
-fn recognises_a_normalised_path() {
+fn recognizes_a_normalized_path() {
     for (ours, theirs, cause) in [
         ("/bucket/a/../c", "/bucket/c", Cause::PathNormalised),
         ("/bucket/c", "/bucket/a/../c", Cause::PathNormalised),
@@ -520,6 +520,11 @@ fn diagnoses_requests_and_urls() {
         ("b.s3-eu-west-1.amazonaws.com", "eu-west-1", "s3"),
         ("s3.cn-north-1.amazonaws.com.cn", "cn-north-1", "s3"),
         ("b--euw1-az1--x-s3.s3express-euw1-az1.eu-west-1.amazonaws.com", "eu-west-1", "s3express"),
+        (
+            "a-123456789012.s3-object-lambda-fips.us-east-2.amazonaws.com",
+            "us-east-2",
+            "s3-object-lambda",
+        ),
         ("sts.us-gov-west-1.amazonaws.com", "us-gov-west-1", "sts"),
         ("abc.execute-api.us-east-2.amazonaws.com", "us-east-2", "execute-api"),
         ("storage.example:9000", "us-east-1", "s3"),

@@ -1,5 +1,5 @@
-//! The signers, the verifiers and the XML readers, against published results, a second signer and
-//! other parsers. Only the tests that need a server need the feature `client`.
+//! Compares the signers, the verifiers and the XML readers with published results, a second signer
+//! and other parsers. Only the tests that use a server need the feature `client`.
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
 #[path = "../naive/mod.rs"]

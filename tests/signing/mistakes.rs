@@ -1,5 +1,5 @@
-//! Mistakes of signers: each is planted in the naive signer, and each is noticed by comparison with
-//! the real one.
+//! Plants each mistake that is common in signers in the naive signer, and checks that a comparison
+//! with the real signer detects it.
 
 use crate::naive::{Body, Case, Mistake, Naive, Time, real};
 

@@ -1,6 +1,6 @@
-//! The results of aws-c-auth's suite, for clones without its folder: every signature of version 4,
-//! and with the feature `sigv4a` every canonical request and a published signature of SigV4A.
-//! `signing_vectors.rs` compares each step text by text.
+//! Compares the signer with the results of aws-c-auth's suite, for clones without its folder: every
+//! signature of version 4, and with the feature `sigv4a` every canonical request and a published
+//! signature of SigV4A. `vectors.rs` compares the text of each step.
 
 use crate::suite::published::{ACCESS_KEY, PUBLISHED, Published, SECRET};
 use crate::suite::{Case, borrowed, sha256_hex};

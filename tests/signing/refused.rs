@@ -1,5 +1,5 @@
-//! The client's errors when a server responds to a wrong signature as AWS does, with the texts that
-//! it signed.
+//! Tests the client's errors if a server responds to a wrong signature as AWS does, with the texts
+//! that it signed.
 //!
 //! The server verifies with the naive signer. Each test plants a fault: a different secret, or a
 //! proxy that rewrites the head of the request.
@@ -176,7 +176,7 @@ fn replaces_the_date(lines: &mut Vec<String>) {
 #[test]
 fn a_wrong_secret_is_distinguished_from_other_causes() {
     for version in [SignatureVersion::V4, SignatureVersion::V2] {
-        cause(&refused(version, unchanged, "another", "us-east-1"), "so the secret key differs");
+        cause(&refused(version, unchanged, "another", "us-east-1"), "so their secret keys differ");
     }
 }
 
@@ -185,13 +185,13 @@ fn version_4_names_the_change_by_the_proxy() {
     let with = |proxy| refused(SignatureVersion::V4, proxy, SECRET, "us-east-1");
     let error = with(rewrites_host);
     cause(&error, "rewrote the host header");
-    cause(&error, "in line 4 at byte 6: we have \"host:127.0.0.1:");
+    cause(&error, "in line 4 at byte 6: the client signed \"host:127.0.0.1:");
     cause(&error, "the server \"host:backend.internal\"");
-    cause(&with(encodes_again), "encoded twice");
+    cause(&with(encodes_again), "encoded the text twice");
     cause(&with(strips_the_bucket), "path-style or virtual-host");
     cause(
         &refused(SignatureVersion::V4, unchanged, SECRET, "eu-west-1"),
-        "the server expects another region",
+        "the server expects a different region",
     );
 }
 

@@ -1,7 +1,7 @@
-//! The cause that an error names for a wrong secret, a wrong clock, a rewritten host and an added
-//! header, on servers that verify signatures. Unlike AWS (see `signing_refused`), none of these
-//! servers shows what it signed. The error therefore names the cause that follows from the server's
-//! message and `Date` (the clocks, added headers), and otherwise the likely ones.
+//! Tests which cause an error names for a wrong secret, a wrong clock, a rewritten host and an
+//! added header, on servers that verify signatures. Unlike AWS (see `refused.rs`), none of these
+//! servers shows what it signed. The error therefore names the cause if it follows from the
+//! server's message and `Date` (the clocks, added headers), and otherwise the likely causes.
 
 use crate::support::clock::Slow;
 use crate::support::relay::{Meddling, Relay};

@@ -1,8 +1,9 @@
-//! Published and computed signing cases, read from the folder that `S3DRIVER_VECTORS` names.
+//! Tests published and computed signing cases, which are read from the folder that
+//! `S3DRIVER_VECTORS` names.
 //!
 //! `sigv4/aws-c-auth` is the suite of aws-c-auth (one folder per case); `sigv4/s3-doc.json` and
 //! `sigv2/s3-doc.json` contain the examples on AWS's S3 pages and similar ones. The examples on
-//! AWS's pages are also in `signing_documented.rs`, for clones without this folder.
+//! AWS's pages are also in `documented.rs`, for clones without this folder.
 
 use crate::suite::{Case, borrowed, query_pairs, sha256_hex};
 use s3driver::sign::chunked::{ChunkSigner, Layout, Trailer, TrailerChecksum};
@@ -72,7 +73,7 @@ fn cases(file: &Path) -> Vec<Value> {
     serde_json::from_str(&text).unwrap()
 }
 
-/// The cases that remain to be tested. Fails at the end if one was left out.
+/// The cases that remain to be tested. The test fails at the end if one was omitted.
 struct Tally(BTreeSet<String>);
 
 impl Tally {
@@ -118,7 +119,7 @@ fn suite_case(name: &str, folder: &Path) {
         text(&context, "/credentials/access_key_id"),
         text(&context, "/credentials/secret_access_key"),
     );
-    // Some services expect the token to be added after signing, so the signer receives none.
+    // Some services expect the token to be added after signing, so it is not passed to the signer.
     let token = context.pointer("/credentials/token").and_then(Value::as_str);
     if let Some(token) = token.filter(|_| context["omit_session_token"] != true) {
         credentials = credentials.with_session_token(token);
@@ -182,7 +183,7 @@ fn suite_case(name: &str, folder: &Path) {
         Request::from_target(method, &target).unwrap().headers(&given).path_rule(case.rule())
     };
     verifies(&of(&case.method), &of("PATCH"), content, &credentials, scope.service, (time, None));
-    // The pairs that are sent are equal, in any order.
+    // The pairs that are sent are equal, but may have a different order.
     let first_line = file("query-signed-request.txt");
     let (_, expected) = first_line.lines().next().unwrap().split_once('?').unwrap();
     let mut expected = query_pairs(expected.strip_suffix(" HTTP/1.1").unwrap());
@@ -390,7 +391,8 @@ fn v4_header(case: &Value) {
     assert_eq!(sent(&signed.headers, "authorization"), Some(text(case, "/computed/authorization")));
     assert_eq!(signed.headers.len(), 1, "headers of the request are not repeated");
 
-    // Without the signer's own headers the result is the same, and the signer returns them.
+    // If the request does not contain the signer's headers, the signature is the same, and the
+    // signer returns these headers.
     let few: Vec<_> = headers
         .iter()
         .copied()
@@ -614,7 +616,7 @@ fn version_2() {
         let name = text(case, "/name");
         assert_eq!(signature, text(case, "/computed/signature"), "{name}: signature");
         match case["documented"]["signature"].as_str() {
-            // The page kept the signature of another bucket.
+            // The page still shows the signature for a different bucket.
             Some(documented) if case.get("doc_error").is_some() => {
                 assert_ne!(signature, documented, "{name}");
             }
@@ -740,7 +742,7 @@ fn form_verifies(signed: &[(&'static str, String)], credentials: &Credentials, n
             .unwrap();
     let now = now.min(Timestamp::parse_iso8601(text(&policy, "/expiration")).unwrap());
 
-    // Every field that the policy names, with a value that it allows.
+    // Sends every field that the policy names, with a value that it allows.
     let mut named: Vec<(&str, &str)> = Vec::new();
     for condition in policy["conditions"].as_array().unwrap() {
         match condition {

@@ -1,4 +1,4 @@
-//! Verification: signed requests verify, and requests altered in one place are rejected with an
+//! Tests that signed requests verify, and that requests altered in one place are rejected with an
 //! error that names the place.
 
 use s3driver::sign::chunked::{ChunkSigner, Layout, Trailer, TrailerChecksum};
@@ -280,8 +280,8 @@ fn parameter(query: &str, name: &str) -> std::ops::Range<usize> {
 
 type Alteration = (&'static str, fn(&mut Wire), fn(Mode) -> &'static [Cause]);
 
-/// The alterations: name, function, and the causes named by the refusal. Empty if the alteration
-/// does not apply to the mode.
+/// The alterations: the name, the function, and the causes that the refusal may name. There are
+/// none if the alteration does not apply to the mode.
 const ALTERATIONS: &[Alteration] = &[
     (
         "method",
@@ -383,7 +383,7 @@ const ALTERATIONS: &[Alteration] = &[
                 "date"
             };
             let date = wire.header(name);
-            // A minute earlier: 17:00 becomes 16:59, in both formats.
+            // The time becomes a minute earlier: 17:00 becomes 16:59, in both formats.
             *date = match name {
                 "date" => date.replace("17:00:00", "16:59:00"),
                 _ => date.replace("T170000Z", "T165900Z"),
@@ -650,7 +650,7 @@ fn keys(id: &str) -> Option<Credentials> {
     (id == "id").then(|| Credentials::new(id, "secret"))
 }
 
-/// Times at the edges of the accepted range.
+/// Checks times at the limits of the accepted range.
 #[test]
 fn times_are_checked_to_the_second() {
     let headers = [("host", "h")];
@@ -706,7 +706,7 @@ fn times_are_checked_to_the_second() {
     assert_eq!(at(1).unwrap_err(), Cause::Expired);
 }
 
-/// Requests that a careless verifier would accept.
+/// Sends requests that a careless verifier would accept.
 #[test]
 fn untrustworthy_claims_are_rejected() {
     let headers = [("host", "h"), ("x-amz-acl", "private")];
@@ -733,7 +733,7 @@ fn untrustworthy_claims_are_rejected() {
     };
     let keep = |_: &str, value: &str| value.to_owned();
     assert!(verify(&keep, &[], "/").is_ok());
-    // A header that is not signed and irrelevant.
+    // This header is not signed and is irrelevant.
     assert!(verify(&keep, &[("user-agent", "u")], "/").is_ok());
     let replace =
         |from: &'static str, to: &'static str| move |_: &str, value: &str| value.replace(from, to);
@@ -782,7 +782,7 @@ fn untrustworthy_claims_are_rejected() {
     );
 }
 
-/// Chunks that are truncated, swapped or changed, and trailers that were not announced.
+/// Sends chunks that are truncated, swapped or changed, and trailers that were not announced.
 #[test]
 fn chunks_are_verified_one_by_one() {
     let data: Vec<u8> = (0..20_000).map(|place| (place * 7 % 251) as u8).collect();
@@ -833,7 +833,7 @@ fn chunks_are_verified_one_by_one() {
     changed[at + 22] ^= 1;
     assert_eq!(refused(&changed), (Cause::TrailerChanged, "x-amz-trailer-signature".to_owned()));
 
-    // Chunk by chunk, as a server reads them.
+    // The chunks are verified one by one, as a server reads them.
     let SignedBody::Chunks(mut chunks) = verify(Content::NotRead).unwrap().body else {
         panic!("chunks")
     };
@@ -846,8 +846,8 @@ fn chunks_are_verified_one_by_one() {
     assert_eq!(chunks.chunk(b"", "").unwrap_err().cause(), Cause::ChunkChanged);
 }
 
-/// A form with a policy of these conditions, signed with version 2, and `fields` besides: the
-/// file's allowed sizes, or the cause of the refusal and its place.
+/// Verifies a form that contains `fields` and a policy with these conditions, signed with version
+/// 2. Returns the allowed sizes of the file, or the cause of the refusal and its place.
 fn form(
     conditions: &str,
     fields: &[(&str, &str)],
@@ -875,14 +875,14 @@ fn base64(bytes: &[u8]) -> String {
     base64::engine::general_purpose::STANDARD.encode(bytes)
 }
 
-/// Every kind of condition of AWS's page, met and not met; the refusal names the field.
+/// Tests every kind of condition on AWS's page, met and not met. The refusal names the field.
 #[test]
 fn the_conditions_of_a_policy_are_enforced() {
     use Cause::{FieldNotInPolicy, FileSize, Malformed, PolicyCondition};
     let key = ("key", "user/a");
     let any_key = r#"["starts-with","$key",""]"#;
     for (conditions, fields, refused) in [
-        // Exact matches, in both forms.
+        // Exact matches, in both notations.
         (r#"[{"key":"user/a"}]"#, &[key][..], None),
         (r#"[["eq","$key","user/a"]]"#, &[key], None),
         (r#"[{"key":"user/A"}]"#, &[key], Some((PolicyCondition, "key"))),
@@ -893,7 +893,7 @@ fn the_conditions_of_a_policy_are_enforced() {
             &[key, ("acl", "public-read")],
             Some((PolicyCondition, "acl")),
         ),
-        // The beginning, and anything.
+        // Prefixes, and the empty prefix, which matches everything.
         (r#"[["starts-with","$key","user/"]]"#, &[key], None),
         (r#"[["starts-with","$key","users/"]]"#, &[key], Some((PolicyCondition, "key"))),
         (&*format!("[{any_key}]"), &[key], None),
@@ -920,7 +920,7 @@ fn the_conditions_of_a_policy_are_enforced() {
             &[key, ("x-amz-signature", "0")],
             Some((FieldNotInPolicy, "x-amz-signature")),
         ),
-        // Two conditions for one field must both hold, and a field may come once.
+        // Two conditions for one field must both hold, and a field may occur only once.
         (r#"[["starts-with","$key","user/"],{"key":"user/a"}]"#, &[key], None),
         (
             r#"[["starts-with","$key","user/"],{"key":"user/b"}]"#,
@@ -928,7 +928,7 @@ fn the_conditions_of_a_policy_are_enforced() {
             Some((PolicyCondition, "key")),
         ),
         (&*format!("[{any_key}]"), &[key, ("KEY", "user/a")], Some((Malformed, "key"))),
-        // The bucket is the one of the URL, whatever a field says.
+        // The bucket is that of the URL, regardless of the fields.
         (&*format!(r#"[{any_key},{{"bucket":"b"}}]"#), &[key], None),
         (&*format!(r#"[{any_key},{{"bucket":"b"}}]"#), &[key, ("bucket", "b")], None),
         (&*format!(r#"[{any_key},{{"bucket":"c"}}]"#), &[key], Some((PolicyCondition, "bucket"))),
@@ -955,7 +955,7 @@ fn the_conditions_of_a_policy_are_enforced() {
         ),
         // Escapes.
         (r#"[{"key":"\u0024\$\\\u00e9"}]"#, &[("key", "$$\\é")], None),
-        // Other operators and forms.
+        // Unknown operators and notations.
         (r#"[["ends-with","$key","a"]]"#, &[key], Some((Malformed, "policy"))),
         (r#"[["eq","key","user/a"]]"#, &[key], Some((Malformed, "policy"))),
     ] {
@@ -978,7 +978,7 @@ fn the_conditions_of_a_policy_are_enforced() {
     assert_eq!(form(r#"[{"key":"user/a"}]"#, &[key], Some(u64::MAX)), Ok(0..=u64::MAX));
 }
 
-/// The signature is checked first: an unsigned policy is not worth reading.
+/// The signature is checked first, so that an unsigned policy is not parsed.
 #[test]
 fn a_policy_expires_to_the_second() {
     let policy = PostPolicy::new(NOW).equals("key", "k");
@@ -1001,8 +1001,7 @@ fn a_policy_expires_to_the_second() {
     assert_eq!(at(1, &other), Err((Cause::SignatureDiffers, Some("policy".to_owned()))));
 }
 
-/// The parts of a form that name who signed it, each altered; the refusal names the cause and the
-/// field.
+/// Alters each part of a form that names its signer. The refusal names the cause and the field.
 #[test]
 fn the_claims_of_a_form_are_checked() {
     let policy = PostPolicy::new(NOW).equals("key", "k");
@@ -1053,7 +1052,7 @@ fn the_claims_of_a_form_are_checked() {
     }
 }
 
-/// Requests without one of the parts that a signature needs.
+/// Omits each part of a request that a signature needs.
 #[test]
 fn a_request_without_a_required_part_names_it() {
     let host = [("host", "h")];

@@ -1,4 +1,4 @@
-//! Real responses of servers, and invalid ones, through every reader of `s3driver::xml`.
+//! Parses real responses of servers, and invalid ones, with every reader of `s3driver::xml`.
 //!
 //! The documents are modelled on responses of the named servers; comments mention the relevant
 //! difference.
@@ -32,6 +32,8 @@ const ERROR: &str = r#"<?xml version="1.0" encoding="UTF-8"?><Error><Code>Signat
 
 x-amz-security-token:TOPSECRET</CanonicalRequest><CanonicalRequestBytes>47 45 54</CanonicalRequestBytes><Region>eu-west-1</Region><RequestId>4442587FB7D0A2F9</RequestId><HostId>h+h=</HostId></Error>"#;
 const STS: &str = r#"<AssumeRoleWithWebIdentityResponse xmlns="https://sts.amazonaws.com/doc/2011-06-15/"><AssumeRoleWithWebIdentityResult><SubjectFromWebIdentityToken>s</SubjectFromWebIdentityToken><AssumedRoleUser><Arn>arn:aws:sts::1:assumed-role/r/n</Arn></AssumedRoleUser><Credentials><SessionToken>AQoDYXdzTOKEN</SessionToken><SecretAccessKey>wJalrXUtnFEMI/K7MDENG</SecretAccessKey><Expiration>2014-10-24T23:00:23Z</Expiration><AccessKeyId>ASgeIAIOSFODNN7EXAMPLE</AccessKeyId></Credentials></AssumeRoleWithWebIdentityResult><ResponseMetadata><RequestId>ad4156e9</RequestId></ResponseMetadata></AssumeRoleWithWebIdentityResponse>"#;
+const SESSION: &str = r#"<?xml version="1.0" encoding="UTF-8"?>
+<CreateSessionResult xmlns="http://s3.amazonaws.com/doc/2006-03-01/"><Credentials><SessionToken>TOKEN+OF/SESSION==</SessionToken><SecretAccessKey>s3ssion/secret</SecretAccessKey><AccessKeyId>ASIASESSION</AccessKeyId><Expiration>2023-11-28T01:46:39Z</Expiration></Credentials></CreateSessionResult>"#;
 
 /// A reader that formats its result as text, so that all readers fit into one table.
 type Reader = fn(&[u8]) -> Result<String, Error>;
@@ -61,6 +63,11 @@ const READERS: &[(&str, Reader, &str)] = &[
         "sts_credentials",
         |b| xml::sts_credentials(b).map(|v| format!("{v:?}{:?}", *v.session_token)),
         STS,
+    ),
+    (
+        "create_session_result",
+        |b| xml::create_session_result(b).map(|v| format!("{v:?}{:?}", *v.session_token)),
+        SESSION,
     ),
 ];
 
@@ -109,7 +116,7 @@ mod responses {
         assert_eq!(second.creation_date, time("2019-11-10T23:32:13Z"));
     }
 
-    /// Servers send the owner or leave it out, name the root as they like, and send empty elements.
+    /// Servers may omit the owner, use different names for the root, and send empty elements.
     #[test]
     fn sparse_buckets() {
         for (root, content) in [
@@ -264,8 +271,8 @@ mod responses {
         }
     }
 
-    /// Ceph and SeaweedFS encode only keys and common prefixes, Garage encodes everything, and
-    /// rclone the prefix but no marker.
+    /// Ceph and SeaweedFS encode only keys and common prefixes; Garage encodes everything; rclone
+    /// encodes the prefix, but no marker.
     #[test]
     fn all_dialects_of_encoded_listings_are_decoded() {
         let page = |prefix: &str, marker: &str, key: &str, common: &str| {
@@ -350,7 +357,7 @@ mod responses {
                        <IsTruncated>true</IsTruncated><NextKeyMarker></NextKeyMarker></ListMultipartUploadsResult>";
         let page = xml::list_multipart_uploads_result(uploads.as_bytes()).unwrap();
         assert_eq!((page.is_truncated, page.next_key_marker), (Some(true), None));
-        // s3s-fs lists parts without ETags: such an upload cannot be completed from the list.
+        // s3s-fs lists parts without ETags, so an upload cannot be completed from this list.
         refused(
             xml::list_parts_result(
                 b"<ListPartsResult><Part><PartNumber>1</PartNumber><Size>1</Size></Part></ListPartsResult>",
@@ -547,7 +554,7 @@ mod errors {
                 "{name}: a truncated report is not evidence of an error"
             );
         }
-        // Under the root element of a success.
+        // The error is below the root element of a success.
         let wrapped = "<CompleteMultipartUploadResult><ETag>\"a\"</ETag><Error><Code>InternalError</Code></Error>\
                        </CompleteMultipartUploadResult>";
         let error = xml::complete_multipart_upload_result(wrapped.as_bytes()).unwrap_err();
@@ -559,7 +566,7 @@ mod errors {
         assert_eq!(error.document.unwrap().code, "InternalError");
         let error = keys("<Error><Code>InternalError</Code></Error>").unwrap_err();
         assert_eq!(error.document.unwrap().code, "InternalError");
-        // Also under the root element of another error, with its own position.
+        // The error may also be below the root element of another error, and has its own position.
         let nested = "<Error><Code>a</Code><Error><Code>b</Code></Error></Error>";
         for (name, read, _) in READERS {
             let error = refused(read(nested.as_bytes()), "error report: b ()");
@@ -570,7 +577,7 @@ mod errors {
             );
             refused(read(&nested.as_bytes()[..35]), "cut off");
         }
-        // At a greater depth it belongs to an extension.
+        // At a greater depth, it belongs to an extension.
         assert_eq!(keys("<Extension><Error><Code>x</Code></Error></Extension>").unwrap(), [""; 0]);
     }
 
@@ -614,31 +621,52 @@ mod credentials {
     }
 
     #[test]
+    fn of_a_session_are_read() {
+        let session = xml::create_session_result(SESSION.as_bytes()).unwrap();
+        assert_eq!(session.access_key_id, "ASIASESSION");
+        assert_eq!(*session.secret_access_key, "s3ssion/secret");
+        assert_eq!(*session.session_token, "TOKEN+OF/SESSION==");
+        assert_eq!(Some(session.expiration), time("2023-11-28T01:46:39Z"));
+        let shown = format!("{session:?}");
+        assert!(!shown.contains("s3ssion") && !shown.contains("TOKEN"), "{shown}");
+        // A server without sessions takes the request for a listing.
+        refused(xml::create_session_result(LISTING.as_bytes()), "the root element is");
+        refused(xml::create_session_result(STS.as_bytes()), "the root element is");
+        refused(xml::sts_credentials(SESSION.as_bytes()), "the root element is");
+    }
+
+    #[test]
     fn all_four_parts_are_required() {
+        for (document, reader) in
+            [(STS, xml::sts_credentials as fn(&[u8]) -> _), (SESSION, xml::create_session_result)]
+        {
+            all_four_parts_are_required_by(document, reader);
+        }
+    }
+
+    fn all_four_parts_are_required_by(
+        document: &str,
+        reader: fn(&[u8]) -> Result<xml::TemporaryCredentials, Error>,
+    ) {
         for name in ["AccessKeyId", "SecretAccessKey", "SessionToken", "Expiration"] {
-            let (head, rest) = STS.split_once(&format!("<{name}>")).unwrap();
+            let (head, rest) = document.split_once(&format!("<{name}>")).unwrap();
             let (value, tail) = rest.split_once(&format!("</{name}>")).unwrap();
             for without in [format!("{head}{tail}"), format!("{head}<{name}> </{name}>{tail}")] {
-                refused(
-                    xml::sts_credentials(without.as_bytes()),
-                    &format!("<Credentials> has no <{name}>"),
-                );
+                refused(reader(without.as_bytes()), &format!("<Credentials> has no <{name}>"));
             }
             let twice = format!("{head}<{name}>{value}</{name}><{name}>{value}</{name}>{tail}");
-            let error = refused(xml::sts_credentials(twice.as_bytes()), "comes twice");
+            let error = refused(reader(twice.as_bytes()), "comes twice");
             assert!(!error.to_string().contains(value));
         }
-        let (_, rest) = STS.split_once("<Credentials>").unwrap();
+        let (_, rest) = document.split_once("<Credentials>").unwrap();
         let (credentials, _) = rest.split_once("</Credentials>").unwrap();
-        let twice = STS.replace(
+        let twice = document.replace(
             "</Credentials>",
             &format!("</Credentials><Credentials>{credentials}</Credentials>"),
         );
-        refused(xml::sts_credentials(twice.as_bytes()), "<Credentials> comes twice");
-        refused(
-            xml::sts_credentials(STS.replace("2014-10-24T", "soon").as_bytes()),
-            "is not a point in time",
-        );
+        refused(reader(twice.as_bytes()), "<Credentials> comes twice");
+        let without_time = document.replace("<Expiration>20", "<Expiration>soon");
+        refused(reader(without_time.as_bytes()), "is not a point in time");
     }
 }
 
@@ -715,7 +743,7 @@ mod lenient {
         }
     }
 
-    /// An extension may stand between any two elements.
+    /// An extension may be between any two elements.
     #[test]
     fn unknown_elements_are_skipped_wherever_they_are() {
         for (name, read, document) in READERS {
@@ -739,7 +767,7 @@ mod lenient {
             (" a ", " a "),
             ("\n", "\n"),
             ("a\r\nb\rc\r\r\nd", "a\nb\nc\n\nd"),
-            // Only line breaks are normalised.
+            // Only line breaks are normalized.
             ("\r", "\n"),
             ("a<![CDATA[\r]]>&amp;\r\r\n", "a\n&\n\n"),
             ("&#13;&#10;&#x9;", "\r\n\t"),
@@ -782,7 +810,7 @@ mod lenient {
         }
     }
 
-    /// Echoed parameters and counts, on which nothing depends, never fail a page.
+    /// Echoed parameters and counts never make a page fail, because nothing depends on them.
     #[test]
     fn echoes() {
         let echoes = "<Delimiter> </Delimiter><MaxKeys>1000</MaxKeys><KeyCount>0</KeyCount>\
@@ -888,14 +916,17 @@ mod strict {
                 (inside("</x>"), "not well-formed"),
                 (inside("<x></y>"), "not well-formed"),
                 (inside("<></>"), "without a name"),
-                (inside("<?xml version='1.0'?>"), "where none may be"),
+                (inside("<?xml version='1.0'?>"), "where it is not allowed"),
                 (inside("<?XML ?>"), "malformed XML declaration"),
                 (inside("\u{1}"), "forbids"),
                 (inside("<!-- \0 -->"), "forbids"),
                 (inside("<x a='\u{1f}'/>"), "forbids"),
                 (inside("\u{fffe}"), "forbids"),
                 (inside("\u{ffff}"), "forbids"),
-                (format!("<?xml version='1.0'?><?xml version='1.0'?>{body}"), "where none may be"),
+                (
+                    format!("<?xml version='1.0'?><?xml version='1.0'?>{body}"),
+                    "where it is not allowed",
+                ),
                 (
                     format!("<?xml version='1.0' encoding='ISO-8859-1'?>{body}"),
                     "encoding \"ISO-8859-1\"",
@@ -913,7 +944,7 @@ mod strict {
                 ),
                 (inside("<x/ >"), "stray slash"),
                 (inside("<x/y>"), "stray slash"),
-                (inside("<x\"y\"/>"), "holds a quote"),
+                (inside("<x\"y\"/>"), "contains a quote"),
                 (inside("<x y=\"/>"), "not well-formed"),
                 (inside("<!x>"), "exclamation mark"),
                 (inside("<?><x/><?y?>"), "has no name"),
@@ -1094,7 +1125,7 @@ mod strict {
 mod bounded {
     use super::*;
 
-    /// Ten times the duration on a slow, busy machine without optimisation.
+    /// Ten times the duration on a slow, busy machine without optimization.
     const TIME_LIMIT: Duration = Duration::from_secs(20);
 
     fn all(document: &str, why: &str) {
@@ -1131,8 +1162,8 @@ mod bounded {
             );
             let max = if listing { xml::MAX_LISTING_BYTES } else { xml::MAX_REPLY_BYTES };
             if !listing {
-                // Accepted up to the limit, and no further; the first lines of this test show that
-                // for listings.
+                // Documents are accepted up to the limit, but no further. The first lines of this
+                // test show that for listings.
                 assert!(
                     read(format!("{document}{}", " ".repeat(max - document.len())).as_bytes())
                         .is_ok(),
@@ -1187,7 +1218,7 @@ mod bounded {
                 " a='x'".repeat(50_000),
                 format!(" a='{}'", "x".repeat(900_000)),
             ] {
-                // Accepted or incomplete, but never slow.
+                // The document is accepted or incomplete, but parsing it is never slow.
                 let _ = read(format!("<{root}{attributes}/>").as_bytes());
             }
             assert!(start.elapsed() < TIME_LIMIT, "{name}");
@@ -1284,7 +1315,7 @@ fn some_key() -> impl Strategy<Value = String> {
     "[ -~\t\n\r\u{7f}-\u{a0}é&<>\"'%+\\]\u{fffd}\u{1f600}]{1,40}"
 }
 
-/// Returns `text` cut into pieces at `cuts`, each written in another of XML's notations.
+/// Returns `text` cut into pieces at `cuts`, each in a different one of XML's notations.
 fn in_pieces(text: &str, ways: &[u8]) -> String {
     let mut written = String::new();
     for (i, c) in text.chars().enumerate() {
@@ -1342,7 +1373,7 @@ proptest! {
             }
         }
         if read(&bytes).is_ok() {
-            // The last byte of the root's end tag is required, whatever else was changed.
+            // The last byte of the root's end tag is required, regardless of other changes.
             let end = bytes.iter().rposition(|byte| *byte == b'>').unwrap();
             prop_assert!(read(&bytes[..end]).is_err());
         }
@@ -1353,7 +1384,7 @@ proptest! {
         prop_assert_eq!(key(&in_pieces(&expected, &ways)).unwrap(), expected);
     }
 
-    /// Other parsers read equal keys, sizes, prefixes and markers from the same document.
+    /// Other parsers read the same keys, sizes, prefixes and markers from a document.
     #[test]
     fn other_parsers_agree_about_listings(keys in proptest::collection::vec((some_key(), any::<u64>()), 0..6), marker in some_key(), ways in proptest::collection::vec(any::<u8>(), 1..8)) {
         let written = in_pieces(&marker, &ways);

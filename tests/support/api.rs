@@ -706,7 +706,10 @@ fn wanted(range: Option<Range>, part_number: Option<i32>) -> S3Result<Wanted> {
 fn copy_source(source: &CopySource) -> S3Result<(String, String)> {
     match source {
         CopySource::Bucket { bucket, key, .. } => Ok((bucket.to_string(), key.to_string())),
-        _ => Err(s3_error!(NotImplemented, "The embedded server copies only from buckets")),
+        CopySource::AccessPoint { access_point_name, key, .. } => {
+            Ok((access_point_name.to_string(), key.to_string()))
+        }
+        _ => Err(s3_error!(NotImplemented, "The embedded server does not copy from Outposts")),
     }
 }
 

@@ -163,16 +163,23 @@ fn percent_decoded(text: &str) -> String {
     String::from_utf8_lossy(&bytes).into_owned()
 }
 
-/// Virtual hosting: `BUCKET.localhost` names the bucket in the host; with any other host, the path
-/// names it.
+/// The parts of the host of an access point that precede and follow the region. For each bucket there
+/// is an access point of the same name, in this account and in every region.
+const ACCESS_POINTS: (&str, &str) = ("-123456789012.s3-accesspoint.", ".amazonaws.com");
+
+/// Virtual hosting: `BUCKET.localhost`, and the host of an access point for the bucket, name the
+/// bucket in the host; with any other host, the path names it.
 pub struct Localhost;
 
 impl S3Host for Localhost {
     fn parse_host_header<'a>(&'a self, host: &'a str) -> S3Result<VirtualHost<'a>> {
         let name = host.rsplit_once(':').map_or(host, |(name, _)| name);
-        Ok(match name.strip_suffix(".localhost") {
-            Some(bucket) if !bucket.is_empty() => VirtualHost::new("localhost").with_bucket(bucket),
-            _ => VirtualHost::new(name),
+        let in_domain = name.strip_suffix(".localhost").filter(|bucket| !bucket.is_empty());
+        let (account, domain) = ACCESS_POINTS;
+        let point = || Some(name.strip_suffix(domain)?.split_once(account)?.0);
+        Ok(match in_domain.or_else(point) {
+            Some(bucket) => VirtualHost::new("localhost").with_bucket(bucket),
+            None => VirtualHost::new(name),
         })
     }
 }

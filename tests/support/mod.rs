@@ -69,7 +69,8 @@ pub struct ServerOptions {
     /// Whether a version 4 signature for another region is rejected
     /// (`AuthorizationHeaderMalformed`).
     pub check_region: bool,
-    /// The bucket that exists from the start, which TLS also serves as `BUCKET.localhost`.
+    /// The bucket that exists from the start, which TLS also serves as `BUCKET.localhost` and as an
+    /// access point of AWS.
     pub bucket: String,
     /// Whether the server uses TLS, with a certificate of a private authority ([`Server::ca_pem`]).
     pub tls: bool,
@@ -126,8 +127,10 @@ impl Server {
             TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a free port on 127.0.0.1");
         listener.set_nonblocking(true).expect("a non-blocking listener");
         let address = listener.local_addr().expect("the listener's address");
-        let (tls, ca_pem) =
-            options.tls.then(|| tls::acceptor(&options.bucket).expect("a certificate")).unzip();
+        let (tls, ca_pem) = options
+            .tls
+            .then(|| tls::acceptor(&options.bucket, &options.region).expect("a certificate"))
+            .unzip();
 
         let store = Arc::new(Store::new(Rules {
             region: options.region.clone(),

@@ -8,10 +8,24 @@ use tokio_rustls::rustls::ServerConfig;
 use tokio_rustls::rustls::crypto::ring;
 use tokio_rustls::rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
 
-/// Returns an acceptor for `127.0.0.1`, `localhost` and `BUCKET.localhost`, and the authority's
-/// certificate as PEM. The bucket is named because rustls does not accept a wildcard directly below
-/// a top-level name.
-pub fn acceptor(bucket: &str) -> Result<(TlsAcceptor, String), Box<dyn std::error::Error>> {
+/// Returns an acceptor for `127.0.0.1`, `localhost`, `BUCKET.localhost` and the bucket's access point
+/// in `region`, and the authority's certificate as PEM. The bucket is named because rustls does not
+/// accept a wildcard directly below a top-level name.
+pub fn acceptor(
+    bucket: &str,
+    region: &str,
+) -> Result<(TlsAcceptor, String), Box<dyn std::error::Error>> {
+    let in_host = format!("{bucket}.localhost");
+    let access_point = format!("{bucket}-123456789012.s3-accesspoint.{region}.amazonaws.com");
+    let names = ["127.0.0.1", "localhost", &in_host, &access_point];
+    let (config, ca_pem) = config(names.map(str::to_owned).into())?;
+    Ok((TlsAcceptor::from(config), ca_pem))
+}
+
+/// Returns the configuration of a server with these names, and the authority's certificate as PEM.
+pub fn config(
+    names: Vec<String>,
+) -> Result<(Arc<ServerConfig>, String), Box<dyn std::error::Error>> {
     let mut authority = CertificateParams::new(Vec::new())?;
     authority.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
     authority.key_usages = vec![
@@ -23,7 +37,6 @@ pub fn acceptor(bucket: &str) -> Result<(TlsAcceptor, String), Box<dyn std::erro
     let authority_key = KeyPair::generate()?;
     let authority_certificate = authority.self_signed(&authority_key)?;
 
-    let names = vec!["127.0.0.1".to_owned(), "localhost".to_owned(), format!("{bucket}.localhost")];
     let mut leaf = CertificateParams::new(names)?;
     leaf.distinguished_name.push(DnType::CommonName, "embedded server");
     let leaf_key = KeyPair::generate()?;
@@ -35,5 +48,5 @@ pub fn acceptor(bucket: &str) -> Result<(TlsAcceptor, String), Box<dyn std::erro
         .with_safe_default_protocol_versions()?
         .with_no_client_auth()
         .with_single_cert(vec![certificate.der().clone()], key)?;
-    Ok((TlsAcceptor::from(Arc::new(config)), authority_certificate.pem()))
+    Ok((Arc::new(config), authority_certificate.pem()))
 }

@@ -29,6 +29,15 @@ pub fn choose(config: Config, authority: Option<&[u8]>) -> Config {
     }
 }
 
+/// Returns the configuration with the chosen transport and a proxy, for servers without TLS.
+pub fn choose_proxy(config: Config, url: &str) -> Config {
+    #[cfg(feature = "ureq")]
+    if is_agent() {
+        return config.agent(agent(true, Some(ureq::Proxy::new(url).expect("the proxy"))));
+    }
+    config.proxy(s3driver::client::Proxy::parse(url).expect("the proxy"))
+}
+
 /// Returns the driver for options that may name a `cacert` and a `proxy`.
 pub fn driver(pairs: Vec<(&'static str, String)>) -> Result<S3Driver> {
     #[cfg(feature = "ureq")]

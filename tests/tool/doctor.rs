@@ -214,8 +214,10 @@ fn tls_on_one_side_only_is_named() {
     let tls = Server::start(ServerOptions { tls: true, ..ServerOptions::default() });
     let Some(target) = embedded() else { return };
     let rig = Rig::new(&target, "tls");
-    let other =
-        rig.file("other.pem", support::tls::acceptor("other").expect("a certificate").1.as_bytes());
+    let other = rig.file(
+        "other.pem",
+        support::tls::acceptor("other", "us-east-1").expect("a certificate").1.as_bytes(),
+    );
     let cacert = format!("cacert={other}");
     let own = rig.file("own.pem", tls.ca_pem().expect("a certificate").as_bytes());
     let own = format!("cacert={own}");

@@ -1,4 +1,4 @@
-//! Tests of `doctor` on Ceph, whose bucket policies can deny one permission at a time.
+//! Tests of `doctor` on Ceph, whose bucket policies can deny a single permission.
 
 use crate::doctor::{assert_only_fault, examine};
 use crate::rig::Rig;

@@ -177,6 +177,27 @@ fn a_policy_has_what_the_options_need() {
     assert_eq!(statements[2]["Resource"], "arn:aws-cn:kms:cn-north-1:*:alias/registry");
 }
 
+#[test]
+fn a_policy_names_the_access_point() {
+    let target = Target::all().remove(0);
+    let rig = Rig::new(&target, "access-point");
+    let point = "arn:aws:s3:eu-west-1:123456789012:accesspoint";
+    let mut command = rig.bare();
+    command.args([
+        "policy",
+        "--json",
+        "--bucket",
+        &format!("{point}:b12"),
+        "--region",
+        "eu-west-1",
+    ]);
+    command.args(["-o", "rootdirectory=root"]);
+    let policy: Value = serde_json::from_slice(&command.output().unwrap().stdout).unwrap();
+    let statements = &policy["Statement"];
+    assert_eq!(statements[0]["Resource"], format!("{point}/b12"));
+    assert_eq!(statements[1]["Resource"], format!("{point}/b12/object/root/*"));
+}
+
 checks! {
     fn verify_finds_a_blob_whose_content_is_another(target) {
         let rig = Rig::new(target, "verify");

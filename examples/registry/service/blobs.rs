@@ -1,4 +1,4 @@
-//! Blobs: download, whole or in part, and deletion.
+//! Downloading, in full or in part, and deleting blobs.
 use super::failure::{Code, Failure};
 use super::http::{Content, Request, Response, number};
 use super::names::{Digest, Name};
@@ -45,7 +45,7 @@ impl Registry {
         if let Some(url) = self.blob_url(digest, request)? {
             return Ok(described(307).header("Location", url));
         }
-        // If-Range must name the only existing version, otherwise the range is ignored.
+        // If-Range must match the only existing version, or else the range is ignored.
         let condition = request.header("if-range").is_none_or(|known| known == tag);
         let wanted = request
             .header("range")
@@ -69,7 +69,7 @@ impl Registry {
         })
     }
 
-    /// Returns the address of a blob in the storage, unless blobs are served here.
+    /// Returns the URL of a blob in the storage, unless the registry serves blobs itself.
     fn blob_url(&self, digest: &Digest, request: &Request<'_>) -> Outcome<Option<String>> {
         if self.options.downloads == Downloads::Served {
             return Ok(None);
@@ -83,8 +83,8 @@ impl Registry {
         }
     }
 
-    /// Handles DELETE of a blob, which leaves the repository. The garbage collection removes its
-    /// bytes once no manifest needs them.
+    /// Handles DELETE of a blob, which removes it from the repository. The garbage collection
+    /// removes its content once no manifest needs it.
     pub(super) fn delete_blob(&self, name: &Name, digest: &Digest) -> Outcome {
         self.check_deletion()?;
         if self.remove(&layout::layer(name, digest))? {

@@ -1,4 +1,4 @@
-//! Garbage collection: removes everything that no manifest refers to.
+//! Garbage collection, which removes everything that no manifest refers to.
 use super::names::{Digest, Name, Tag};
 use super::{Outcome, Registry, found, layout};
 use s3driver::driver::{FileInfo, WalkOptions, WalkStep};
@@ -9,7 +9,8 @@ use std::time::{Duration, SystemTime};
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Collection {
     pub(crate) untagged: Untagged,
-    /// Anything younger than this is kept: the manifest or the tag that needs it may be on its way.
+    /// Anything younger than this is kept, because the manifest or the tag that refers to it may
+    /// not have been pushed yet.
     pub(crate) grace: Duration,
     pub(crate) mode: Mode,
 }
@@ -23,22 +24,22 @@ impl Collection {
     }
 }
 
-/// The treatment of manifests without a tag.
+/// How manifests without a tag are treated.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Untagged {
     Kept,
-    /// Removed, unless an index or a subject that is kept needs them.
+    /// They are removed, unless they belong to an index or a subject that is kept.
     Removed,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Mode {
     Remove,
-    /// Only counts.
+    /// Counts what would be removed.
     DryRun,
 }
 
-/// The result of a collection, or of its rehearsal.
+/// The result of a collection or of a dry run.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Collected {
     pub(crate) manifests: usize,
@@ -67,8 +68,8 @@ impl Registry {
         }
         let mut collected = Collected { manifests: doomed.len(), ..Collected::default() };
         let remove = collection.mode == Mode::Remove;
-        // Links are removed before blobs, so that a collection that is killed leaves blobs without
-        // links, which the next one finds.
+        // Links are removed before blobs, so that a collection which is killed leaves only blobs
+        // without links, which the next one will find.
         for (name, digest) in doomed.iter().filter(|_| remove) {
             self.forget_manifest(name, digest)?;
         }
@@ -155,7 +156,7 @@ impl Registry {
                     let references: Vec<Digest> = manifest.references().cloned().collect();
                     manifests.insert(digest, (references, manifest.subject));
                 }
-                // The link's blob was collected by another registry.
+                // Another registry has collected the blob of this link.
                 None => doomed.push((name.clone(), digest.clone())),
             }
         }
@@ -224,7 +225,7 @@ pub(super) fn split(info: &FileInfo) -> Option<(Name, Vec<&str>)> {
     let path = info.path.strip_prefix(layout::REPOSITORIES)?.strip_prefix('/')?;
     let (name, rest) = path.split_once("/_")?;
     let name = Name::parse(name).ok().filter(|_| !info.is_directory())?;
-    // The underscore belongs to the first part.
+    // The underscore is part of the first component.
     let rest = &path[path.len() - rest.len() - 1..];
     Some((name, rest.split('/').collect()))
 }

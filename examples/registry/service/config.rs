@@ -1,5 +1,5 @@
-//! A registry's `config.yml`: the parts that matter here. An unsupported option that affects
-//! permissions is an error rather than ignored.
+//! The supported part of a registry's `config.yml`. An unsupported option that affects permissions
+//! is an error.
 use super::tls;
 use super::{Deletion, Downloads, Log, Options};
 use rustls::ServerConfig;
@@ -10,16 +10,16 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// Where a registry listens when its configuration does not say so.
+/// The address on which a registry listens if its configuration does not specify one.
 const ADDRESS: &str = ":5000";
 
-/// The maximum nesting depth of a configuration. Real ones have at most five levels.
+/// The maximum nesting depth of a configuration. Real configurations have at most five levels.
 const DEPTH: usize = 16;
 
-/// A configuration that has been read.
+/// A parsed configuration.
 pub(crate) struct Config {
     pub(crate) driver: Arc<dyn StorageDriver>,
-    /// The S3 driver below the middlewares, for the maintenance that only it offers.
+    /// The S3 driver inside the middlewares, for maintenance that only it supports.
     pub(crate) s3: Option<S3Driver>,
     pub(crate) options: Options,
     pub(crate) address: String,
@@ -27,15 +27,15 @@ pub(crate) struct Config {
     pub(crate) purging: Option<Purging>,
 }
 
-/// When old uploads are purged while the registry runs.
+/// The schedule on which old uploads are purged while the registry runs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Purging {
     pub(crate) age: Duration,
     pub(crate) interval: Duration,
 }
 
-/// The names that a configuration may contain at each place: those that are read here, and those
-/// that can be ignored without permitting more than the configuration allows.
+/// The names that each section may contain: those that are used here, and those that can be ignored
+/// without permitting more than the configuration allows.
 const SECTIONS: &[&str] = &["version", "log", "storage", "http", "middleware", "health", "catalog"];
 const STORAGE: &[&str] =
     &["s3", "s3aws", "inmemory", "delete", "redirect", "cache", "maintenance", "tag"];
@@ -53,7 +53,7 @@ const HTTP: &[&str] = &[
 ];
 
 impl Config {
-    /// Reads a configuration and opens its storage. No connection is made.
+    /// Parses a configuration and opens its storage, without connecting to it.
     pub(crate) fn read(text: &str) -> Result<Self, String> {
         let document = Node::parse(text)?;
         document.check("", SECTIONS)?;
@@ -64,7 +64,7 @@ impl Config {
         http.check("http.", HTTP)?;
         let (driver, s3) = open(&storage)?;
         let (driver, redirected) = wrap(driver, &document.get("middleware"))?;
-        // A configured CDN is meant to be used, regardless of the default.
+        // A configured CDN is always used, regardless of the default.
         let disabled = storage.get("redirect").get("disable").flag(false)?;
         let options = Options {
             deletion: if storage.get("delete").get("enabled").flag(false)? {
@@ -98,7 +98,7 @@ impl Config {
     }
 }
 
-/// Opens the one storage of the configuration.
+/// Opens the storage of the configuration, which must be exactly one.
 fn open(storage: &Node) -> Result<(Arc<dyn StorageDriver>, Option<S3Driver>), String> {
     let found: Vec<_> =
         ["s3", "s3aws", "inmemory"].into_iter().filter(|name| storage.has(name)).collect();
@@ -126,7 +126,7 @@ fn wrap(
     let mut any = false;
     for entry in list.entries() {
         let name = entry.get("name");
-        let name = name.text().ok_or("an entry of middleware.storage has no name")?;
+        let name = name.text().ok_or("an entry of middleware.storage does not have a name")?;
         if entry.get("disabled").flag(false)? {
             continue;
         }
@@ -153,7 +153,7 @@ fn purging(section: &Node) -> Result<Option<Purging>, String> {
     Ok(Some(Purging { age: time("age", "168h")?, interval }))
 }
 
-/// Reads a duration such as `168h` or `1h30m`.
+/// Parses a duration such as `168h` or `1h30m`.
 pub(crate) fn duration(text: &str) -> Result<Duration, String> {
     let unreadable = || format!("{text:?} is not a duration such as 168h, 90m or 1h30m");
     let (mut total, mut rest) = (Duration::ZERO, text);
@@ -173,8 +173,8 @@ pub(crate) fn duration(text: &str) -> Result<Duration, String> {
     if text.is_empty() { Err(unreadable()) } else { Ok(total) }
 }
 
-/// A part of the configuration. Scalars keep the text they were written as: an access key of digits
-/// is not a number.
+/// A node of the configuration. Scalars are kept as text, because an access key that consists of
+/// digits is not a number.
 #[derive(Clone, Debug)]
 enum Node {
     Nothing,
@@ -209,7 +209,7 @@ impl Node {
         }
     }
 
-    /// Takes the next value; `None` at the end of a list or a map.
+    /// Parses the next value. Returns `None` at the end of a list or a map.
     fn next<'a>(
         events: &mut impl Iterator<Item = Event<'a>>,
         depth: usize,
@@ -276,8 +276,8 @@ impl Node {
         }
     }
 
-    /// Returns the options of a driver or a middleware. A list is joined with commas, and null
-    /// values are left out.
+    /// Returns the options of a driver or a middleware. Lists are joined with commas, and null
+    /// values are omitted.
     fn pairs(&self, place: &str) -> Result<Vec<(String, String)>, String> {
         let Self::Map(pairs) = self else { return Ok(Vec::new()) };
         let mut options = Vec::new();
@@ -297,7 +297,7 @@ impl Node {
         Ok(options)
     }
 
-    /// Rejects names that are not known at a place.
+    /// Returns an error for names that are unknown in this section.
     fn check(&self, place: &str, known: &[&str]) -> Result<(), String> {
         let Self::Map(pairs) = self else { return Ok(()) };
         match pairs.iter().find(|(name, _)| !known.contains(&name.as_str())) {

@@ -9,7 +9,7 @@ pub(crate) enum Code {
     BlobUnknown,
     BlobUploadInvalid,
     BlobUploadUnknown,
-    /// Distribution's own code: the specification only names the status.
+    /// A code of Distribution. The specification defines only the status.
     RangeInvalid,
     DigestInvalid,
     ManifestBlobUnknown,
@@ -75,7 +75,7 @@ impl Failure {
         self.cause = Some(format!("{subject}: {self}"));
         self
     }
-    /// Takes over the headers of a response.
+    /// Adds the headers of `response` to this failure.
     pub(crate) fn with_headers_of(mut self, response: Response) -> Self {
         self.headers.extend(response.headers);
         self

@@ -1,5 +1,5 @@
-//! A small blocking HTTP/1.1 server: one thread for each connection, every size and every wait
-//! bounded.
+//! A small blocking HTTP/1.1 server with one thread per connection and a bound on every size and
+//! every wait.
 use super::places::{Place, Places};
 use super::tls::{self, Socket};
 use rustls::ServerConfig;
@@ -13,13 +13,13 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant, SystemTime};
 
-/// Connections served at once, which is also the number of threads. Further ones wait in the
-/// listener's queue.
+/// The maximum number of concurrent connections, and thus of threads. Further connections wait in
+/// the listener's queue.
 const CONNECTIONS: usize = 256;
-/// The size limit of a request's line and headers. Manifest references and upload tokens are far
+/// The maximum size of a request's line and headers. Manifest references and upload tokens are much
 /// smaller.
 const HEAD_LIMIT: usize = 32 << 10;
-/// Headers of one request, and trailers of one body.
+/// The maximum number of headers of a request, and of trailers of a body.
 const HEADERS: usize = 100;
 /// How long a client may take for a TLS handshake, and for a complete request head after its first
 /// byte.
@@ -27,18 +27,18 @@ const HEAD_TIME: Duration = Duration::from_secs(20);
 /// How long a connection may stay open without a request, and a body or a response without
 /// progress.
 const IDLE_TIME: Duration = Duration::from_secs(60);
-/// If the handler did not read the whole body, a rest of up to this size is skipped to keep the
+/// If the handler did not read the whole body, up to this many bytes are skipped to keep the
 /// connection.
 const SKIP_LIMIT: u64 = 256 << 10;
 /// How long to keep reading from a connection that is being closed, so that the client sees the
 /// response before the end.
 const LINGER_TIME: Duration = Duration::from_secs(2);
-/// A connection's buffer: room for a head, and for many chunks of a chunked body.
+/// The size of a connection's buffer, which holds a head, or many chunks of a chunked body.
 const BUFFER: usize = 64 << 10;
-/// Bytes moved at a time.
+/// The number of bytes that are copied at a time.
 pub(crate) const PIECE: usize = 128 << 10;
-/// The stack of a connection's thread. The deepest recursion is JSON's, which is limited to 128
-/// levels.
+/// The stack size of a connection's thread. The deepest recursion is that of JSON parsing, which is
+/// limited to 128 levels.
 const STACK: usize = 512 << 10;
 
 /// Produces the response to one request.
@@ -78,7 +78,7 @@ pub(crate) enum Content {
     /// Exactly this many bytes of a reader. A reader that fails or ends early breaks the
     /// connection.
     Stream(Box<dyn Read + Send>, u64),
-    /// Only the length, as the response to HEAD states it.
+    /// Only the length, for the response to HEAD.
     Length(u64),
 }
 
@@ -141,7 +141,7 @@ impl Drop for Server {
     fn drop(&mut self) {
         self.stop.store(true, Ordering::Relaxed);
         if let Some(thread) = self.thread.take() {
-            // Wakes the listener.
+            // This connection wakes the listener.
             drop(TcpStream::connect_timeout(&self.address, LINGER_TIME));
             drop(thread.join());
         }
@@ -158,7 +158,7 @@ fn accept(
     loop {
         let place = places.take();
         let Ok((socket, peer)) = listener.accept() else {
-            // Most likely no file descriptor is free; connections that end release some.
+            // Most likely there is no free file descriptor. Connections that end will release some.
             thread::sleep(Duration::from_millis(50));
             continue;
         };
@@ -167,10 +167,10 @@ fn accept(
         }
         let (tls, handler, stop) = (tls.cloned(), Arc::clone(handler), Arc::clone(stop));
         let serve = move || {
-            // A broken connection needs no report: the client notices it.
+            // A broken connection is not reported because the client notices it.
             drop(serve(socket, peer.ip(), tls, &*handler, &place, &stop));
         };
-        // Without a thread the connection is closed, and the client may retry.
+        // If no thread can be started, the connection is closed, and the client may retry.
         drop(
             thread::Builder::new()
                 .name("registry-connection".to_owned())
@@ -209,7 +209,7 @@ fn serve(
         let mut request = Request { method, path, query, headers, peer: Some(peer), body };
         let response = handler(&mut request);
         let (complete, method) = (request.body.skip(), request.method);
-        // When few places are free, an idle connection must not hold one.
+        // If few connections are left, an idle one must not be kept.
         let keep = keep_alive && complete && !place.is_scarce() && !stop.load(Ordering::Relaxed);
         connection.respond(response, &method, keep)?;
         if !keep {
@@ -218,16 +218,16 @@ fn serve(
     }
 }
 
-/// How the end of a request's body is found.
+/// How the end of a request's body is determined.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Framing {
     Length(u64),
-    /// Bytes left in the current chunk, and whether it is the first.
+    /// The number of bytes left in the current chunk, and whether it is the first one.
     Chunked {
         left: u64,
         first: bool,
     },
-    /// The body cannot be read any further: the connection ends with the response.
+    /// The body cannot be read any further, so the connection ends with the response.
     Broken,
 }
 
@@ -250,7 +250,7 @@ impl Head {
         else {
             return Err("not a complete HTTP request");
         };
-        // The form of the target for proxies also names the host.
+        // The target of a request to a proxy also contains the host.
         let target =
             match target.strip_prefix("http://").or_else(|| target.strip_prefix("https://")) {
                 Some(rest) => rest.find('/').map_or("/", |slash| &rest[slash..]),
@@ -274,7 +274,7 @@ impl Head {
         })
     }
 
-    /// Determines the framing. A request with two lengths is rejected: another server on the way
+    /// Determines the framing. A request with two lengths is rejected because a server in between
     /// may have used the other one.
     fn framing(headers: &[(String, String)]) -> Result<Framing, &'static str> {
         let values = |wanted: &str| headers.iter().filter(|(name, _)| name == wanted).count();
@@ -295,7 +295,7 @@ impl Head {
     }
 }
 
-/// A request's body. Reading it asks a client that waits for permission to send.
+/// A request's body. The first read sends `100 Continue` if the client waits for it.
 pub(crate) struct Body<'a> {
     connection: &'a mut Connection,
     framing: Framing,
@@ -303,7 +303,7 @@ pub(crate) struct Body<'a> {
 }
 
 impl Body<'_> {
-    /// Returns the number of bytes left, when the client announced it.
+    /// Returns the number of bytes left, if the client announced it.
     pub(crate) fn length(&self) -> Option<u64> {
         match self.framing {
             Framing::Length(length) => Some(length),
@@ -340,8 +340,7 @@ impl Body<'_> {
         Ok(read)
     }
 
-    /// Reads the line that begins a chunk; the last chunk is followed by trailers, which are
-    /// skipped.
+    /// Reads the line that begins a chunk, and skips the trailers that follow the last chunk.
     fn next_chunk(&mut self, first: bool) -> io::Result<Framing> {
         if !first && !self.connection.read_line()?.is_empty() {
             return Err(invalid("a chunk is longer than announced"));
@@ -367,7 +366,7 @@ impl Body<'_> {
     /// Skips the bytes that the handler left, and reports whether the connection can be used again.
     fn skip(&mut self) -> bool {
         if self.expects && self.framing != Framing::Length(0) {
-            // The client was never asked to send the body, and may or may not send it.
+            // The client was not asked to send the body, but may send it anyway.
             return false;
         }
         let mut limited = self.take(SKIP_LIMIT);
@@ -389,11 +388,11 @@ fn invalid(text: &'static str) -> io::Error {
     io::Error::new(io::ErrorKind::InvalidData, text)
 }
 
-/// A socket and what has been read from it beyond the current request's head.
+/// A socket, and the data that has been read beyond the head of the current request.
 struct Connection {
     socket: Socket,
     buffer: Vec<u8>,
-    /// The bytes of the buffer that have been received but not taken.
+    /// The part of the buffer that has been received but not consumed.
     pending: Range<usize>,
 }
 
@@ -415,7 +414,7 @@ impl Connection {
         Ok(taken)
     }
 
-    /// Reads more into the buffer, which is never full here, and returns the number of bytes.
+    /// Reads more data into the buffer, which is never full here, and returns the number of bytes.
     fn fill(&mut self) -> io::Result<usize> {
         self.buffer.copy_within(self.pending.clone(), 0);
         self.pending = 0..self.pending.len();
@@ -424,8 +423,9 @@ impl Connection {
         Ok(read)
     }
 
-    /// Takes as many bytes as `end` returns, once enough have arrived. They must be complete within
-    /// [`HEAD_TIME`] after the first one. Returns `None` if the client has closed the connection.
+    /// Consumes as many bytes as `end` returns, once enough have arrived. They must be complete
+    /// within [`HEAD_TIME`] after the first byte. Returns `None` if the client has closed the
+    /// connection.
     fn read_until(
         &mut self,
         end: impl Fn(&[u8]) -> io::Result<Option<usize>>,
@@ -457,8 +457,8 @@ impl Connection {
         }
     }
 
-    /// Reads a request's head. Bytes that cannot become a head are an error at once: a client that
-    /// tries TLS on a plain connection would otherwise wait for its own timeout.
+    /// Reads a request's head. Bytes that cannot be part of a head are an immediate error.
+    /// Otherwise, a client that tries TLS on a plain connection would wait until its timeout.
     fn read_head(&mut self) -> io::Result<Option<Vec<u8>>> {
         self.read_until(|bytes| {
             let mut fields = [httparse::EMPTY_HEADER; HEADERS];
@@ -525,7 +525,8 @@ impl Connection {
         Ok(())
     }
 
-    /// Ends the connection in an orderly way: unread bytes would reset it and discard the response.
+    /// Closes the connection gracefully, because unread bytes would reset it and discard the
+    /// response.
     fn linger(&mut self) -> io::Result<()> {
         self.socket.finish()?;
         let deadline = Instant::now() + LINGER_TIME;

@@ -1,4 +1,5 @@
-//! Where everything is stored: Distribution's layout, so that both registries can serve one bucket.
+//! The paths at which everything is stored. They are those of Distribution, so that both registries
+//! can serve the same bucket.
 //!
 //! The only addition is `_manifests/referrers`, which Distribution never reads.
 use super::names::{Digest, Name, Tag, UploadId};

@@ -6,8 +6,7 @@ use super::{Outcome, Registry, encode, found, json, layout, parameter};
 use s3driver::driver::{WalkOptions, WalkStep};
 use serde_json::json;
 
-/// The maximum number of entries in a page, and the default if the client does not ask for a
-/// number.
+/// The maximum number of entries in a page, which is also the default.
 const PAGE: usize = 1_000;
 
 impl Registry {

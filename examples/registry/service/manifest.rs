@@ -1,4 +1,4 @@
-//! The content of a manifest: its type, its references, and its subject.
+//! Parsing of manifests: their type, references and subject.
 use super::failure::{Code, Failure};
 use super::names::Digest;
 use serde_json::{Map, Value};
@@ -13,17 +13,17 @@ pub(super) const OCI_INDEX: &str = "application/vnd.oci.image.index.v1+json";
 const DOCKER_MANIFEST: &str = "application/vnd.docker.distribution.manifest.v2+json";
 const DOCKER_LIST: &str = "application/vnd.docker.distribution.manifest.list.v2+json";
 
-/// The parts of a manifest that the registry acts on.
+/// The parts of a manifest that the registry uses.
 #[derive(Debug)]
 pub(super) struct Manifest {
-    /// The media type to serve it with. The layout has no place for it, so the content must imply
-    /// it.
+    /// The media type with which the manifest is served. The layout does not store it, so the
+    /// content must determine it.
     pub(super) media_type: &'static str,
-    /// Manifests of an index.
+    /// The manifests of an index.
     pub(super) manifests: Vec<Digest>,
     /// The configuration and the layers of an image.
     pub(super) blobs: Vec<Digest>,
-    /// Layers that may be stored elsewhere.
+    /// The layers that may be stored elsewhere.
     pub(super) foreign: Vec<Digest>,
     pub(super) subject: Option<Digest>,
     pub(super) artifact_type: Option<String>,
@@ -96,7 +96,8 @@ impl Manifest {
     }
 }
 
-/// Returns the type that the content states, or, like Distribution, the OCI type that it resembles.
+/// Returns the type that the content states, or, as in Distribution, the OCI type that it
+/// resembles.
 fn media_type(document: &Map<String, Value>) -> Result<&'static str, Failure> {
     match document.get("mediaType") {
         Some(stated) => [OCI_MANIFEST, OCI_INDEX, DOCKER_MANIFEST, DOCKER_LIST]
@@ -122,7 +123,7 @@ fn digest_of(descriptor: &Value) -> Result<Digest, Failure> {
     digest.ok_or_else(|| invalid("a descriptor of the manifest has no valid digest"))
 }
 
-/// Reports whether a layer's bytes need not be in the registry.
+/// Reports whether the content of a layer may be missing from the registry.
 fn is_foreign(layer: &Value) -> bool {
     let urls = layer.get("urls").and_then(Value::as_array).is_some_and(|urls| !urls.is_empty());
     let kind = layer.get("mediaType").and_then(Value::as_str).unwrap_or_default();

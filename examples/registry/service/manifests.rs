@@ -1,4 +1,4 @@
-//! Manifests: push, pull, deletion, by tag and by digest.
+//! Pushing, pulling and deleting manifests by tag and by digest.
 use super::failure::{Code, Failure};
 use super::http::{Content, Request, Response};
 use super::manifest::{MANIFEST_LIMIT, Manifest};
@@ -44,7 +44,7 @@ impl Registry {
         manifest.check_type(request.header("content-type").unwrap_or_default())?;
         self.check_references(name, &manifest)?;
 
-        // In this order, a tag never leads to a manifest that does not exist yet.
+        // In this order, a tag never refers to a manifest that does not exist yet.
         self.driver.put_content(&layout::blob_data(&digest), &content)?;
         self.link(&layout::revision(name, &digest), &digest)?;
         if let Some(subject) = &manifest.subject {
@@ -63,7 +63,7 @@ impl Registry {
         Ok(response)
     }
 
-    /// Handles DELETE of a tag, or of a manifest with all tags that lead to it.
+    /// Handles DELETE of a tag, or of a manifest and all tags that refer to it.
     pub(super) fn delete_manifest(&self, name: &Name, reference: &str) -> Outcome {
         self.check_deletion()?;
         match Reference::parse(reference).map_err(|_| unknown())? {
@@ -82,7 +82,7 @@ impl Registry {
         Ok(Response::new(202))
     }
 
-    /// Removes a manifest from a repository. The garbage collection removes its bytes.
+    /// Removes a manifest from a repository. The garbage collection removes its content.
     pub(super) fn forget_manifest(&self, name: &Name, digest: &Digest) -> Outcome<()> {
         for tag in self.tags_of(name, digest)? {
             let current = self.linked(&layout::tag_current(name, &tag))?;
@@ -102,8 +102,8 @@ impl Registry {
         self.remove(&layout::revision(name, digest)).map(drop)
     }
 
-    /// Returns the tags that lead to a manifest or once did, from their indexes. One listing is
-    /// enough for any number of tags.
+    /// Returns the tags that refer to a manifest, or once did, from their indexes. A single listing
+    /// suffices for any number of tags.
     fn tags_of(&self, name: &Name, digest: &Digest) -> Outcome<Vec<Tag>> {
         let (root, end) =
             (layout::tags(name), layout::link(&format!("/index/sha256/{}", digest.hex())));

@@ -32,7 +32,8 @@ use std::sync::{Arc, Mutex};
 
 /// The maximum size of a link file, which holds only a digest.
 const LINK_LIMIT: u64 = 1 << 10;
-/// How many manifests are parsed at the same time: a parsed document needs many times its size.
+/// The number of manifests that are parsed concurrently, because a parsed document needs many times
+/// its size.
 const PARSERS: usize = 4;
 
 /// The options that a registry's operator chooses.
@@ -40,7 +41,7 @@ const PARSERS: usize = 4;
 pub(crate) struct Options {
     pub(crate) deletion: Deletion,
     pub(crate) downloads: Downloads,
-    /// The key of the upload tokens. Another registry with an equal key can continue an upload.
+    /// The key of the upload tokens. Another registry with the same key can continue an upload.
     pub(crate) secret: Option<String>,
     pub(crate) log: Log,
 }
@@ -61,7 +62,7 @@ pub(crate) enum Deletion {
 /// The source of a blob's bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Downloads {
-    /// The storage itself, or its CDN, if the driver has a URL for it.
+    /// The storage itself or its CDN, if the driver returns a URL for it.
     Redirected,
     /// This process.
     Served,
@@ -90,7 +91,7 @@ impl Registry {
             failure.into_response()
         });
         if self.options.log == Log::Requests {
-            // The token is left out because it is signed. A closed standard output does not end a
+            // The token is omitted because it is signed. A closed standard output does not fail a
             // request.
             let query: Vec<_> =
                 request.query.split('&').filter(|pair| !pair.starts_with("_state=")).collect();
@@ -172,7 +173,7 @@ impl Registry {
         Ok(Some(content).filter(|content| content.len() as u64 <= limit))
     }
 
-    /// Reads the digest that a directory's link names.
+    /// Reads the digest in a directory's link file.
     fn linked(&self, directory: &str) -> Outcome<Option<Digest>> {
         let link = self.small(&layout::link(directory), LINK_LIMIT)?;
         Ok(link.and_then(|bytes| Digest::parse(std::str::from_utf8(&bytes).ok()?.trim()).ok()))
@@ -197,7 +198,7 @@ impl Registry {
     }
 }
 
-/// Turns "not found" into `None`.
+/// Converts "not found" into `None`.
 fn found<T>(result: s3driver::Result<T>) -> s3driver::Result<Option<T>> {
     match result {
         Ok(value) => Ok(Some(value)),
@@ -219,7 +220,7 @@ fn parse_name(parts: &[&str]) -> Outcome<Name> {
 }
 
 fn unknown_endpoint() -> Failure {
-    Failure::new(Code::NotFound, "the registry has no such endpoint")
+    Failure::new(Code::NotFound, "the registry does not have this endpoint")
 }
 
 fn wrong_method(allowed: &'static str) -> Failure {
@@ -232,7 +233,7 @@ fn json(status: u16, body: &Value) -> Response {
     Response::new(status).header("Content-Type", "application/json").content(content)
 }
 
-/// Decodes percent-encoding; `None` where it is broken or the result is not UTF-8.
+/// Decodes percent-encoding. Returns `None` if it is malformed or the result is not UTF-8.
 fn decode(text: &str) -> Option<String> {
     let (mut bytes, mut decoded) = (text.bytes(), Vec::with_capacity(text.len()));
     while let Some(byte) = bytes.next() {

@@ -1,10 +1,10 @@
-//! The names in requests: repositories, tags, digests, uploads. A value of these types is always
-//! valid and safe in a path.
+//! The names in requests: repositories, tags, digests and uploads. A value of one of these types is
+//! always valid, and safe to use in a path.
 use super::failure::{Code, Failure};
 use std::fmt;
 
-/// The longest repository name. Clients count the registry's host name into a limit of the same
-/// size.
+/// The maximum length of a repository name. Clients apply the same limit to the name together with
+/// the registry's host.
 const NAME_LIMIT: usize = 255;
 const TAG_LIMIT: usize = 128;
 
@@ -52,8 +52,8 @@ impl Tag {
 pub(crate) struct Digest(String);
 
 impl Digest {
-    /// Parses `sha256:HEX`. Distribution stores every blob under this algorithm; no other is
-    /// supported.
+    /// Parses `sha256:HEX`. Other algorithms are not supported because Distribution stores every
+    /// blob under this one.
     pub(crate) fn parse(text: &str) -> Result<Self, Failure> {
         let digest = text.strip_prefix("sha256:").and_then(Self::from_hex);
         let message = "the digest is not of the form sha256:<64 hexadecimal digits>";
@@ -108,7 +108,7 @@ impl UploadId {
             });
         valid.then(|| Self(text.to_owned()))
     }
-    /// Makes a version 4 UUID of random bits.
+    /// Creates a version 4 UUID from random bits.
     pub(crate) fn from_random(high: u64, low: u64) -> Self {
         let high = (high & !0xf000) | 0x4000;
         let low = (low & !(0b11 << 62)) | (0b10 << 62);

@@ -1,5 +1,5 @@
-//! A bounded number of places, for connections and for anything else that must not grow without
-//! limit.
+//! A semaphore that limits the number of connections, and of anything else that must not grow
+//! without a bound.
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
 /// The number of places that are taken, and the limit.

@@ -1,4 +1,4 @@
-//! Referrers: the manifests of a repository that are about another one, such as its signatures.
+//! Referrers, which are manifests that refer to another one, such as signatures.
 use super::http::{Content, Request, Response};
 use super::listings::with_link;
 use super::manifest::{MANIFEST_LIMIT, Manifest, OCI_INDEX};
@@ -11,7 +11,7 @@ use std::collections::BTreeSet;
 const PAGE: usize = 100;
 
 impl Registry {
-    /// Handles GET of the referrers of a manifest, which need not exist.
+    /// Handles GET of the referrers of a manifest, which does not have to exist.
     pub(super) fn referrers(
         &self,
         name: &Name,
@@ -73,7 +73,7 @@ impl Registry {
         Ok(digests)
     }
 
-    /// Describes a referrer, or returns `None` if it no longer exists or has another subject.
+    /// Describes a referrer. Returns `None` if it no longer exists or has a different subject.
     fn descriptor(&self, name: &Name, subject: &Digest, digest: &Digest) -> Outcome<Option<Value>> {
         let Some(content) = self.revision(name, digest)? else { return Ok(None) };
         let Manifest { media_type, subject: about, artifact_type, annotations, .. } =

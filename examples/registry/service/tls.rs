@@ -1,4 +1,4 @@
-//! A connection's socket, plain or with TLS on top.
+//! The socket of a connection, with or without TLS.
 use rustls::crypto::ring;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
@@ -31,7 +31,7 @@ pub(crate) fn configuration(certificate: &Path, key: &Path) -> Result<Arc<Server
         })
 }
 
-/// Begins a connection; a TLS handshake must be complete within `time`.
+/// Accepts a connection. A TLS handshake must be complete within `time`.
 pub(crate) fn accept(
     mut socket: TcpStream,
     tls: Option<Arc<ServerConfig>>,
@@ -54,7 +54,7 @@ pub(crate) fn accept(
             return Err(io::ErrorKind::UnexpectedEof.into());
         }
         if let Err(error) = connection.process_new_packets() {
-            // Sends the alert that states the reason.
+            // This sends the alert that states the reason.
             drop(connection.write_tls(&mut socket));
             return Err(io::Error::other(error));
         }

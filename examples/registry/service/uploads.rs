@@ -1,4 +1,4 @@
-//! Uploads: begun, continued by any process, finished, cancelled.
+//! Uploads, which any process can start, continue, finish or cancel.
 use super::failure::{Code, Failure};
 use super::http::{Body, PIECE, Request, Response, number};
 use super::names::{Digest, Name, UploadId};
@@ -12,13 +12,13 @@ use std::io::{self, Read};
 use std::sync::PoisonError;
 use std::time::SystemTime;
 
-/// The maximum size of the file that records when an upload began.
+/// The maximum size of the file that records when an upload was started.
 pub(super) const STARTED_LIMIT: u64 = 64;
 /// The maximum size of a hash's state, which has 108 bytes.
 const STATE_LIMIT: u64 = 1 << 10;
 
-/// An upload that only this request writes to. When dropped, it keeps the bytes that have arrived,
-/// even after a failure.
+/// An upload to which only this request writes. When it is dropped, the bytes that have arrived are
+/// kept, even after a failure.
 struct Upload<'a> {
     registry: &'a Registry,
     name: &'a Name,
@@ -26,15 +26,14 @@ struct Upload<'a> {
     started: String,
     /// `None` before the first byte.
     writer: Option<Box<dyn FileWriter>>,
-    /// `None` if earlier bytes were received by another program that did not save the state of the
-    /// hash.
+    /// The state of the hash. `None` if another program received earlier bytes and did not save it.
     hash: Option<Sha256>,
     appended: bool,
 }
 
 impl Registry {
-    /// Handles POST: mounts a blob of another repository, stores a blob that is sent at once, or
-    /// begins an upload.
+    /// Handles POST: mounts a blob of another repository, stores a blob that the request contains,
+    /// or starts an upload.
     pub(super) fn begin_upload(&self, name: &Name, request: &mut Request<'_>) -> Outcome {
         if let (Some(digest), Some(from)) =
             (parameter(request, "mount"), parameter(request, "from"))
@@ -50,7 +49,7 @@ impl Registry {
             return self.finished(name, &digest);
         }
         let id = UploadId::from_random(SystemClock.random(), SystemClock.random());
-        // Whole seconds, as Distribution writes them.
+        // The time has whole seconds, as in Distribution.
         let started = Timestamp::from_unix(Timestamp::from(SystemTime::now()).unix()).iso8601();
         self.driver.put_content(&layout::upload_started(name, &id), started.as_bytes())?;
         Ok(self.progress(202, name, &id, 0, &started))
@@ -135,8 +134,8 @@ impl Registry {
             .header("Docker-Upload-UUID", id.to_string())
     }
 
-    /// Writes a blob that arrives in one piece directly to its place. Nothing is visible there
-    /// until its digest has been verified.
+    /// Writes a blob that arrives in a single request directly to its final path. Nothing is
+    /// visible there until its digest has been verified.
     fn store_whole(&self, digest: &Digest, body: &mut Body<'_>) -> Outcome<()> {
         let path = layout::blob_data(digest);
         let mut writer = self.driver.writer(&path, WriteMode::Create)?;
@@ -156,7 +155,7 @@ impl Registry {
         Ok(cancelled?)
     }
 
-    /// Opens an upload where the last request, to this or another process, left it.
+    /// Opens an upload in the state in which the last request, to this or another process, left it.
     fn open<'a>(&'a self, name: &'a Name, id: &'a UploadId) -> Outcome<Upload<'a>> {
         if !self.busy.lock().unwrap_or_else(PoisonError::into_inner).insert(id.clone()) {
             return Err(Failure::new(
@@ -172,8 +171,8 @@ impl Registry {
             self.small(&layout::upload_started(name, id), STARTED_LIMIT)?.ok_or_else(unknown)?;
         upload.started = String::from_utf8(started).map_err(|_| unknown())?;
         match self.driver.writer(&layout::upload_data(name, id), WriteMode::Append) {
-            // `InvalidArgument`: a process died while it finished the upload, which now begins
-            // again.
+            // `InvalidArgument` means that a process died while it was finishing the upload, which
+            // starts over now.
             Err(error) if error.is_not_found() || error.kind() == ErrorKind::InvalidArgument => {}
             Err(error) => return Err(error.into()),
             Ok(writer) => {
@@ -201,7 +200,7 @@ impl Upload<'_> {
     /// Checks that a chunk begins where the upload ends, and that its two lengths agree.
     fn check_range(&self, request: &Request<'_>) -> Outcome<()> {
         let Some(text) = request.header("content-range") else { return Ok(()) };
-        // Docker's specification puts the unit in front, OCI's does not.
+        // In Docker's specification, the unit comes first; in OCI's, there is none.
         let text = text.strip_prefix("bytes ").unwrap_or(text);
         let range =
             text.split_once('-').and_then(|(first, last)| Some((number(first)?, number(last)?)));
@@ -223,7 +222,7 @@ impl Upload<'_> {
         }
     }
 
-    /// Appends a body. If it fails, the bytes before the failure are kept.
+    /// Appends a body. If this fails, the bytes before the failure are kept.
     fn append(&mut self, body: &mut Body<'_>) -> Outcome<()> {
         let Self { registry, writer, hash, appended, .. } = self;
         let path = layout::upload_data(self.name, self.id);
@@ -240,7 +239,8 @@ impl Upload<'_> {
         })
     }
 
-    /// Keeps the bytes that have arrived for the next request, together with the state of the hash.
+    /// Saves the bytes that have arrived, together with the state of the hash, for the next
+    /// request.
     fn keep(&mut self) -> Outcome<()> {
         let Some(mut writer) = self.writer.take() else { return Ok(()) };
         let size = writer.size();
@@ -275,8 +275,8 @@ impl Upload<'_> {
         Ok(driver.rename(&self.data(), &blob)?)
     }
 
-    /// Computes the digest from the stored bytes: the only way if another program received some of
-    /// them.
+    /// Computes the digest from the stored bytes, which is necessary if another program received
+    /// some of them.
     fn read_back(&self) -> Outcome<Digest> {
         let mut hash = Sha256::new();
         let mut reader = self.registry.driver.reader(&self.data(), 0)?;
@@ -307,7 +307,7 @@ impl Drop for Upload<'_> {
     }
 }
 
-/// Copies a body piece by piece. Failures of the client and of the storage lead to different
+/// Copies a body in pieces. Failures of the client and of the storage result in different
 /// responses.
 fn copy(body: &mut Body<'_>, mut take: impl FnMut(&[u8]) -> io::Result<()>) -> Outcome<()> {
     let mut piece = vec![0; PIECE];
@@ -322,8 +322,8 @@ fn copy(body: &mut Body<'_>, mut take: impl FnMut(&[u8]) -> io::Result<()>) -> O
     }
 }
 
-/// Responds to an upload of another program that ends with a part that nothing can follow. Only the
-/// client can resolve this.
+/// Returns the failure for an upload of another program whose last part is too small for another
+/// one to follow. Only the client can resolve this.
 fn refused(error: io::Error) -> Failure {
     let refusal = error.get_ref().and_then(|error| error.downcast_ref::<s3driver::Error>());
     match refusal.filter(|error| error.kind() == ErrorKind::InvalidArgument) {

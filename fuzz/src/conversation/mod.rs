@@ -1,5 +1,5 @@
-//! Whole conversations: the input is the server's side, and each operation of the client is the
-//! other side.
+//! Plays complete conversations: the input is the server's side, and each operation of the client
+//! is the other side.
 mod framing;
 mod operations;
 mod script;
@@ -21,8 +21,8 @@ use std::time::{Duration, Instant, SystemTime};
 const SECRET: &str = "conversation+secret/key";
 const TOKEN: &str = "a+session/token+of+this+conversation";
 
-/// The longest time that one conversation may take. A `hang` costs 0.2 s, a server hangs at most
-/// four times, and the machine may be busy.
+/// The maximum duration of one conversation. A `hang` costs 0.2 s, a server hangs at most four
+/// times, and the machine may be busy.
 const LONGEST: Duration = Duration::from_secs(5);
 /// How far one conversation may raise the peak memory of the process, and its reserved address
 /// space. The largest body has 8 MiB.
@@ -49,7 +49,8 @@ pub fn converse(data: &[u8]) -> Result<()> {
     let begun = Instant::now();
     let result = std::thread::scope(|scope| {
         scope.spawn(|| server.play(&script.events, port));
-        // Dropped when the operation panics too, so that the server ends and the scope with it.
+        // This is also dropped if the operation panics, so that the server ends, and the scope with
+        // it.
         let _end = End(&shared);
         (operation.run)(&client(port), &shared)
     });
@@ -99,7 +100,7 @@ fn client(port: u16) -> Client {
     Client::new(config).expect("a client")
 }
 
-/// A clock that sleeping advances, without taking any time.
+/// A clock that advances when the client sleeps, without any delay.
 #[derive(Debug, Default)]
 struct Skipping {
     nanos: AtomicU64,

@@ -60,11 +60,11 @@ const fn operation(
 const READ: &[(&str, u16, u16)] = &[("GET", 200, 299)];
 const HEAD: &[(&str, u16, u16)] = &[("HEAD", 200, 299)];
 const PUT: &[(&str, u16, u16)] = &[("PUT", 200, 299)];
-/// Where no response shows the outcome, a HEAD of the object does.
+/// If no response shows the outcome, a HEAD of the object does.
 const PUT_OR_LOOK: &[(&str, u16, u16)] = &[("PUT", 200, 299), ("HEAD", 200, 299)];
 const POST: &[(&str, u16, u16)] = &[("POST", 200, 299)];
 const POST_OR_LOOK: &[(&str, u16, u16)] = &[("POST", 200, 299), ("HEAD", 200, 299)];
-/// A missing object counts as deleted. After a failed HEAD the client sends a GET to learn the
+/// A missing object counts as deleted. After a failed HEAD, the client sends a GET to find out the
 /// reason.
 const GONE: &[(&str, u16, u16)] =
     &[("DELETE", 200, 299), ("DELETE", 404, 404), ("HEAD", 404, 404), ("GET", 404, 404)];
@@ -167,7 +167,11 @@ pub(super) const OPERATIONS: &[Operation] = &[
         |client, _| nothing(client.head_object(BUCKET, KEY, &Default::default())),
         HEAD,
     ),
-    operation("list", |client, _| pages(client.objects(BUCKET, ListObjects::prefix("a/")).pages()), READ),
+    operation(
+        "list",
+        |client, _| pages(client.objects(BUCKET, ListObjects::prefix("a/")).pages()),
+        READ,
+    ),
     operation("list-one", |client, _| nothing(client.list_objects(BUCKET, &tree(), None)), READ),
     operation(
         "list-v1",

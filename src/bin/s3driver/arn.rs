@@ -1,5 +1,6 @@
 //! The resources that IAM policies name.
 use crate::tool::Bucket;
+use s3driver::client::BucketKind;
 
 /// The resources of a registry's bucket and root directory.
 pub(crate) struct Arns<'a> {
@@ -11,16 +12,25 @@ impl<'a> Arns<'a> {
         Self { bucket }
     }
 
-    /// Returns the resource of the bucket itself.
+    /// Returns the resource of the bucket itself, or of the access point for it.
     pub(crate) fn bucket(&self) -> String {
-        format!("arn:{}:s3:::{}", self.partition(), self.bucket.name)
+        match self.bucket.parameters.bucket.kind() {
+            BucketKind::GeneralPurpose => {
+                format!("arn:{}:s3:::{}", self.partition(), self.bucket.name)
+            }
+            _ => self.bucket.name.clone(),
+        }
     }
 
     /// Returns the resource of the registry's objects.
     pub(crate) fn objects(&self) -> String {
+        let objects = match self.bucket.parameters.bucket.kind() {
+            BucketKind::GeneralPurpose => self.bucket(),
+            _ => format!("{}/object", self.bucket()),
+        };
         match &*self.bucket.parameters.root_directory {
-            "" => format!("{}/*", self.bucket()),
-            root => format!("{}/{root}/*", self.bucket()),
+            "" => format!("{objects}/*"),
+            root => format!("{objects}/{root}/*"),
         }
     }
 

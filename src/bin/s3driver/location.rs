@@ -24,7 +24,16 @@ impl FromStr for S3Url {
         let Some(rest) = text.strip_prefix(SCHEME) else {
             return Err("a location in S3 is written s3://bucket/key".to_owned());
         };
-        let (bucket, key) = rest.split_once('/').unwrap_or((rest, ""));
+        // The ARN of an access point contains slashes: accesspoint/NAME, or
+        // outpost/ID/accesspoint/NAME.
+        let slashes = match rest.split('/').next() {
+            Some(first) if first.starts_with("arn:") && first.ends_with(":accesspoint") => 1,
+            Some(first) if first.starts_with("arn:") && first.ends_with(":outpost") => 3,
+            _ => 0,
+        };
+        let end = rest.match_indices('/').nth(slashes).map_or(rest.len(), |(index, _)| index);
+        let (bucket, key) = rest.split_at(end);
+        let key = key.strip_prefix('/').unwrap_or_default();
         Ok(Self { bucket: bucket.to_owned(), key: key.to_owned() })
     }
 }
@@ -133,6 +142,12 @@ mod tests {
             ("s3://b/", "b", ""),
             ("s3://b//a%20b", "b", "/a%20b"),
             ("s3:///a/../b?x", "", "a/../b?x"),
+            ("s3://arn:aws:s3:r:1:accesspoint/b/k/l", "arn:aws:s3:r:1:accesspoint/b", "k/l"),
+            ("s3://arn:aws:s3:r:1:accesspoint/b", "arn:aws:s3:r:1:accesspoint/b", ""),
+            ("s3://arn:aws:s3:r:1:accesspoint:b/k/l", "arn:aws:s3:r:1:accesspoint:b", "k/l"),
+            ("s3://arn:x:outpost/op-1/accesspoint/b//k", "arn:x:outpost/op-1/accesspoint/b", "/k"),
+            ("s3://arn:x:outpost/op-1", "arn:x:outpost/op-1", ""),
+            ("s3://a/arn:b:accesspoint/c", "a", "arn:b:accesspoint/c"),
         ] {
             let url: S3Url = text.parse().expect("a location");
             assert_eq!((&*url.bucket, &*url.key), (bucket, key), "{text}");

@@ -118,6 +118,12 @@ impl Admission {
         Ok(Place { admission: self, held: true, falls: state.falls, waited })
     }
 
+    /// Admits a request without a place, on behalf of another one that has a place and waits for
+    /// this one.
+    pub(super) fn pass(&self) -> Place<'_> {
+        Place { admission: self, held: false, falls: self.lock().falls, waited: false }
+    }
+
     fn wait<'a>(
         &self,
         mut state: MutexGuard<'a, Occupancy>,

@@ -11,12 +11,20 @@
 //! S3's dual-stack names are in the partition's usual domain (`s3.dualstack.REGION.amazonaws.com`),
 //! unlike most services, which use `api.aws`.
 //!
-//! Directory buckets (S3 Express), whose zonal endpoints need separate sessions, are rejected.
+//! A bucket argument may also be the ARN of an access point or the name of a directory bucket, which
+//! have hosts of their kind: see [`BucketKind`].
 
+mod located;
+mod name;
+mod special;
 mod variant;
 
 pub use crate::net::aws::Partition;
 pub use crate::net::host::Scheme;
+pub use located::Located;
+pub(super) use located::Redirect;
+pub use name::{BucketKind, check_bucket};
+pub(super) use name::{copy_source, normalized};
 pub use variant::{Acceleration, Fips, Stack, Variant};
 
 use crate::error::{Error, ErrorKind, Result};
@@ -24,10 +32,10 @@ use crate::net::aws::{S3Host, S3Service, is_region_name};
 use crate::net::host::{Host, MAX_HOST, MAX_LABEL};
 use crate::net::origin::Origin;
 use crate::net::url::{Url, UrlError};
-use crate::sign;
 use crate::text::{Form, shown_value};
+use name::{Arn, Resource, Special, bucket_error, is_dns_bucket};
+use special::Site;
 use std::fmt;
-use std::net::Ipv4Addr;
 
 /// The region that requests are signed for if an endpoint is given without one.
 pub const DEFAULT_SIGNING_REGION: &str = "us-east-1";
@@ -55,6 +63,19 @@ pub enum Addressing {
 }
 
 /// A server that speaks S3, and the region its requests are signed for.
+///
+/// Access points and directory buckets of AWS have hosts that contain their names, which
+/// [`Endpoint::locate`] derives from the endpoint and the bucket argument:
+///
+/// ```
+/// use s3driver::client::Endpoint;
+///
+/// let located = Endpoint::region("us-east-1")?
+///     .locate("arn:aws:s3:us-west-2:123456789012:accesspoint/reports")?;
+/// assert_eq!(located.host(), "reports-123456789012.s3-accesspoint.us-west-2.amazonaws.com");
+/// assert_eq!((located.signing_service(), located.signing_region()), ("s3", "us-west-2"));
+/// # Ok::<(), s3driver::Error>(())
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Endpoint {
     scheme: Scheme,
@@ -64,7 +85,20 @@ pub struct Endpoint {
     base_path: String,
     region: String,
     addressing: Addressing,
+    arn_regions: ArnRegions,
     source: HostSource,
+}
+
+/// The regions that the ARN of an access point may name. AWS's SDKs call this `use_arn_region`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum ArnRegions {
+    /// Every region of the endpoint's partition: requests go to the ARN's region, and are signed for
+    /// it.
+    #[default]
+    Any,
+    /// The endpoint's region. Other ARNs are refused.
+    Own,
 }
 
 /// The origin of the host.
@@ -151,6 +185,7 @@ impl Endpoint {
             base_path: String::new(),
             region: region.to_owned(),
             addressing: Addressing::Auto,
+            arn_regions: ArnRegions::Any,
             source: HostSource::Region(variant),
         })
     }
@@ -225,6 +260,7 @@ impl Endpoint {
             base_path: String::new(),
             region,
             addressing: Addressing::Auto,
+            arn_regions: ArnRegions::Any,
             source: HostSource::Url(source),
         }
     }
@@ -243,6 +279,13 @@ impl Endpoint {
         Ok(self)
     }
 
+    /// Returns the endpoint with another choice of regions that an ARN may name.
+    #[must_use]
+    pub const fn with_arn_regions(mut self, regions: ArnRegions) -> Self {
+        self.arn_regions = regions;
+        self
+    }
+
     /// Returns the endpoint for a bucket that is in another region: with another host if the host
     /// depends on the region, and with only another signature if a URL determines the host.
     ///
@@ -251,7 +294,8 @@ impl Endpoint {
     pub fn for_region(&self, region: &str) -> Result<Self> {
         match self.source {
             HostSource::Region(variant) => {
-                Self::aws(region, self.scheme, variant)?.with_addressing(self.addressing)
+                let moved = Self::aws(region, self.scheme, variant)?;
+                moved.with_arn_regions(self.arn_regions).with_addressing(self.addressing)
             }
             HostSource::Url(_) => {
                 Ok(Self { region: checked_custom_region(region)?, ..self.clone() })
@@ -299,29 +343,37 @@ impl Endpoint {
             || self.s3_host().is_some_and(|host| host.serves_buckets())
     }
 
-    /// Returns the destination of a bucket's requests.
+    /// Returns the destination of a bucket's requests. [`BucketKind`] lists what `bucket` can name.
     ///
     /// # Errors
-    /// [`ErrorKind::InvalidArgument`]: see [`check_bucket`]; a directory bucket or a multi-region
-    /// access point on AWS; a name that cannot be part of a host although the endpoint requires it
-    /// (Transfer Acceleration). [`ErrorKind::Configuration`]: the endpoint's URL already names a
-    /// bucket, in its host or at the end of its path. A host that only happens to begin with the
+    /// [`ErrorKind::InvalidArgument`]: see [`check_bucket`]; a name that cannot be part of a host
+    /// although the endpoint requires it (Transfer Acceleration); an access point or a directory
+    /// bucket whose host contradicts the endpoint: a URL other than AWS's, another partition, path
+    /// addressing, plain http, or a variant that AWS does not have; a multi-region access point
+    /// without the feature `sigv4a`. [`ErrorKind::Configuration`]: the endpoint's URL already names
+    /// a bucket, in its host or at the end of its path. A host that only happens to begin with the
     /// bucket's name is accepted with [`Addressing::Path`].
     pub fn locate(&self, bucket: &str) -> Result<Located> {
-        check_bucket(bucket)?;
-        if self.is_aws() && bucket.ends_with("--x-s3") {
-            return Err(bucket_error(
-                bucket,
-                "directory buckets (S3 Express One Zone) are not supported",
-            ));
+        match Special::parse(bucket)? {
+            None => {}
+            // Other servers do not have Outposts: the alias is an ordinary name.
+            Some(Special::OutpostAlias(_)) if !self.is_aws() => {}
+            Some(Special::Directory { .. }) if !self.is_aws() => {
+                return Ok(self.locate_plain(bucket)?.with_kind(BucketKind::Directory));
+            }
+            Some(Special::Arn(arn)) => return self.locate_arn(bucket, &arn),
+            Some(special) => return self.locate_special(bucket, &special),
         }
         if self.is_aws() && bucket.ends_with(".mrap") {
-            return Err(bucket_error(
-                bucket,
-                "multi-region access points (.mrap) are not supported",
-            )
-            .with_hint("use the name of one of the buckets that the access point leads to"));
+            let why = "the alias of a multi-region access point has no host without its account";
+            return Err(bucket_error(bucket, why)
+                .with_hint(format!("give its ARN: arn:aws:s3::ACCOUNT:accesspoint/{bucket}")));
         }
+        self.locate_plain(bucket)
+    }
+
+    /// Locates what is addressed like a general purpose bucket.
+    fn locate_plain(&self, bucket: &str) -> Result<Located> {
         self.check_names_no_bucket(bucket)?;
         if self.is_accelerated() && (bucket.contains('.') || !is_dns_bucket(bucket)) {
             return Err(bucket_error(
@@ -329,17 +381,93 @@ impl Endpoint {
                 "accelerate needs a bucket name that is a DNS name without dots",
             ));
         }
+        let region = self.region.clone();
         let host = match &self.host {
             Host::Name(name)
                 if self.prefers_virtual_host(name) && self.host_can_hold(bucket, name) =>
             {
                 let origin = self.origin(format!("{bucket}.{name}"));
-                return Ok(Located::new(origin, self.base_path.clone(), Some(bucket.to_owned())));
+                let in_host = Some(bucket.to_owned());
+                return Ok(Located::new(origin, self.base_path.clone(), in_host, region));
             }
             host => host.to_string(),
         };
         let path = format!("{}/{bucket}", self.base_path);
-        Ok(Located::new(self.origin(host), path, None))
+        Ok(Located::new(self.origin(host), path, None, region))
+    }
+
+    /// Locates an access point, whose host is AWS's, or that of an interface endpoint in the
+    /// region of the ARN.
+    fn locate_arn(&self, bucket: &str, arn: &Arn<'_>) -> Result<Located> {
+        let kind = Special::Arn(*arn).kind();
+        let is_elsewhere = !arn.region.is_empty() && arn.region != self.region;
+        if is_elsewhere && self.arn_regions == ArnRegions::Own {
+            let why = format!("the ARN's region is not {}, the only one allowed", self.region);
+            return Err(bucket_error(bucket, &why)
+                .with_hint("set the region of the ARN, or allow other regions (use_arn_region)"));
+        }
+        if kind == BucketKind::MultiRegion && !cfg!(feature = "sigv4a") {
+            let why = "multi-region access points need signatures of version 4A, and s3driver was \
+                       built without the feature sigv4a";
+            return Err(bucket_error(bucket, why).with_hint("enable the feature sigv4a"));
+        }
+        let (
+            Some(S3Host { service: S3Service::Interface, before: Some(before), region, .. }),
+            Resource::AccessPoint { name },
+        ) = (self.s3_host(), arn.resource)
+        else {
+            return self.locate_special(bucket, &Special::Arn(*arn));
+        };
+        self.check_special(bucket, kind)?;
+        if !before.starts_with("accesspoint.vpce-") || !self.base_path.is_empty() {
+            let why = "access points are reached at the host accesspoint.vpce-ID of an interface \
+                       endpoint";
+            return Err(bucket_error(bucket, why));
+        }
+        if region != Some(arn.region) {
+            let why = format!("the endpoint {} is not in the region of the ARN", self.host);
+            return Err(bucket_error(bucket, &why));
+        }
+        let origin = self.origin(format!("{name}-{}.{}", arn.account, self.host));
+        Ok(Located::new(origin, String::new(), None, arn.region.to_owned()).with_kind(kind))
+    }
+
+    /// Locates what has a host of its kind on AWS.
+    fn locate_special(&self, bucket: &str, special: &Special<'_>) -> Result<Located> {
+        let kind = special.kind();
+        let HostSource::Region(variant) = self.source else {
+            let why = format!(
+                "{} have hosts of AWS that contain their names, and cannot be reached through the \
+                 endpoint {}",
+                kind.plural(),
+                self.host
+            );
+            return Err(
+                bucket_error(bucket, &why).with_hint("leave regionendpoint out, and set region")
+            );
+        };
+        self.check_special(bucket, kind)?;
+        let found = Site { region: &self.region, variant }.host(bucket, special)?;
+        let origin = self.origin(found.host);
+        Ok(Located::new(origin, String::new(), None, found.region).with_kind(kind))
+    }
+
+    /// Rejects plain http and path addressing for what AWS serves over https and names in the host
+    /// only.
+    fn check_special(&self, bucket: &str, kind: BucketKind) -> Result<()> {
+        let option = if self.scheme == Scheme::Http {
+            "secure false"
+        } else if self.addressing == Addressing::Path {
+            "forcepathstyle"
+        } else {
+            return Ok(());
+        };
+        let kind = kind.plural();
+        let why = format!(
+            "{option} cannot be used with {kind}: AWS names them in the host, and serves them over \
+             https"
+        );
+        Err(bucket_error(bucket, &why))
     }
 
     fn origin(&self, host: String) -> Origin {
@@ -424,165 +552,6 @@ impl Endpoint {
     }
 }
 
-/// The destination of requests to a bucket or to an object in it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Located {
-    origin: Origin,
-    /// The value of `Host`.
-    host_header: String,
-    path: String,
-    host_bucket: Option<String>,
-}
-
-impl Located {
-    fn new(origin: Origin, path: String, host_bucket: Option<String>) -> Self {
-        Self { host_header: origin.host_header(), origin, path, host_bucket }
-    }
-    /// Returns the scheme: with or without TLS.
-    pub const fn scheme(&self) -> Scheme {
-        self.origin.scheme
-    }
-    /// Returns the host: a lower-case name, an IPv4 address, or an IPv6 address without brackets.
-    pub fn host(&self) -> &str {
-        &self.origin.host
-    }
-    /// Returns the port, which may be the scheme's default.
-    pub const fn port(&self) -> u16 {
-        self.origin.port
-    }
-    /// Returns the bucket if it is in the host: signature version 2 puts it back before the path.
-    pub fn host_bucket(&self) -> Option<&str> {
-        self.host_bucket.as_deref()
-    }
-    /// Returns the value of `Host`: with an IPv6 address in brackets, and without the port if it is
-    /// the scheme's default.
-    pub fn host_header(&self) -> &str {
-        &self.host_header
-    }
-    /// Returns `scheme://host[:port]`, to which a path can be appended.
-    pub fn root_url(&self) -> String {
-        format!("{}://{}", self.scheme().as_str(), self.host_header())
-    }
-    /// Returns the path of a request to the bucket itself. It needs no encoding.
-    pub fn bucket_path(&self) -> &str {
-        if self.path.is_empty() { "/" } else { &self.path }
-    }
-    /// Returns the path of a request to an object. The percent-encoded key is kept byte for byte,
-    /// with any leading slash or `..`.
-    ///
-    /// # Errors
-    /// [`ErrorKind::InvalidArgument`]: the key is empty, which would address the bucket.
-    pub fn object_path(&self, encoded_key: &str) -> Result<String> {
-        if encoded_key.is_empty() {
-            return Err(Error::new(ErrorKind::InvalidArgument, "the key is empty"));
-        }
-        Ok(format!("{}/{encoded_key}", self.path))
-    }
-    /// Returns the path of a request to the bucket, or to the object with this key, which is
-    /// percent-encoded here.
-    pub(super) fn path_of(&self, key: &str) -> String {
-        if key.is_empty() {
-            return self.bucket_path().to_owned();
-        }
-        let mut path = String::with_capacity(self.path.len() + "/".len() + key.len());
-        path.push_str(&self.path);
-        path.push('/');
-        sign::push_path(&mut path, key);
-        path
-    }
-    /// Returns the destination of a temporary redirect if it may be followed: the same scheme, and
-    /// the same host or another S3 host in the same AWS domain. No other `Location` can be trusted
-    /// with a signed request, because other services also have hosts in these domains.
-    pub(super) fn redirected(&self, location: &str, bucket: &str) -> Option<Self> {
-        let to = Url::parse(location).ok()?.origin();
-        // This is the destination that was addressed before: the host alone does not show whether it
-        // names the bucket, because any host can accept the bucket in the path.
-        if to == self.origin {
-            return Some(self.clone());
-        }
-        let default = self.scheme().default_port();
-        let (own, other) = (S3Host::parse(self.host())?, S3Host::parse(&to.host)?);
-        let in_host = match other.before {
-            None => false,
-            Some(name) if name == bucket => true,
-            Some(_) => return None,
-        };
-        if to.scheme != self.scheme()
-            || [to.port, self.port()] != [default; 2]
-            || [own.service, other.service] != [S3Service::Api; 2]
-            || own.partition() != other.partition()
-        {
-            return None;
-        }
-        let base = if self.host_bucket.is_some() {
-            &self.path
-        } else {
-            self.path.strip_suffix(bucket)?.strip_suffix('/')?
-        };
-        let path = if in_host { base.to_owned() } else { format!("{base}/{bucket}") };
-        Some(Self::new(to, path, in_host.then(|| bucket.to_owned())))
-    }
-    /// Classifies the destination of a `Location`.
-    pub(super) fn redirect(&self, location: &str, bucket: &str) -> Redirect {
-        if let Some(located) = self.redirected(location, bucket) {
-            return Redirect::Same(located);
-        }
-        if S3Host::parse(self.host()).is_some() {
-            return Redirect::Amazon;
-        }
-        let Ok(to) = Url::parse(location) else {
-            return Redirect::Elsewhere("another path".to_owned());
-        };
-        let to = to.origin();
-        if (self.scheme(), to.scheme) == (Scheme::Http, Scheme::Https) && to.host == self.host() {
-            return Redirect::ToTls { host: to.host_header() };
-        }
-        Redirect::Elsewhere(format!("{}://{}", to.scheme.as_str(), to.host_header()))
-    }
-    /// Returns the server in the form that the transport uses.
-    pub(crate) const fn origin(&self) -> &Origin {
-        &self.origin
-    }
-}
-
-/// The destination of a redirect.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Redirect {
-    /// Another destination of this bucket, which may be trusted with a signed request.
-    Same(Located),
-    /// A redirect of Amazon S3, which only indicates another region.
-    Amazon,
-    /// From plain http to https on the same host.
-    ToTls { host: String },
-    /// Another destination.
-    Elsewhere(String),
-}
-
-/// Rejects bucket names that S3 never allowed. A name has 3 to 255 of `A-Za-z0-9._-`, with at least
-/// one letter or digit. That is the old rule of us-east-1;
-/// [today's](https://docs.aws.amazon.com/AmazonS3/latest/userguide/bucketnamingrules.html) (3 to
-/// 63, no capitals, no underscore) only decides whether the name can be part of a host.
-///
-/// # Errors
-/// [`ErrorKind::InvalidArgument`].
-pub fn check_bucket(bucket: &str) -> Result<()> {
-    if bucket.starts_with("arn:") {
-        return Err(bucket_error(bucket, "ARNs are not supported")
-            .with_hint("give the bucket's name, or the alias of the access point"));
-    }
-    let legal = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b'-');
-    if !(3..=255).contains(&bucket.len()) {
-        Err(bucket_error(bucket, "a name has 3 to 63 characters (255 in old buckets)"))
-    } else if !bucket.bytes().all(legal) || !bucket.bytes().any(|b| b.is_ascii_alphanumeric()) {
-        Err(bucket_error(
-            bucket,
-            "a name consists of letters, digits, dots, hyphens and underscores",
-        ))
-    } else {
-        Ok(())
-    }
-}
-
 /// Rejects hosts of AWS that do not serve buckets through the S3 API.
 fn check_service(host: &str) -> Result<()> {
     let (what, instead) = match S3Host::parse(host).map(|host| host.service) {
@@ -592,28 +561,16 @@ fn check_service(host: &str) -> Result<()> {
             "leave regionendpoint out and set region, or use s3.REGION.amazonaws.com",
         ),
         Some(S3Service::AccessPoint) => (
-            "belongs to an access point, which is not supported by its own host",
-            "leave regionendpoint out, set region, and give the access point's alias as bucket",
+            "belongs to an access point, which is named by the bucket and not by the endpoint",
+            "leave regionendpoint out, set region, and give the access point's ARN or alias as \
+             bucket",
         ),
         Some(S3Service::Express) => (
-            "serves directory buckets (S3 Express One Zone), which are not supported",
-            "use a general purpose bucket",
+            "serves directory buckets (S3 Express One Zone), whose names state the zone",
+            "leave regionendpoint out, and set region",
         ),
     };
     Err(unusable("regionendpoint", host, &what).with_hint(instead))
-}
-
-/// Whether a bucket's name can begin a host name: today's rule for general purpose buckets.
-fn is_dns_bucket(bucket: &str) -> bool {
-    let label = |label: &str| {
-        !label.is_empty()
-            && !label.starts_with('-')
-            && !label.ends_with('-')
-            && label.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-')
-    };
-    (3..=MAX_LABEL).contains(&bucket.len())
-        && bucket.split('.').all(label)
-        && bucket.parse::<Ipv4Addr>().is_err()
 }
 
 fn checked_custom_region(region: &str) -> Result<String> {
@@ -629,13 +586,6 @@ fn checked_custom_region(region: &str) -> Result<String> {
 
 fn configuration(message: impl Into<String>) -> Error {
     Error::new(ErrorKind::Configuration, message)
-}
-
-fn bucket_error(bucket: &str, why: &str) -> Error {
-    Error::new(
-        ErrorKind::InvalidArgument,
-        format!("invalid bucket name provided: {}; {why}", shown_value(bucket, Form::Bucket)),
-    )
 }
 
 /// Returns the error for a URL that cannot be used. `why` completes the sentence "it ...".

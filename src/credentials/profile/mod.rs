@@ -86,8 +86,8 @@ impl Source for SharedFiles {
     }
 }
 
-/// The way from a profile to its keys: the first keys, then the roles that are assumed one after
-/// another.
+/// The steps from a profile to its keys: the initial keys, then the roles that are assumed one
+/// after another.
 struct Plan {
     base: Base,
     roles: Vec<Role>,

@@ -1,4 +1,4 @@
-//! From profiles to sources, by a table.
+//! Tests which sources a profile leads to, with a table.
 
 use super::super::Environment;
 use super::*;
@@ -15,7 +15,7 @@ fn plan(config: &str) -> Result<String, Unavailable> {
     let mut line = match base {
         Base::Keys(keys) => format!("keys {} {:?}", keys.access_key_id(), keys.session_token()),
         Base::Process(command) => format!("process {command}"),
-        Base::WebIdentity(role, file) => format!("web {} {}", told(&role), file.display()),
+        Base::WebIdentity(role, file) => format!("web {} {}", describe(&role), file.display()),
         Base::Sso(login) => {
             format!(
                 "sso {} {} {} {}",
@@ -28,13 +28,13 @@ fn plan(config: &str) -> Result<String, Unavailable> {
     };
 
     for role in roles {
-        line += &format!(" > {}", told(&role));
+        line += &format!(" > {}", describe(&role));
     }
 
     Ok(line)
 }
 
-fn told(role: &Role) -> String {
+fn describe(role: &Role) -> String {
     let optional = [
         role.session_name.clone(),
         role.external_id.clone(),

@@ -7,6 +7,7 @@
 //! [profile name]                 ; in the config file
 //! [name]                         ; in the credentials file
 //! [sso-session name]             ; in the config file
+//! [services name]                ; in the config file
 //! Key = value # a comment needs white space before it
 //!   continued
 //!
@@ -41,6 +42,14 @@ impl Profile {
         self.0.get(key).map(|value| value.0.as_str()).filter(|value| !value.is_empty())
     }
 
+    /// Returns a setting that is nested in another one. An empty one counts as missing.
+    pub(super) fn nested(&self, key: &str, name: &str) -> Option<&str> {
+        let lines = self.get(key)?.strip_prefix('\n')?.lines();
+        let settings = lines.filter_map(|line| line.split_once(['=', ':']));
+        let found = settings.rev().find(|(own, _)| own.trim().eq_ignore_ascii_case(name));
+        found.map(|(_, value)| without_comment(value).trim()).filter(|value| !value.is_empty())
+    }
+
     /// Returns a setting in memory that is wiped. An empty one counts as missing.
     pub(super) fn secret(&self, key: &str) -> Option<Zeroizing<String>> {
         self.get(key).map(|value| Zeroizing::new(value.to_owned()))
@@ -56,6 +65,7 @@ struct Value(Zeroizing<String>);
 pub(super) struct Files {
     profiles: BTreeMap<String, Profile>,
     sso_sessions: BTreeMap<String, Profile>,
+    services: BTreeMap<String, Profile>,
     /// The paths at which the files were expected, for error messages.
     pub(super) paths: Vec<PathBuf>,
 }
@@ -109,6 +119,11 @@ impl Files {
 
     pub(super) fn sso_session(&self, name: &str) -> Option<&Profile> {
         self.sso_sessions.get(name)
+    }
+
+    /// Returns the section `[services name]`, whose settings are the names of services.
+    pub(super) fn services(&self, name: &str) -> Option<&Profile> {
+        self.services.get(name)
     }
 
     /// Adds the settings of one file. Errors contain the number of the line and never quote it,
@@ -185,6 +200,9 @@ impl Files {
         for (name, session) in parsed.sso_sessions {
             self.sso_sessions.entry(name).or_default().0.extend(session.0);
         }
+        for (name, services) in parsed.services {
+            self.services.entry(name).or_default().0.extend(services.0);
+        }
     }
 }
 
@@ -217,6 +235,7 @@ struct Parsed {
     profiles: BTreeMap<String, Profile>,
     prefixed_default: Option<Profile>,
     sso_sessions: BTreeMap<String, Profile>,
+    services: BTreeMap<String, Profile>,
 }
 
 impl Parsed {
@@ -227,6 +246,7 @@ impl Parsed {
             Section::Profile(name) => Some(self.profiles.entry(name.clone()).or_default()),
             Section::PrefixedDefault => Some(self.prefixed_default.get_or_insert_default()),
             Section::SsoSession(name) => Some(self.sso_sessions.entry(name.clone()).or_default()),
+            Section::Services(name) => Some(self.services.entry(name.clone()).or_default()),
             Section::Missing | Section::Skipped => None,
         }
     }
@@ -245,6 +265,7 @@ enum Section {
     Profile(String),
     PrefixedDefault,
     SsoSession(String),
+    Services(String),
 }
 
 impl Section {
@@ -269,6 +290,7 @@ impl Section {
             (Kind::Config, "sso-session", name) if is_name(name) => {
                 Self::SsoSession(name.to_owned())
             }
+            (Kind::Config, "services", name) if is_name(name) => Self::Services(name.to_owned()),
             (Kind::Credentials, name, "") if is_name(name) => Self::Profile(name.to_owned()),
             _ => Self::Skipped,
         })

@@ -20,6 +20,7 @@ fn settings(config: &str, credentials: &str) -> Result<Vec<String>, String> {
 
     let mut all = list("", &files.profiles);
     all.extend(list("sso:", &files.sso_sessions));
+    all.extend(list("services:", &files.services));
     Ok(all)
 }
 
@@ -54,6 +55,11 @@ fn the_config_file() {
             "[profile a]\ns3 =\n  max = 10\n\n  in valid = 2\n  e =\nx=1",
             &["a", "a.s3=\nmax = 10\nin valid = 2\ne =", "a.x=1"],
         ),
+        (
+            "[services a]\ns3 =\n  endpoint_url = http://b\n[profile a]\nservices = a",
+            &["a", "a.services=a", "services:a", "services:a.s3=\nendpoint_url = http://b"],
+        ),
+        ("[services]\ns3 = 1\n[services a b]\ns3 = 1", &[]),
         // Repeated sections and keys are merged and replaced.
         (
             "[profile a]\nx=1\nx=2\n[profile b]\n[profile a]\nX=3\ny=4",
@@ -63,11 +69,7 @@ fn the_config_file() {
         ("[default]\nx=1\n[profile default]\ny=2", &["default", "default.y=2"]),
         ("[profile default]\ny=2\n[default]\nx=1", &["default", "default.y=2"]),
         // Sections of other kinds and invalid names are skipped.
-        (
-            "[a]\nx=1\n[profilea]\nx=1\n[profile a b]\nx=1\n c\n[services s]\ns3 =\n  e = \
-             1\n[profile]\nx=1",
-            &[],
-        ),
+        ("[a]\nx=1\n[profilea]\nx=1\n[profile a b]\nx=1\n c\n[plugins]\nx=1\n[profile]\nx=1", &[]),
         ("[profile a]\nin valid = 1\n  more\nx=2", &["a", "a.x=2"]),
         ("[profile a-_/.%@:+9]", &["a-_/.%@:+9"]),
         ("[profile a!b]\nx=1", &[]),
@@ -160,4 +162,19 @@ fn values_are_not_shown() {
     let mut files = Files::default();
     files.parse(Kind::Credentials, "[a]\naws_secret_access_key = hunter2").unwrap();
     assert!(!format!("{files:?}").contains("hunter2"));
+}
+
+#[test]
+fn nested_settings_are_found_by_their_names() {
+    let mut files = Files::default();
+    let text = "[services a]\ns3 =\n  max = 1\n  Endpoint_URL: http://b:9000/x # here\n  e =\n\
+                sts = endpoint_url = http://c\n";
+    assert!(files.parse(Kind::Config, text).is_ok());
+    let services = files.services("a").expect("the section");
+    assert_eq!(services.nested("s3", "endpoint_url"), Some("http://b:9000/x"));
+    assert_eq!(services.nested("s3", "max"), Some("1"));
+    for (key, name) in [("s3", "e"), ("s3", "min"), ("sts", "endpoint_url"), ("sqs", "max")] {
+        assert_eq!(services.nested(key, name), None, "{key} {name}");
+    }
+    assert!(files.services("b").is_none());
 }

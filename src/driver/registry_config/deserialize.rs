@@ -15,19 +15,19 @@ use std::num::NonZeroUsize;
 use std::time::Duration;
 use zeroize::Zeroizing;
 
-/// The defaults of Distribution.
+/// The default of Distribution's `maintenance.uploadpurging.age`.
 const PURGE_AGE: Duration = Duration::from_secs(168 * 60 * 60);
 const PURGE_INTERVAL: Duration = Duration::from_secs(24 * 60 * 60);
 
-/// The names of the S3 driver. Distribution has two, and GitLab has had two versions.
+/// The names of the S3 driver. Distribution uses two, and GitLab has had two versions.
 const S3_NAMES: [&str; 4] = ["s3", "s3aws", "s3_v1", "s3_v2"];
 const MEMORY_NAME: &str = "inmemory";
-/// Drivers of the registries that this crate does not provide.
+/// The registries' other drivers, which this crate does not provide.
 const OTHER_DRIVERS: [&str; 7] =
     ["filesystem", "azure", "azure_v2", "gcs", "swift", "oss", "rados"];
 
-/// The options of zot's `storage` section other than the driver. They concern the registry itself
-/// or local files.
+/// The options of zot's `storage` section that concern the registry itself or local files, and not
+/// the driver.
 const ZOT_OPTIONS: [&str; 16] = [
     "rootdirectory",
     "dedupe",
@@ -79,6 +79,7 @@ impl<'de> Visitor<'de> for FileVisitor {
                     continue;
                 }
             };
+
             if section.replace(map.next_value::<Value>()?).is_some() {
                 return Err(A::Error::custom(format!(
                     "the section {} is given twice",
@@ -145,13 +146,13 @@ fn read_storage(value: Value) -> Result<StorageConfig> {
     })
 }
 
-/// Removes the only driver from a section in which nothing else is left.
+/// Removes the driver from the section, which must be the only entry left.
 fn read_backend(section: &mut Section) -> Result<Backend> {
     let names = || S3_NAMES.into_iter().chain([MEMORY_NAME]).chain(OTHER_DRIVERS);
     let given: Vec<&str> = names().filter(|name| section.has(name)).collect();
     match *given {
         [] => Err(config_error(
-            "the section storage names no storage driver: it needs s3 or inmemory",
+            "the section storage does not name a storage driver: it must contain s3 or inmemory",
         )),
         [name] if S3_NAMES.contains(&name) => {
             let place = section.place(name);
@@ -207,15 +208,15 @@ fn read_maintenance(mut section: Section) -> Result<(Access, Option<UploadPurgin
 }
 
 fn read_cache(mut section: Section) -> Result<Option<BlobCache>> {
-    // Distribution 2.0 called it `layerinfo`.
+    // In Distribution 2.0, the name was `layerinfo`.
     let kind = section.word("blobdescriptor")?.or(section.word("layerinfo")?);
     let size = section.count("blobdescriptorsize")?;
     section.finish()?;
     Ok(kind.map(|kind| BlobCache { kind, size }))
 }
 
-/// Reads zot's form, in which the driver is named by one of its options and sub-paths can have
-/// their own drivers.
+/// Reads the form that zot uses, in which an option of the driver contains its name, and sub-paths
+/// can have separate drivers.
 fn read_zot(mut section: Section) -> Result<StorageConfig> {
     let backend = read_zot_driver(&mut section)?;
     let mut sub_paths = BTreeMap::new();
@@ -255,12 +256,13 @@ fn finish_zot(mut section: Section) -> Result<()> {
     for name in ZOT_OPTIONS {
         section.take(name);
     }
+
     section.finish()
 }
 
 fn read_middleware(value: Value) -> Result<Vec<MiddlewareConfig>> {
     let mut section = Section::new("middleware", value)?;
-    // The middlewares for the registry and its repositories belong to the registry.
+    // The registry itself handles the middlewares for registries and repositories.
     section.take("registry");
     section.take("repository");
     let entries = match section.take("storage") {
@@ -275,7 +277,7 @@ fn read_middleware(value: Value) -> Result<Vec<MiddlewareConfig>> {
         let mut entry = Section::new("middleware.storage", entry)?;
         let name = entry
             .word("name")?
-            .ok_or_else(|| config_error("an entry of middleware.storage has no name"))?;
+            .ok_or_else(|| config_error("an entry of middleware.storage does not have a name"))?;
         let place = format!("middleware.storage.{}", shown_value(&name, Form::Name));
         let disabled = entry.flag("disabled", false)?;
         let mut given = Section::new(place, entry.take("options"))?;
@@ -288,6 +290,7 @@ fn read_middleware(value: Value) -> Result<Vec<MiddlewareConfig>> {
                 options.push((option, text));
             }
         }
+
         if !disabled {
             list.push(MiddlewareConfig { name, options });
         }
@@ -296,8 +299,8 @@ fn read_middleware(value: Value) -> Result<Vec<MiddlewareConfig>> {
     Ok(list)
 }
 
-/// Returns the text of a middleware's option. A list is joined with commas, the form that options
-/// accepting several values use.
+/// Returns the text of a middleware's option. A list is joined with commas, which is the form of
+/// options that accept several values.
 fn option_text(place: &str, value: Value) -> Result<Option<Zeroizing<String>>> {
     Ok(Some(match value {
         Value::Null => return Ok(None),

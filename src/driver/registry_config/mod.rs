@@ -1,5 +1,5 @@
-//! A registry's `config.yml`: the sections `storage` and `middleware`, in the forms of
-//! Distribution, GitLab and zot.
+//! The sections `storage` and `middleware` of a registry's `config.yml`, in the forms that
+//! Distribution, GitLab and zot use.
 mod deserialize;
 mod section;
 
@@ -13,7 +13,7 @@ use std::sync::Arc;
 use std::time::Duration;
 use zeroize::Zeroizing;
 
-/// The storage of a registry, as its configuration file describes it, with the feature `serde`.
+/// The storage of a registry, as described in its configuration file (feature `serde`).
 ///
 /// `Deserialize` reads the whole file but uses only its sections `storage` and `middleware`; the
 /// other sections belong to the registry and are ignored. Names are accepted in any case. An
@@ -21,8 +21,8 @@ use zeroize::Zeroizing;
 /// not go unnoticed.
 ///
 /// `s3driver::middleware::open` opens the storage and wraps it in the middlewares. The embedding
-/// program must read from [`StorageConfig`] what the registry does itself: whether it deletes,
-/// redirects or purges.
+/// program must apply the settings in [`StorageConfig`] that concern the registry itself, such as
+/// whether it allows deletions, redirects downloads or purges uploads.
 ///
 /// ```
 /// use s3driver::driver::{Deletion, RegistryConfig};
@@ -143,11 +143,11 @@ pub struct UploadPurging {
     pub age: Duration,
     /// The time between two purges.
     pub interval: Duration,
-    /// What is done with the uploads that are found.
+    /// What the purge does with the uploads that it finds.
     pub run: PurgeRun,
 }
 
-/// The effect of a purge on the uploads that it finds.
+/// What a purge does with the uploads that it finds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum PurgeRun {
     /// Uploads are removed.
@@ -162,7 +162,8 @@ pub enum PurgeRun {
 pub struct BlobCache {
     /// The kind of cache, such as `inmemory` or `redis`.
     pub kind: String,
-    /// The number of descriptors kept, for caches in memory. `None` means the registry's default.
+    /// The maximum number of descriptors, for caches in memory. `None` means the registry's
+    /// default.
     pub size: Option<u64>,
 }
 

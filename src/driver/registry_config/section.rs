@@ -1,5 +1,5 @@
-//! A map in a configuration file. Its entries are removed by name, and those left at the end are
-//! unknown.
+//! A map in a configuration file. Entries are removed by name, so those that are left at the end
+//! are unknown options.
 use crate::driver::s3::Value;
 use crate::duration;
 use crate::error::{Error, ErrorKind, Result};
@@ -15,8 +15,8 @@ pub(super) struct Section {
 }
 
 impl Section {
-    /// Opens a map. Null counts as an empty map, because that is how YAML represents a name without
-    /// a value.
+    /// Creates a section from a map. Null counts as an empty map because YAML represents a name
+    /// without a value this way.
     pub(super) fn new(place: impl Into<String>, value: Value) -> Result<Self> {
         let (place, mut entries) = (place.into(), Vec::new());
         match value {
@@ -79,6 +79,7 @@ impl Section {
             Value::Text(text) => text,
             _ => return Err(config_error(format!("{} must be true or false", self.place(name)))),
         };
+
         match text.to_ascii_lowercase().as_str() {
             "true" => Ok(true),
             "false" => Ok(false),

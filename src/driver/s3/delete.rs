@@ -1,5 +1,5 @@
-//! Deletes a path: the file, everything below it while it is still being listed, and the unfinished
-//! files of both.
+//! Deleting a path: the file, everything below it (while it is still being listed), and the
+//! unfinished files of both.
 use super::store::Store;
 use super::uploads;
 use super::writer::checkpoint::checkpoint_key;
@@ -68,7 +68,7 @@ pub(super) fn delete_copied(store: &Store, key: &str, etag: Option<&str>) -> Res
     match client.delete_object(bucket, key, &same) {
         Err(error) if error.kind() == ErrorKind::PreconditionFailed => {
             match client.head_object(bucket, key, &GetObject::default()) {
-                // An attempt whose response was lost has deleted the object.
+                // An earlier attempt, whose response was lost, has deleted the object.
                 Err(look) if look.kind() == ErrorKind::NoSuchKey => return Ok(()),
                 Err(look) => return Err(look),
                 Ok(meta) if meta.etag.as_deref() != Some(etag) => {
@@ -78,7 +78,7 @@ pub(super) fn delete_copied(store: &Store, key: &str, etag: Option<&str>) -> Res
                         .with_source(error)
                         .with_hint("move it again"));
                 }
-                // The server compares ETags in its own way.
+                // The server compares ETags in a different way.
                 Ok(_) => {}
             }
         }

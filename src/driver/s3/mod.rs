@@ -12,7 +12,7 @@ mod writer;
 pub(crate) use parameters::Value;
 pub use parameters::{
     LogLevel, OptionAlias, ParameterOption, ParameterValues, Parameters, ParametersBuilder,
-    PartSizes,
+    PartSizes, ProxySource,
 };
 
 use crate::cancel::Cancel;
@@ -50,8 +50,8 @@ const LIST_BYTES: usize = 512 << 20;
 
 /// The storage driver for Amazon S3 and compatible services.
 ///
-/// The driver is cheap to clone and safe to share. It keeps no state, so any number of
-/// processes can share a bucket.
+/// The driver is cheap to clone and can be shared between threads. It does not keep any state, so
+/// any number of processes can share a bucket.
 ///
 /// ```no_run
 /// use s3driver::driver::{Parameters, S3Driver, StorageDriver};
@@ -116,31 +116,32 @@ impl S3Driver {
         Ok(Self { store: Arc::new(Store::new(parameters, None, adjust)?) })
     }
 
-    /// Makes the driver like [`S3Driver::new`], and sends every request through `agent`, those for
-    /// keys included: see [`Config::agent`].
+    /// Creates the driver like [`S3Driver::new`], and sends every request, including those for
+    /// credentials, through `agent` (see [`Config::agent`]).
     ///
     /// # Errors
-    /// Those of [`S3Driver::new`], and those of an agent that cannot be used.
+    /// The errors of [`S3Driver::new`], and [`ErrorKind::Configuration`] if the agent cannot be
+    /// used.
     #[cfg(feature = "ureq")]
     pub fn with_agent(parameters: &Parameters, agent: ureq::Agent) -> Result<Self> {
         Self::with_config(parameters, |config| {
             let config = config.agent(agent);
             match parameters.credentials {
                 Some(_) => config,
-                // The services of AWS that hand out keys are reached through the agent too.
+                // Requests to AWS's credential services also go through the agent.
                 None => config.chain_credentials(),
             }
         })
     }
 
     /// Checks that the endpoint can be reached, that the credentials are valid, and that the bucket
-    /// exists and may be listed, with one request. This is suitable as a health check, because the
-    /// error says what is wrong. It does not prove that anything can be read or written:
+    /// exists and may be listed, with one request. This is suitable as a health check because the
+    /// error states what is wrong. It does not check whether objects can be read or written;
     /// [`S3Driver::probe_write`] does.
     pub fn probe(&self) -> Result<()> {
         let store = &*self.store;
-        // Lists the bucket, because the response to a HEAD request has no body that could say what
-        // is wrong.
+        // The bucket is listed because the response to a HEAD request does not have a body that
+        // states what is wrong.
         let request = ListObjects::prefix(store.prefix("/")).max_keys(1);
         store.client.first_page(&store.bucket, &request).map_err(|error| self.named(error))?;
         Ok(())
@@ -218,8 +219,8 @@ impl S3Driver {
     }
 
     /// Reports whether a range was refused because the object ends at or before `offset`. The
-    /// refusal alone does not prove it: the size in the response decides or, if the response does
-    /// not contain it, the size in the response to a HEAD request.
+    /// refusal alone is not sufficient evidence: the size in the response decides or, if the
+    /// response does not contain it, the size in the response to a HEAD request.
     fn ends_before(&self, offset: u64, key: &str, refusal: &Error) -> bool {
         let store = &*self.store;
         let size = || {
@@ -241,7 +242,7 @@ impl S3Driver {
         }
 
         let store = &*self.store;
-        // Nearly always the first key is that of a file. Checkpoints do not count, and there may be
+        // The first key is nearly always that of a file. Checkpoints do not count, but there may be
         // many of them before the first file.
         let mut request = ListObjects::prefix(store.prefix(path)).max_keys(1);
         for _ in 0..2 {
@@ -497,7 +498,7 @@ impl Children<'_> {
 
         self.exists = true;
         let child = below.split('/').next().unwrap_or(below);
-        // Directory markers and keys of other tools, which no path can name, are not shown.
+        // Directory markers and keys of other tools, which no path can name, are omitted.
         let Some(path) = self.store.path(&format!("{}{child}", self.prefix)) else { return };
         let length = path.len();
         if self.found.insert(path) {

@@ -1,4 +1,4 @@
-//! Proof that a driver may do everything that a registry needs.
+//! Checks that a driver has all the permissions that a registry needs.
 use super::S3Driver;
 use super::store::{RESERVED, Store};
 use crate::Cancel;
@@ -9,19 +9,18 @@ use crate::error::{Error, ErrorKind, Result};
 const CONTENT: &[u8] = b"probe";
 
 impl S3Driver {
-    /// Checks that the credentials may do everything that a registry does with its storage: store
-    /// an object, read it, copy it and delete it, and begin, continue, list, complete and abort an
-    /// upload in parts. The error names the operation that failed.
+    /// Checks that the credentials permit everything that a registry does with its storage:
+    /// storing, reading, copying and deleting an object, and creating, continuing, listing,
+    /// completing and aborting a multipart upload. The error names the operation that failed.
     ///
-    /// This takes some 15 requests, too many for a health check: call it when a registry starts. It
-    /// works with objects whose names begin with
-    /// `.s3driver-`, which no listing of the driver shows, and removes them, after a failure as far
-    /// as that is permitted. It does not prove that objects can be downloaded from presigned URLs
-    /// or through CloudFront.
+    /// This takes about 15 requests, which is too many for a health check. Call it when a registry
+    /// starts. It uses objects whose names begin with `.s3driver-`, which the driver's listings do
+    /// not show, and removes them, after a failure as far as that is permitted. It does not check
+    /// whether objects can be downloaded from presigned URLs or through CloudFront.
     ///
     /// # Errors
-    /// Those of [`S3Driver::probe`]; [`ErrorKind::Integrity`] when an object is not read as it was
-    /// stored.
+    /// The errors of [`S3Driver::probe`], and [`ErrorKind::Integrity`] if the content of an object
+    /// differs from what was stored.
     pub fn probe_write(&self) -> Result<()> {
         self.probe()?;
         let store = &*self.store;
@@ -30,7 +29,8 @@ impl S3Driver {
         let probe =
             Probe { store, object: key("object"), copy: key("copy"), upload: key("upload") };
         let proved = probe.objects().and_then(|()| probe.uploads());
-        // The token that ended the probe must not keep its objects from being removed.
+        // A cancelled token, which may have ended the probe, must not prevent its objects from
+        // being removed.
         let removed = probe.remove(&store.client.with_cancel(&Cancel::new()));
         proved.and(removed).map_err(|error| self.named(error))
     }
@@ -73,14 +73,14 @@ impl Probe<'_> {
         self.with_upload(|upload| client.abort_multipart_upload(upload))
     }
 
-    /// Runs `work` with a new upload, and aborts it when that fails.
+    /// Runs `work` with a new upload, and aborts the upload if `work` fails.
     fn with_upload(&self, work: impl FnOnce(UploadRef<'_>) -> Result<()>) -> Result<()> {
         let Store { client, bucket, settings, .. } = self.store;
         let upload_id = client.create_multipart_upload(bucket, &self.upload, settings)?;
         let upload = UploadRef { bucket, key: &self.upload, upload_id: &upload_id };
         work(upload).inspect_err(|_| {
-            // The failure that is returned comes first; this one has the same reason or a later
-            // one.
+            // Only the first failure is returned. A failure to abort has the same cause or comes
+            // later.
             let _ = client.with_cancel(&Cancel::new()).abort_multipart_upload(upload);
         })
     }

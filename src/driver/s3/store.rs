@@ -1,7 +1,7 @@
 //! The state that all operations of the driver share.
 use super::parameters::Parameters;
 use crate::client::{BucketName, Client, Config, ObjectSettings, RetryPolicy, read_roots};
-use crate::credentials::Provider;
+use crate::credentials::{Environment, Provider};
 use crate::driver::path::{below, check_path};
 use crate::error::{Error, ErrorKind, Result};
 use crate::observe::Notice;
@@ -16,7 +16,7 @@ const CONTENT_TYPE: &str = "application/octet-stream";
 pub(crate) const DRIVER_NAME: &str = "s3aws";
 
 /// The prefix of the names that the driver reserves for its own objects, the checkpoints of
-/// unfinished files. The registry uses no names that begin with a dot.
+/// unfinished files. The registry does not use names that begin with a dot.
 pub(crate) const RESERVED: &str = ".s3driver-";
 
 /// A bucket, the root directory in it, and the settings for writing to it.
@@ -24,17 +24,18 @@ pub(crate) const RESERVED: &str = ".s3driver-";
 pub(crate) struct Store {
     pub(crate) client: Client,
     pub(crate) bucket: BucketName,
-    /// The settings of every object that the driver writes.
+    /// The settings for all objects that the driver writes.
     pub(crate) settings: ObjectSettings,
-    /// The memory of part buffers and read-ahead over all writers and readers.
+    /// The memory budget for the part buffers and read-ahead of all writers and readers.
     pub(crate) memory: MemoryLimit,
     pub(crate) parameters: Arc<Parameters>,
     pub(crate) conditional_deletes: ConditionalDeletes,
 }
 
 impl Parameters {
-    /// Makes a client with these parameters: their endpoint, credentials, TLS, proxy and retries.
-    /// The bucket and the root directory are the driver's; the client reaches every bucket and key.
+    /// Creates a client with the endpoint, credentials, TLS, proxy and retry settings of these
+    /// parameters. The bucket and the root directory apply only to the driver: the client can
+    /// access every bucket and key.
     ///
     /// ```
     /// use s3driver::driver::Parameters;
@@ -46,7 +47,7 @@ impl Parameters {
     /// ```
     ///
     /// # Errors
-    /// [`ErrorKind::Configuration`] when the certificates or the user agent cannot be used.
+    /// [`ErrorKind::Configuration`] if the certificates or the user agent cannot be used.
     pub fn client(&self) -> Result<Client> {
         Store::new(self, None, |config| config).map(|store| store.client)
     }
@@ -68,14 +69,13 @@ impl Store {
                 max_attempts: parameters.max_retries.saturating_add(1),
                 ..RetryPolicy::default()
             })
-            .tls_verification(parameters.verification);
+            .tls_verification(parameters.verification)
+            .trust_store(parameters.trust_store);
         if let Some(path) = &parameters.ca_certificate_path {
             config = config.extra_roots_pem(&**read_roots("cacert", path)?);
         }
 
-        if let Some(proxy) = &parameters.proxy {
-            config = config.proxy(proxy.clone());
-        }
+        config = parameters.proxy.apply_to(config, &Environment::default())?;
 
         if let Some(agent) = &parameters.user_agent {
             config = config.user_agent(agent);
@@ -154,7 +154,7 @@ impl Store {
     }
 }
 
-/// Adds the log that the option `loglevel` asks for.
+/// Adds the log that the option `loglevel` requests.
 #[cfg(feature = "log")]
 fn with_log(config: Config, parameters: &Parameters) -> Config {
     match parameters.log_levels.as_slice() {
@@ -166,7 +166,7 @@ fn with_log(config: Config, parameters: &Parameters) -> Config {
     }
 }
 
-/// Without the feature `log`, nothing can be logged.
+/// Returns `config` unchanged, because nothing can be logged without the feature `log`.
 #[cfg(not(feature = "log"))]
 const fn with_log(config: Config, _: &Parameters) -> Config {
     config

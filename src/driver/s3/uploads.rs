@@ -1,4 +1,4 @@
-//! Unfinished uploads: listing them, and aborting those that will never be finished.
+//! Listing unfinished uploads, and aborting those that will never be finished.
 use super::store::Store;
 use super::writer::{checkpoint, resume};
 use crate::client::{Entries, ListObjects, UploadRef};
@@ -9,7 +9,7 @@ use crate::xml::{ListMultipartUploadsResult, Upload};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-/// The number of failures that one purge reports; most of them are alike.
+/// The maximum number of failures that a purge reports, because most of them are alike.
 const FAILURES: usize = 100;
 
 /// Returns the unfinished uploads at and below a path.
@@ -38,7 +38,7 @@ pub(super) fn end_at(store: &Store, path: &str) -> Result<()> {
 /// lifecycle rule. Because checkpoints are stored next to the files, everything below the path is
 /// listed, with one request per thousand files.
 ///
-/// An upload that cannot be removed does not keep the others from being removed; the failures are
+/// If an upload cannot be removed, the others are removed nevertheless, and the failures are
 /// reported at the end.
 pub(crate) fn purge(store: &Arc<Store>, path: &str, age: Duration) -> Result<Purged> {
     let mut purged = Purged::default();
@@ -170,7 +170,7 @@ fn end_all(store: &Store, mut uploads: Uploads, wanted: impl Fn(&str) -> bool) -
     Ok(ended)
 }
 
-/// Aborts an upload, and then removes its checkpoint, which is useless without the upload.
+/// Aborts an upload, and then removes its checkpoint, which has no use without the upload.
 fn end(store: &Store, path: &str, upload: &Upload, purged: &mut Purged) -> Result<()> {
     let Upload { key, upload_id, .. } = upload;
     store.client.abort_multipart_upload(UploadRef { bucket: &store.bucket, key, upload_id })?;

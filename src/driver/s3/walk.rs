@@ -1,6 +1,6 @@
-//! Walks a bucket: turns a flat listing into files and the directories that contain them.
+//! Walking a bucket: converts a flat listing into files and the directories that contain them.
 //!
-//! A flat listing returns a thousand keys per request, whichever directories they are in. If the
+//! A flat listing returns a thousand keys per request, regardless of their directories. If the
 //! visitor skips a directory and the page ends inside it, the rest of the directory is not listed:
 //! the next request groups the following keys of the parent directory by the delimiter. The walk
 //! continues in this way while it finds only files and directories to skip, and returns to the flat
@@ -18,8 +18,8 @@ use std::num::NonZeroUsize;
 use std::ops::ControlFlow;
 use std::time::SystemTime;
 
-/// A character that sorts after every character of a path: no file of the driver is in a directory
-/// after this name.
+/// A character that sorts after all characters of a path, so that no file of the driver is in a
+/// directory that sorts after this name.
 const AFTER_EVERY_NAME: char = '~';
 
 /// Walks everything below `from` in the order of the server's listing. S3 sorts whole keys by their
@@ -33,8 +33,8 @@ pub(super) fn walk_store(
 ) -> Result<()> {
     let prefix = store.prefix(from);
     let mut request = ListObjects::prefix(&*prefix);
-    // Strict servers list nothing if the start is outside of the prefix, so the start is sent only
-    // if it is inside.
+    // Strict servers return an empty listing if the start is outside of the prefix, so the start is
+    // sent only if it is inside.
     if let Some(start) = start {
         let start = store.key(start);
         match start.as_str().cmp(&prefix) {
@@ -62,7 +62,7 @@ pub(super) fn walk_store(
     failed.map_or_else(|| listed.map_err(|error| store.error(error, from)), Err)
 }
 
-/// Walks with one request at a time, and with as few requests as the skipped directories allow.
+/// Walks with one request at a time, and as few requests as the skipped directories allow.
 fn walk_in_turn(store: &Store, from: &str, first: ListObjects, walk: &mut Walk<'_>) -> Result<()> {
     let prefix = first.prefix.clone();
     let mut next = Some(first);

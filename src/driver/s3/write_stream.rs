@@ -1,9 +1,9 @@
-//! `write_stream`: the WriteStream contract of Distribution 2.x. Everything from a reader is
-//! written at an offset, and is visible when the call returns.
+//! `write_stream`, the WriteStream contract of Distribution 2.x: all data from a reader is written
+//! at an offset, and is visible when the call returns.
 //!
 //! The file is replaced completely or not at all. The server copies the bytes before the offset,
-//! several ranges at once and with `If-Match`. Only a beginning that is too small for a part is
-//! downloaded and sent again.
+//! several ranges at once and with `If-Match`. A beginning is downloaded and sent again only if it
+//! is too small for a part.
 use super::parameters::PartSizes;
 use super::store::Store;
 use super::writer::Writer;
@@ -62,10 +62,10 @@ fn write(
             Err(error) if error.kind() == ErrorKind::NoSuchKey => 0,
             Err(error) => return Err(error),
         };
-        copy_into(&mut writer, &mut io::repeat(0), offset - kept, &mut 0, callers_fault)?;
+        copy_into(&mut writer, &mut io::repeat(0), offset - kept, &mut 0, unreadable_input)?;
     }
 
-    copy_into(&mut writer, reader, u64::MAX, taken, callers_fault)?;
+    copy_into(&mut writer, reader, u64::MAX, taken, unreadable_input)?;
     writer.commit()
 }
 
@@ -91,7 +91,7 @@ fn copy_into(
     Ok(())
 }
 
-/// Converts a failed condition on the file whose beginning is kept.
+/// Converts the error of a condition on the old file, whose beginning is kept, into a conflict.
 fn changed(error: Error) -> Error {
     if error.kind() == ErrorKind::PreconditionFailed {
         return Error::new(ErrorKind::Conflict, "the file changed while it was being written")
@@ -100,14 +100,14 @@ fn changed(error: Error) -> Error {
     error
 }
 
-fn callers_fault(error: io::Error) -> Error {
+fn unreadable_input(error: io::Error) -> Error {
     Error::new(ErrorKind::LocalIo, format!("the data to write cannot be read: {error}"))
         .with_source(error)
 }
 
 /// Returns the error of this crate's reader, which an `io::Error` contains.
-fn servers_fault(error: io::Error) -> Error {
-    error.downcast().unwrap_or_else(callers_fault)
+fn unreadable_file(error: io::Error) -> Error {
+    error.downcast().unwrap_or_else(unreadable_input)
 }
 
 /// Copies the first `length` bytes of the file into the beginning of `writer`, and returns
@@ -127,7 +127,7 @@ fn keep(
         let request = GetObject::range(range).condition(same);
         let mut rest = store.client.get_object(&store.bucket, &key, &request)?;
         let mut read = 0;
-        copy_into(writer, &mut rest, length - copied, &mut read, servers_fault)?;
+        copy_into(writer, &mut rest, length - copied, &mut read, unreadable_file)?;
         if read != length - copied {
             return Err(Error::new(
                 ErrorKind::Integrity,
@@ -139,8 +139,9 @@ fn keep(
     Ok(length)
 }
 
-/// Makes the server copy `ranges`, which begin with the file's first byte. Returns the end of the
-/// last range, or 0 if the server cannot copy parts (rclone returns status 200 and copies nothing).
+/// Makes the server copy `ranges`, which start with the file's first byte. Returns the end of the
+/// last range, or 0 if the server cannot copy parts (rclone returns status 200 without copying
+/// anything).
 fn copy(
     store: &Store,
     key: &str,

@@ -1,10 +1,11 @@
-//! A streaming parser for `ip-ranges.json`: each range is passed on as soon as its entry has been
-//! read, and nothing is stored.
+//! A streaming parser for `ip-ranges.json`, which passes on each range as soon as its entry has
+//! been parsed and does not store anything.
 use serde::de::{DeserializeSeed, Deserializer, Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use std::fmt;
 use std::net::{Ipv4Addr, Ipv6Addr};
 
-/// The limit for ranges that are used from one document: ten times as many as there are today.
+/// The maximum number of ranges that are used from one document, which is ten times the number in
+/// today's document.
 const MAX_RANGES: usize = 100_000;
 
 /// The two lists of the document, and the member that contains the range in their entries.
@@ -18,7 +19,8 @@ pub(super) enum Range {
 }
 
 impl Range {
-    /// Parses `192.0.2.0/24`. Any address of a network stands for the whole network.
+    /// Parses a range such as `192.0.2.0/24`. Any address in a network stands for the whole
+    /// network.
     fn parse(cidr: &str) -> Option<Self> {
         let (address, bits) = cidr.split_once('/')?;
         let bits =
@@ -28,6 +30,7 @@ impl Range {
             let first = u32::from(address) & !hosts;
             return Some(Self::V4(first, first | hosts));
         }
+
         let address = address.parse::<Ipv6Addr>().ok()?;
         let hosts = u128::MAX.checked_shr((bits <= 128).then_some(bits)?).unwrap_or(0);
         let first = u128::from(address) & !hosts;
@@ -39,7 +42,7 @@ impl Range {
 /// or with `None` if the range is invalid.
 ///
 /// # Errors
-/// The document has a different form, or more than [`MAX_RANGES`] such ranges.
+/// Fails if the document has a different structure, or more than [`MAX_RANGES`] of these ranges.
 pub(super) fn read(
     document: &[u8],
     includes: &dyn Fn(&str) -> bool,
@@ -53,7 +56,7 @@ pub(super) fn read(
 struct Reader<'a> {
     includes: &'a dyn Fn(&str) -> bool,
     add: &'a mut dyn FnMut(Option<Range>),
-    /// How many more ranges may be added.
+    /// The number of ranges that may still be added.
     left: usize,
 }
 
@@ -71,9 +74,11 @@ impl<'de> Visitor<'de> for Reader<'_> {
                 map.next_value::<IgnoredAny>()?;
                 continue;
             };
+
             let Some(at) = lists.iter().position(|(list, _)| *list == name) else {
                 return Err(A::Error::custom(format!("the list `{name}` occurs twice")));
             };
+
             let (_, member) = lists.swap_remove(at);
             map.next_value_seed(Entries { reader: &mut self, member })?;
         }
@@ -140,11 +145,12 @@ impl<'de> Visitor<'de> for Entries<'_, '_> {
                 .ok_or_else(|| A::Error::custom(format!("it has more than {MAX_RANGES} ranges")))?;
             add(range);
         }
+
         Ok(())
     }
 }
 
-/// Accepts values of every other type with the given result, so that one odd entry does not
+/// Accepts values of all other types with the given result, so that one unexpected entry does not
 /// invalidate the document.
 macro_rules! ignore_others {
     ($($visit:ident: $type:ty),*; $result:expr) => {$(
@@ -194,8 +200,10 @@ impl<'de> Visitor<'de> for Entry<'_> {
                 Some(_) => range = members.next_value_seed(Text(Range::parse))?.flatten(),
             }
         }
+
         Ok(is_included.unwrap_or_else(|| (self.includes)("")).then_some(range))
     }
+
     ignore_others!(visit_bool: bool, visit_i64: i64, visit_u64: u64, visit_f64: f64, visit_str: &str;
         |entry: &Self| (entry.includes)("").then_some(None));
 }
@@ -226,6 +234,7 @@ impl<'de, T, F: FnOnce(&str) -> T> Visitor<'de> for Text<F> {
         while members.next_entry::<IgnoredAny, IgnoredAny>()?.is_some() {}
         Ok(None)
     }
+
     ignore_others!(visit_bool: bool, visit_i64: i64, visit_u64: u64, visit_f64: f64; |_: &Self| None);
 }
 
@@ -233,7 +242,7 @@ impl<'de, T, F: FnOnce(&str) -> T> Visitor<'de> for Text<F> {
 mod tests {
     use super::*;
 
-    /// Returns the ranges that are added for a document, and the error that ends the parsing.
+    /// Returns the ranges that are added for a document, and the error with which parsing ends.
     fn added(document: &str) -> (Vec<Option<Range>>, Option<String>) {
         let mut found = Vec::new();
         let read =
@@ -284,6 +293,7 @@ mod tests {
                 "{{\"prefixes\":[{entries}],\"ipv6_prefixes\":[{{\"ipv6_prefix\":\"::/0\",\"region\":\"other\"}}]}}"
             )
         };
+
         assert_eq!(added(&document(MAX_RANGES)).1, None);
         let (found, error) = added(&document(MAX_RANGES + 1));
         assert_eq!(found.len(), MAX_RANGES);

@@ -2,10 +2,10 @@
 use crate::error::Result;
 use std::fmt::Debug;
 
-/// A way to fetch a document. Implement it to use another network stack, or none.
+/// A way to fetch a document. Implement this trait to use a different network stack, or none.
 pub trait Fetch: Debug + Send + Sync {
-    /// Returns the body at `url`, or an error if the body has more than `limit` bytes. The call
-    /// must end without outside help: it is given no deadline.
+    /// Returns the body at `url`, or an error if the body has more than `limit` bytes. The
+    /// implementation must bound the duration of the call, which does not have a deadline.
     fn get(&self, url: &str, limit: usize) -> Result<Vec<u8>>;
 
     /// Ends a running `get` and all later ones. It is called from another thread when the
@@ -25,9 +25,11 @@ mod http {
     use crate::transport::{
         Failure, Request, RequestBody, Transport, TransportError, TransportOptions,
     };
+
     use std::time::{Duration, Instant};
 
-    /// The deadline is generous for two megabytes: only the next refresh waits for the response.
+    /// The deadline for the whole fetch. It is generous for two megabytes because only the next
+    /// refresh waits for the response.
     const DEADLINE: Duration = Duration::from_secs(30);
 
     /// Fetches over HTTP(S) with this crate's transport: one GET request, with verified
@@ -92,6 +94,7 @@ mod http {
 
     fn failed(error: TransportError) -> Error {
         let kind = match &error.failure {
+            Failure::Connect(_) if error.is_timeout() => ErrorKind::Timeout,
             Failure::Connect(_) => ErrorKind::Connect,
             Failure::Tls(..) => ErrorKind::Tls,
             Failure::Timeout => ErrorKind::Timeout,
@@ -99,6 +102,7 @@ mod http {
             Failure::Cancelled => ErrorKind::Cancelled,
             _ => ErrorKind::Interrupted,
         };
+
         Error::new(kind, format!("fetching the IP ranges failed while {error}")).with_source(error)
     }
 }

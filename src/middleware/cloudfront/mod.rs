@@ -23,8 +23,8 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-/// The ends of URLs are rounded up to a multiple of this fraction of their duration, which is at
-/// least one second.
+/// The expiry of a URL is rounded up to a multiple of its duration divided by this number, or of
+/// one second if that is longer.
 const SLICES: u64 = 60;
 
 /// A driver that returns CloudFront URLs for downloads, signed with a canned policy. Everything
@@ -58,7 +58,7 @@ impl CloudFront {
     /// [`ErrorKind::Configuration`] if the driver stores its objects outside of the Origin Path, if
     /// there is an IP filter but no way to fetch the ranges, or if the thread cannot be started.
     pub fn new(inner: Arc<dyn StorageDriver>, options: CloudFrontOptions) -> Result<Self> {
-        // Any path will do: its key begins with the driver's root directory.
+        // The path does not matter, because every key begins with the driver's root directory.
         if inner.object_key("/a").is_some_and(|key| below(&key, &options.origin_path).is_none()) {
             return Err(config_error(format!(
                 "originpath {:?} must be the driver's rootdirectory or a directory above it: \
@@ -79,8 +79,8 @@ impl CloudFront {
         Ok(Self { inner, options, refresher })
     }
 
-    /// Returns the ranges in use, or `None` without a filter and before the ranges have been
-    /// fetched.
+    /// Returns the ranges in use, or `None` if there is no filter or the ranges have not been
+    /// fetched yet.
     pub fn ip_ranges(&self) -> Option<Arc<IpRanges>> {
         self.refresher.as_ref().and_then(Refresher::ranges)
     }
@@ -114,19 +114,21 @@ impl CloudFront {
         Some(format!("{}{}", self.options.base_url, encode_path(key)))
     }
 
-    fn ends(&self, now: SystemTime, asked: Option<Duration>) -> Result<Timestamp> {
+    fn ends(&self, now: SystemTime, requested: Option<Duration>) -> Result<Timestamp> {
         let too_far = || {
             Error::new(
                 ErrorKind::InvalidArgument,
                 "the URL would expire later than 2038-01-19T03:14:07Z",
             )
         };
-        let ends = now.checked_add(asked.unwrap_or(self.options.duration)).ok_or_else(too_far)?;
+
+        let ends =
+            now.checked_add(requested.unwrap_or(self.options.duration)).ok_or_else(too_far)?;
         let since = ends.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
         let seconds = since.as_secs() + u64::from(since.subsec_nanos() > 0);
-        // A caller who asks for a time gets that; otherwise URLs of one path end at the same time for a while, so that they
-        // share a signature.
-        let slice = if asked.is_none() { self.options.duration.as_secs() / SLICES } else { 1 };
+        // An expiry that the caller requests is only rounded up to a whole second. Otherwise, the
+        // URLs of a path expire at the same time for a while, so that they share a signature.
+        let slice = if requested.is_none() { self.options.duration.as_secs() / SLICES } else { 1 };
         let seconds = seconds.checked_next_multiple_of(slice.max(1)).unwrap_or(u64::MAX);
         i32::try_from(seconds)
             .map(|seconds| Timestamp::from_unix(seconds.into()))
@@ -142,6 +144,7 @@ impl StorageDriver for CloudFront {
         let Some(url) = self.cloudfront_url(path, options) else {
             return self.inner.url_for(path, options);
         };
+
         let now = self.options.clock.now();
         let unix = now.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().as_secs();
         let signed = self.options.signer.sign_url(

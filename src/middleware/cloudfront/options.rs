@@ -1,5 +1,5 @@
-//! The middleware's options. The registry's names and strings are parsed here into types that
-//! cannot be wrong.
+//! The middleware's options. The registry's option names and strings are parsed here into types
+//! that allow only valid values.
 use super::fetch::Fetch;
 use crate::clock::{Clock, SystemClock};
 use crate::cloudfront::{HashAlgorithm, PrivateKey, Signer};
@@ -14,8 +14,8 @@ use std::time::Duration;
 
 const DEFAULT_DURATION: Duration = Duration::from_secs(20 * 60);
 const DEFAULT_UPDATE_FREQUENCY: Duration = Duration::from_secs(12 * 60 * 60);
-/// The longest path of a key file. Sensible paths are shorter, and every key that CloudFront
-/// accepts is longer.
+/// The maximum length of the path of a key file. Realistic paths are shorter, and every key that
+/// CloudFront accepts is longer.
 const MAX_PATH: usize = 512;
 const DEFAULT_IP_RANGES_URL: &str = "https://ip-ranges.amazonaws.com/ip-ranges.json";
 
@@ -26,14 +26,14 @@ pub enum IpFilter {
     /// No clients: all are sent to CloudFront.
     #[default]
     None,
-    /// Clients with an address of AWS.
+    /// Clients with an AWS address.
     Aws,
-    /// Clients with an address of AWS in one of these regions.
+    /// Clients with an AWS address in one of these regions.
     AwsRegions(Vec<String>),
 }
 
 impl IpFilter {
-    /// Reports whether ranges of this region are included.
+    /// Reports whether the filter includes ranges of this region.
     pub(super) fn includes(&self, region: &str) -> bool {
         match self {
             Self::None => false,
@@ -55,6 +55,7 @@ impl IpFilter {
                 let good = |r: &String| {
                     !r.is_empty() && r.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-')
                 };
+
                 if !regions.iter().all(good) {
                     return Err(config_error(
                         "awsregion must be a comma separated string of valid aws regions",
@@ -132,21 +133,23 @@ impl CloudFrontOptions {
         for (name, value) in pairs {
             given.set(name, value)?;
         }
+
         given.options()
     }
 
-    /// Sets how long URLs are valid, unless a call requests another time.
+    /// Sets how long URLs are valid, unless a call requests a different duration.
     ///
-    /// The end of a URL is rounded up to a whole second, and to a multiple of a sixtieth of the
-    /// duration (20 seconds of 20 minutes), so that URLs of one path share their signature for a
-    /// while. If a call specifies a validity of its own, the end is rounded up to a whole second.
+    /// The expiry of a URL is rounded up to a whole second and to a multiple of a sixtieth of the
+    /// duration (20 seconds for 20 minutes), so that the URLs of a path share a signature for a
+    /// while. If a call specifies the duration, the expiry is only rounded up to a whole second.
     ///
     /// # Errors
-    /// [`ErrorKind::Configuration`] for zero.
+    /// [`ErrorKind::Configuration`] if `duration` is zero.
     pub fn duration(mut self, duration: Duration) -> Result<Self> {
         if duration.is_zero() {
             return Err(config_error("invalid duration: it must be more than zero"));
         }
+
         self.duration = duration;
         Ok(self)
     }
@@ -178,11 +181,12 @@ impl CloudFrontOptions {
     /// Sets how often the IP ranges are fetched.
     ///
     /// # Errors
-    /// [`ErrorKind::Configuration`] for zero.
+    /// [`ErrorKind::Configuration`] if the interval is zero.
     pub fn update_frequency(mut self, every: Duration) -> Result<Self> {
         if every.is_zero() {
             return Err(config_error("invalid updatefrequency: it must be more than zero"));
         }
+
         self.update_frequency = every;
         Ok(self)
     }
@@ -271,7 +275,7 @@ impl<'a> Given<'a> {
             return Err(config_error(format!("option given twice: {name}")));
         }
 
-        // If, for example, a key was swapped with its id, it would be shown or sent from here on.
+        // If values were swapped, such as a key with its id, a secret would be displayed or sent.
         if let Some(kind) = resemblance(value).filter(|_| name != "privatekey") {
             return Err(config_error(format!(
                 "{name} contains what looks like {kind}: set each value in its own option"

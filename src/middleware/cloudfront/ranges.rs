@@ -1,4 +1,4 @@
-//! The published addresses of AWS, with a lookup in logarithmic time.
+//! The published address ranges of AWS, with lookups in logarithmic time.
 use super::document::{self, Range};
 use super::options::IpFilter;
 use crate::error::{Error, ErrorKind, Result};
@@ -20,12 +20,13 @@ pub struct IpRanges {
 
 impl IpRanges {
     /// Parses the document and keeps the ranges that `filter` includes. Unknown members are
-    /// ignored. Invalid ranges are skipped and counted. The memory used is a fraction of the
-    /// document's size, whatever its contents.
+    /// ignored. Invalid ranges are skipped and counted. The memory used is always a fraction of the
+    /// document's size.
     ///
     /// # Errors
-    /// [`ErrorKind::Protocol`] if the document has a different form, has more than 100,000 ranges,
-    /// or contains no range that `filter` includes: an empty filter would look like a working one.
+    /// [`ErrorKind::Protocol`] if the document has a different structure, has more than 100,000
+    /// ranges, or does not contain any range that `filter` includes, since an empty set would go
+    /// unnoticed.
     pub fn parse(document: &[u8], filter: &IpFilter) -> Result<Self> {
         let mut ranges = Self::default();
         let includes = |region: &str| filter.includes(region);
@@ -38,8 +39,8 @@ impl IpRanges {
         merge(&mut ranges.v4, |last| last.checked_add(1));
         merge(&mut ranges.v6, |last| last.checked_add(1));
         if ranges.is_empty() {
-            let text = "the document of IP ranges contains no range of the selected regions: \
-                        check awsregion";
+            let text = "the document of IP ranges does not contain any range of the selected \
+                regions: check awsregion";
             return Err(Error::new(ErrorKind::Protocol, text));
         }
 
@@ -89,6 +90,7 @@ fn merge<T: Copy + Ord>(ranges: &mut Vec<(T, T)>, next: impl Fn(T) -> Option<T>)
         if joined {
             earlier.1 = earlier.1.max(later.1);
         }
+
         joined
     });
     ranges.shrink_to_fit();
@@ -112,6 +114,7 @@ mod tests {
                 .map(|c| serde_json::json!({member: c, "region": "us-east-1", "service": "AMAZON"}))
                 .collect()
         };
+
         serde_json::json!({"syncToken": "1", "prefixes": list("ip_prefix", v4), "ipv6_prefixes": list("ipv6_prefix", v6)})
             .to_string()
             .into_bytes()
@@ -177,7 +180,7 @@ mod tests {
     }
 
     #[test]
-    fn regions_choose_and_case_does_not_matter() {
+    fn regions_select_ranges_case_insensitively() {
         let json = serde_json::json!({
             "prefixes": [
                 {"ip_prefix": "10.0.0.0/8", "region": "us-east-1"},

@@ -1,4 +1,4 @@
-//! Keeps the IP ranges up to date, in one plain thread that ends together with its owner.
+//! Keeps the IP ranges up to date in a background thread that ends when its owner is dropped.
 use super::fetch::Fetch;
 use super::options::IpFilter;
 use super::ranges::IpRanges;
@@ -9,14 +9,14 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard};
 use std::thread::{Builder, JoinHandle};
 use std::time::Duration;
 
-/// The largest document that is read. The published one has about two megabytes; four times that
-/// leaves room for years and limits the cost of a wrong URL.
+/// The maximum size of the document. The published one has about two megabytes. Four times that
+/// size leaves room for years of growth, and limits the cost of a wrong URL.
 const MAX_DOCUMENT_BYTES: usize = 8 * 1024 * 1024;
-/// The longest wait after a failure. Otherwise the next attempt would wait for a whole interval,
-/// which may be half a day.
+/// The maximum delay before a failed fetch is retried. Without it, the next attempt would be a
+/// whole interval later, which may be half a day.
 const RETRY_AFTER: Duration = Duration::from_secs(60);
 
-/// A thread that fetches the ranges immediately and then at every `interval`, until it is dropped.
+/// A thread that fetches the ranges immediately and then once per `interval`, until it is dropped.
 /// The ranges of the last valid document remain in use.
 #[derive(Debug)]
 pub(super) struct Refresher {
@@ -50,7 +50,7 @@ impl Refresher {
     }
 
     /// Reports whether the address is in one of the ranges. Returns `false` until a document has
-    /// been read.
+    /// been fetched.
     pub(super) fn contains(&self, address: IpAddr) -> bool {
         self.ranges().is_some_and(|ranges| ranges.contains(address))
     }
@@ -68,7 +68,7 @@ impl Drop for Refresher {
     fn drop(&mut self) {
         self.shared.lock().stop = true;
         self.shared.stopped.notify_all();
-        // Nothing can be done about a fetcher that panics.
+        // A panic of the fetcher cannot be handled here.
         drop(catch_panic("the fetcher of IP ranges", || {
             self.fetch.cancel();
             Ok(())
@@ -84,8 +84,8 @@ struct SharedRanges {
 }
 
 impl SharedRanges {
-    /// Locks the state. Every change under the lock is a single assignment, so a panic elsewhere
-    /// leaves nothing half done.
+    /// Locks the state. Every change under the lock is a single assignment, so a panic cannot leave
+    /// the state inconsistent.
     fn lock(&self) -> MutexGuard<'_, Latest> {
         sync::lock(&self.state)
     }
@@ -103,6 +103,7 @@ fn run(shared: &SharedRanges, fetch: &dyn Fetch, url: &str, filter: &IpFilter, i
         if shared.lock().stop {
             return;
         }
+
         let fetched =
             catch_panic("the fetcher of IP ranges", || fetch.get(url, MAX_DOCUMENT_BYTES))
                 .and_then(|document| IpRanges::parse(&document, filter));
@@ -117,6 +118,7 @@ fn run(shared: &SharedRanges, fetch: &dyn Fetch, url: &str, filter: &IpFilter, i
                 interval.min(RETRY_AFTER)
             }
         };
+
         let waited = shared.stopped.wait_timeout_while(state, wait, |state| !state.stop);
         drop(waited);
     }

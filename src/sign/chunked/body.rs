@@ -1,23 +1,23 @@
-//! A body that is framed, and where wanted signed, while it is read.
+//! A body that is framed, and optionally signed, while it is read.
 use super::{
     CHUNK_SIGNATURE, ChunkSigner, SIGNATURE_LENGTH, TRAILER_SIGNATURE, Trailer, TrailerChecksum,
 };
 use std::fmt;
 use std::io::{self, ErrorKind, Read};
 
-/// A framed body. Reads exactly [`Layout::encoded_length`](super::Layout::encoded_length) bytes, or
-/// fails: with `UnexpectedEof` when the data end before the length that was announced, with
-/// `InvalidData` when they continue after it.
+/// A framed body. It yields exactly [`Layout::encoded_length`](super::Layout::encoded_length) bytes
+/// or fails: with `UnexpectedEof` if the data ends before the announced length, and with
+/// `InvalidData` if it continues beyond it.
 pub struct FramedBody<'a, R> {
     data: R,
     chunk_size: u64,
-    /// Bytes of data whose chunk has not begun.
+    /// The number of data bytes whose chunk has not been started yet.
     remaining: u64,
     signer: Option<ChunkSigner>,
     trailers: Vec<(Trailer, Box<dyn TrailerChecksum + 'a>)>,
     checksums: Vec<(&'static str, String)>,
     stage: Stage,
-    /// The bytes to send next, `sent` of which are gone.
+    /// The bytes to send next. The first `sent` of them have been sent.
     pending: Vec<u8>,
     sent: usize,
 }
@@ -25,16 +25,18 @@ pub struct FramedBody<'a, R> {
 /// The stage that follows when `pending` has been sent.
 #[derive(Clone, Copy)]
 enum Stage {
-    /// The head of the next chunk, or the end.
+    /// The head of the next chunk, or the end of the body, comes next.
     Head,
-    /// A signed chunk: its head holds its signature, so the chunk has to be read first. `filled`
-    /// bytes of `pending` are there, `start` of them room for the head.
+    /// A signed chunk is being collected. Its head holds its signature, so the whole chunk has to
+    /// be read first. The first `filled` bytes of `pending` are in use, `start` of which are
+    /// reserved for the head.
     Collect { start: usize, filled: usize },
-    /// An unsigned chunk's data, straight from the reader to the caller.
+    /// The data of an unsigned chunk goes straight from the reader to the caller.
     Pass { left: u64 },
-    /// Nothing.
+    /// Everything was sent.
     End,
-    /// Nothing but the failure: what would follow is not the body that was announced.
+    /// Reading failed. Every further read fails too, because what follows would not be the
+    /// announced body.
     Broken,
 }
 
@@ -60,29 +62,32 @@ impl<'a, R> FramedBody<'a, R> {
         }
     }
 
-    /// Returns the names and values of the trailers, once all has been read.
+    /// Returns the names and values of the trailers. They are complete once the whole body has been
+    /// read.
     pub fn checksums(&self) -> &[(&'static str, String)] {
         &self.checksums
     }
 }
 
 impl<R: Read> FramedBody<'_, R> {
-    /// Begins a chunk, or ends the body.
+    /// Starts the next chunk, or ends the body.
     fn head(&mut self) -> io::Result<()> {
         let size = self.remaining.min(self.chunk_size);
         if size == 0 {
             self.refuse_more()?;
             return self.end();
         }
+
         let digits = format!("{size:x}");
         self.remaining -= size;
         self.stage = match self.signer {
             Some(_) => {
                 let start = digits.len() + CHUNK_SIGNATURE.len() + SIGNATURE_LENGTH + "\r\n".len();
-                // No larger than MAX_CHUNK_SIZE. What the last chunk left is written over.
+                // The buffer is never larger than MAX_CHUNK_SIZE. Data of the previous chunk is
+                // overwritten.
                 self.pending.resize(start + size as usize, 0);
                 self.pending[..digits.len()].copy_from_slice(digits.as_bytes());
-                // Held back until the chunk is signed.
+                // Nothing is sent until the chunk is signed.
                 self.sent = self.pending.len();
                 Stage::Collect { start, filled: start }
             }
@@ -91,20 +96,23 @@ impl<R: Read> FramedBody<'_, R> {
                 Stage::Pass { left: size }
             }
         };
+
         Ok(())
     }
 
-    /// Reads on into a signed chunk and signs it when it is whole.
+    /// Continues to fill a signed chunk, and signs it once it is complete.
     fn collect(&mut self, start: usize, filled: usize) -> io::Result<()> {
         let count = match self.data.read(&mut self.pending[filled..])? {
             0 => return Err(ended_early()),
             count => count,
         };
+
         let filled = filled + count;
         if filled < self.pending.len() {
             self.stage = Stage::Collect { start, filled };
             return Ok(());
         }
+
         let (head, data) = self.pending.split_at_mut(start);
         self.trailers.iter_mut().for_each(|(_, checksum)| checksum.update(data));
         if let Some(signer) = &mut self.signer {
@@ -112,13 +120,14 @@ impl<R: Read> FramedBody<'_, R> {
             let from = start - tail.len();
             head[from..].copy_from_slice(tail.as_bytes());
         }
+
         self.pending.extend_from_slice(b"\r\n");
         self.sent = 0;
         self.stage = Stage::Head;
         Ok(())
     }
 
-    /// Hands an unsigned chunk's data through.
+    /// Passes the data of an unsigned chunk through to the caller.
     fn pass(&mut self, left: u64, out: &mut [u8]) -> io::Result<usize> {
         let room = out.len().min(usize::try_from(left).unwrap_or(usize::MAX));
         let out = &mut out[..room];
@@ -126,12 +135,14 @@ impl<R: Read> FramedBody<'_, R> {
             0 => return Err(ended_early()),
             count => count,
         };
+
         self.trailers.iter_mut().for_each(|(_, checksum)| checksum.update(&out[..count]));
         self.stage = Stage::Pass { left: left - count as u64 };
         if left == count as u64 {
             self.send("\r\n");
             self.stage = Stage::Head;
         }
+
         Ok(count)
     }
 
@@ -142,23 +153,27 @@ impl<R: Read> FramedBody<'_, R> {
             text.push_str(CHUNK_SIGNATURE);
             text.push_str(&signer.chunk(b"").signature);
         }
+
         text.push_str("\r\n");
         let mut signed = String::new();
         for (trailer, checksum) in &mut self.trailers {
             let value = checksum.finish();
-            // Another length would break the content-length, a line break the framing.
+            // A different length would contradict the content-length, and a line break would break
+            // the framing.
             if value.len() != trailer.value_length || !value.bytes().all(|b| b.is_ascii_graphic()) {
                 self.stage = Stage::Broken;
                 return Err(io::Error::new(
                     ErrorKind::InvalidData,
                     format!(
-                        "the checksum for {} has {} bytes where its layout announced {} visible ones",
+                        "the checksum for {} has {} bytes, but the layout announced {} printable \
+                         characters",
                         trailer.name,
                         value.len(),
                         trailer.value_length
                     ),
                 ));
             }
+
             let line = format!("{}:{value}", trailer.name);
             text.push_str(&line);
             text.push_str("\r\n");
@@ -166,11 +181,13 @@ impl<R: Read> FramedBody<'_, R> {
             signed.push('\n');
             self.checksums.push((trailer.name, value));
         }
+
         if let Some(signer) = self.signer.as_mut().filter(|_| !signed.is_empty()) {
             text.push_str(TRAILER_SIGNATURE);
             text.push_str(&signer.trailer(&signed).signature);
             text.push_str("\r\n");
         }
+
         text.push_str("\r\n");
         self.send(&text);
         self.stage = Stage::End;
@@ -187,10 +204,11 @@ impl<R: Read> FramedBody<'_, R> {
         if self.data.read(&mut [0])? == 0 {
             return Ok(());
         }
+
         self.stage = Stage::Broken;
         Err(io::Error::new(
             ErrorKind::InvalidData,
-            "the body continues after the length that was announced for it",
+            "the body continues beyond the length that was announced for it",
         ))
     }
 }
@@ -200,6 +218,7 @@ impl<R: Read> Read for FramedBody<'_, R> {
         if out.is_empty() {
             return Ok(0);
         }
+
         loop {
             let pending = self.pending.get(self.sent..).unwrap_or(&[]);
             if !pending.is_empty() {
@@ -208,7 +227,9 @@ impl<R: Read> Read for FramedBody<'_, R> {
                 self.sent += count;
                 return Ok(count);
             }
-            // A stage that could not read stays as it was, and continues when the data do.
+
+            // If reading fails, the stage is kept, so that a later call can continue where this one
+            // stopped.
             match self.stage {
                 Stage::Head => self.head()?,
                 Stage::Collect { start, filled } => self.collect(start, filled)?,
@@ -217,7 +238,7 @@ impl<R: Read> Read for FramedBody<'_, R> {
                 Stage::Broken => {
                     return Err(io::Error::new(
                         ErrorKind::InvalidData,
-                        "the body has failed before",
+                        "the body cannot be read any further because an earlier read failed",
                     ));
                 }
             }

@@ -1,9 +1,9 @@
-//! `aws-chunked`: bodies sent, and where wanted signed, piece by piece.
+//! `aws-chunked`: bodies that are sent, and optionally signed, in chunks.
 //!
 //! Follows [Transferring Payload in Multiple Chunks][streaming] and [Trailing headers][trailers] of
-//! the S3 API reference. A [`Layout`] knows the exact length and the headers before a byte is read;
-//! with it the request is signed, and then [`Layout::signed_body`] or [`Layout::unsigned_body`]
-//! wraps the data:
+//! the S3 API reference. A [`Layout`] determines the exact length and the headers before any data
+//! is read. It is used to sign the request first, and then [`Layout::signed_body`] or
+//! [`Layout::unsigned_body`] wraps the data:
 //!
 //! ```
 //! use s3driver::sign::{Credentials, Request, chunked, v4};
@@ -41,20 +41,20 @@ mod signer;
 pub use body::FramedBody;
 pub use signer::{ChunkSigner, Link};
 
-/// "The chunk size must be at least 8 KB", the last chunk excepted (sigv4-streaming, step 1).
+/// "The chunk size must be at least 8 KB", except for the last chunk (sigv4-streaming, step 1).
 pub const MIN_CHUNK_SIZE: usize = 8 * 1024;
-/// "We recommend a chunk size of at least 64 KB for better performance" (the same). Larger ones
-/// save 90 bytes each.
+/// "We recommend a chunk size of at least 64 KB for better performance" (sigv4-streaming, step 1).
+/// Each chunk adds about 90 bytes of framing, so larger chunks save little.
 pub const DEFAULT_CHUNK_SIZE: usize = 64 * 1024;
 /// A signed chunk is held in memory until its signature is known, so its size has a bound.
 pub const MAX_CHUNK_SIZE: usize = 16 * 1024 * 1024;
 
-/// A checksum that is computed while the body goes out and sent after it.
+/// A checksum that is computed while the body is sent, and sent after it.
 pub trait TrailerChecksum: Send {
-    /// Takes the next bytes of the body, before framing.
+    /// Adds the next bytes of the body, as they are before framing.
     fn update(&mut self, data: &[u8]);
-    /// Returns the value of the trailer, of the length given to [`Trailer::new`]: base64 for all of
-    /// S3's checksums.
+    /// Returns the value of the trailer, which must have the length given to [`Trailer::new`]. All
+    /// of S3's checksums are in base64.
     fn finish(&mut self) -> String;
 }
 
@@ -71,25 +71,26 @@ impl Trailer {
     /// 28 for SHA-1, 44 for SHA-256.
     ///
     /// # Errors
-    /// [`Error::Trailer`] for a name that is not a header's in lower case.
+    /// [`Error::Trailer`] if the name is not a valid header name in lower case.
     pub fn new(name: &'static str, value_length: usize) -> Result<Self, Error> {
-        // Its own signature follows the trailers under this name.
+        // The signature of the trailers follows them under this name.
         if !is_token(name)
             || name.bytes().any(|byte| byte.is_ascii_uppercase())
             || TRAILER_SIGNATURE.strip_suffix(':') == Some(name)
         {
             return Err(Error::Trailer { name: name.to_owned() });
         }
+
         Ok(Self { name, value_length })
     }
 
-    /// Its name.
+    /// Returns the trailer's name.
     pub const fn name(&self) -> &'static str {
         self.name
     }
 }
 
-/// How a body is framed; all that has to be known before it is sent.
+/// How a body is framed: everything that has to be known before it is sent.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Layout {
     chunks: Chunks,
@@ -105,7 +106,7 @@ enum Chunks {
 }
 
 impl Layout {
-    /// Returns the layout of `STREAMING-AWS4-HMAC-SHA256-PAYLOAD`: every chunk signed.
+    /// Returns the layout of `STREAMING-AWS4-HMAC-SHA256-PAYLOAD`, in which every chunk is signed.
     /// `decoded_length` is the body's length in bytes.
     pub const fn signed(decoded_length: u64) -> Self {
         Self {
@@ -116,14 +117,14 @@ impl Layout {
         }
     }
 
-    /// Returns the layout of `STREAMING-AWS4-HMAC-SHA256-PAYLOAD-TRAILER`: every chunk and the
-    /// trailer signed.
+    /// Returns the layout of `STREAMING-AWS4-HMAC-SHA256-PAYLOAD-TRAILER`, in which every chunk and
+    /// the trailer are signed.
     pub fn signed_with_trailer(decoded_length: u64, trailer: Trailer) -> Self {
         Self { trailers: vec![trailer], ..Self::signed(decoded_length) }
     }
 
-    /// Returns the layout of `STREAMING-UNSIGNED-PAYLOAD-TRAILER`: only the request is signed, for
-    /// TLS to protect the rest.
+    /// Returns the layout of `STREAMING-UNSIGNED-PAYLOAD-TRAILER`, in which only the request is
+    /// signed and TLS protects the rest.
     pub fn unsigned_with_trailer(decoded_length: u64, trailer: Trailer) -> Self {
         Self { chunks: Chunks::Unsigned, ..Self::signed_with_trailer(decoded_length, trailer) }
     }
@@ -131,23 +132,25 @@ impl Layout {
     /// Adds a trailer. Trailers are announced, sent and signed sorted by name.
     ///
     /// # Errors
-    /// [`Error::Trailer`] for a name that the layout has already.
+    /// [`Error::Trailer`] if the layout already has a trailer with this name.
     pub fn and_trailer(mut self, trailer: Trailer) -> Result<Self, Error> {
         if self.trailers.iter().any(|given| given.name == trailer.name) {
             return Err(Error::Trailer { name: trailer.name.to_owned() });
         }
+
         self.trailers.push(trailer);
         Ok(self)
     }
 
-    /// Sets the size of chunks to `bytes`, [`MIN_CHUNK_SIZE`] to [`MAX_CHUNK_SIZE`].
+    /// Sets the chunk size, from [`MIN_CHUNK_SIZE`] to [`MAX_CHUNK_SIZE`] bytes.
     ///
     /// # Errors
-    /// [`Error::ChunkSize`] outside that range.
+    /// [`Error::ChunkSize`] if the size is outside that range.
     pub fn with_chunk_size(self, bytes: usize) -> Result<Self, Error> {
         if !(MIN_CHUNK_SIZE..=MAX_CHUNK_SIZE).contains(&bytes) {
             return Err(Error::ChunkSize { bytes });
         }
+
         Ok(Self { chunk_size: bytes, ..self })
     }
 
@@ -161,7 +164,7 @@ impl Layout {
     }
 
     /// Returns the headers to send and to sign: `content-encoding`, `x-amz-decoded-content-length`
-    /// and, with trailers, `x-amz-trailer`. An object with another encoding adds it:
+    /// and, with trailers, `x-amz-trailer`. If the object itself has a content encoding, append it:
     /// `aws-chunked,gzip`.
     pub fn headers(&self) -> Vec<(&'static str, String)> {
         let mut headers = vec![
@@ -173,6 +176,7 @@ impl Layout {
             names.sort_unstable();
             headers.push(("x-amz-trailer", names.join(",")));
         }
+
         headers
     }
 
@@ -181,8 +185,8 @@ impl Layout {
         self.decoded_length
     }
 
-    /// Returns the length of the framed body in bytes: the request's `content-length`. Exact for
-    /// every body that S3 takes, saturating far beyond.
+    /// Returns the length of the framed body in bytes, which is the request's `content-length`. It
+    /// is exact for every body that S3 accepts, and saturates far beyond that.
     pub fn encoded_length(&self) -> u64 {
         let chunk_size = self.chunk_size as u64;
         let (whole, rest) = (self.decoded_length / chunk_size, self.decoded_length % chunk_size);
@@ -191,24 +195,27 @@ impl Layout {
         if rest > 0 {
             length = length.saturating_add(self.head_length(rest) + rest + CRLF_LENGTH);
         }
+
         length = length.saturating_add(self.head_length(0));
         for trailer in &self.trailers {
             length = length
                 .saturating_add((trailer.name.len() + ":\r\n".len() + trailer.value_length) as u64);
         }
+
         if self.chunks == Chunks::Signed && !self.trailers.is_empty() {
             length = length
                 .saturating_add((TRAILER_SIGNATURE.len() + SIGNATURE_LENGTH) as u64 + CRLF_LENGTH);
         }
+
         length.saturating_add(CRLF_LENGTH)
     }
 
-    /// Frames and signs `data`. `checksums` are those of the trailers, in the order in which the
-    /// trailers were added.
+    /// Frames and signs `data`. `checksums` holds one checksum per trailer, in the order in which
+    /// the trailers were added.
     ///
     /// # Errors
-    /// [`Error::Framing`] when the layout is unsigned; [`Error::Checksums`] unless there is one for
-    /// every trailer.
+    /// [`Error::Framing`] if the layout is unsigned; [`Error::Checksums`] unless there is one
+    /// checksum for every trailer.
     pub fn signed_body<'a, R: Read>(
         &self,
         data: R,
@@ -221,12 +228,12 @@ impl Layout {
         }
     }
 
-    /// Frames `data`. `checksums` are those of the trailers, in the order in which the trailers
-    /// were added.
+    /// Frames `data` without signing it. `checksums` holds one checksum per trailer, in the order
+    /// in which the trailers were added.
     ///
     /// # Errors
-    /// [`Error::Framing`] when the layout is signed; [`Error::Checksums`] unless there is one for
-    /// every trailer.
+    /// [`Error::Framing`] if the layout is signed; [`Error::Checksums`] unless there is one
+    /// checksum for every trailer.
     pub fn unsigned_body<'a, R: Read>(
         &self,
         data: R,
@@ -250,13 +257,14 @@ impl Layout {
                 checksums: checksums.len(),
             });
         }
+
         let mut trailers: Vec<_> = self.trailers.iter().copied().zip(checksums).collect();
         trailers.sort_by_key(|(trailer, _)| trailer.name);
         Ok(FramedBody::new(data, self.chunk_size as u64, self.decoded_length, signer, trailers))
     }
 
-    /// Returns the length of a chunk's first line: `size` in hex, the signature, and the line's
-    /// end.
+    /// Returns the length of a chunk's first line: `size` in hex, the signature, and the line
+    /// ending.
     fn head_length(&self, size: u64) -> u64 {
         let digits = u64::from((u64::BITS - size.leading_zeros()).div_ceil(4).max(1));
         digits

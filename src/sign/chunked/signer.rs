@@ -1,4 +1,4 @@
-//! The chain of signatures over the chunks of a body.
+//! The signature chain over the chunks of a body.
 use super::SIGNATURE_LENGTH;
 use crate::sign::Error;
 use crate::sign::hash::{EMPTY_SHA256, Hex, sha256};
@@ -7,8 +7,8 @@ use crate::sign::v4::SigningKey;
 use crate::time::Timestamp;
 use std::fmt;
 
-/// The signer of a body's chunks: each is signed together with the signature before it, the first
-/// with the request's own, the seed.
+/// The signer of a body's chunks. Each chunk is signed together with the previous signature; the
+/// first one uses the signature of the request, the seed.
 #[derive(Clone)]
 pub struct ChunkSigner {
     key: SigningKey,
@@ -17,25 +17,27 @@ pub struct ChunkSigner {
     previous: String,
 }
 
-/// One link of the chain. `Debug` hides what is secret.
+/// One link of the chain. `Debug` redacts secrets.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Link {
-    /// The text that was signed.
+    /// The string to sign.
     pub string_to_sign: String,
-    /// In hex.
+    /// The signature in hex.
     pub signature: String,
 }
 
 impl ChunkSigner {
-    /// Continues a request signed at `time` with `key`, whose signature is `seed`.
+    /// Continues the chain of a request that was signed at `time` with `key` and whose signature is
+    /// `seed`.
     ///
     /// # Errors
-    /// [`Error::SigningKeyDay`] when `time` is of another day than the key, [`Error::Seed`] when
-    /// the seed is not a signature of version 4.
+    /// [`Error::SigningKeyDay`] if `time` and the key belong to different days, [`Error::Seed`] if
+    /// the seed is not a version 4 signature.
     pub fn new(key: &SigningKey, time: Timestamp, seed: &str) -> Result<Self, Error> {
         if seed.len() != SIGNATURE_LENGTH || !seed.bytes().all(|b| b.is_ascii_hexdigit()) {
             return Err(Error::Seed);
         }
+
         Ok(Self {
             key: key.clone(),
             date_and_scope: key.date_and_scope(time)?,
@@ -43,18 +45,19 @@ impl ChunkSigner {
         })
     }
 
-    /// Signs the next chunk; the last one is empty.
+    /// Signs the next chunk. The last chunk is empty.
     pub fn chunk(&mut self, data: &[u8]) -> Link {
         let hash = match data {
             [] => None,
             data => Some(Hex::of(&sha256(data))),
         };
+
         let hash = hash.as_ref().map_or(EMPTY_SHA256, Hex::as_str);
-        // The second-to-last line is for headers of the chunk, of which there are none.
+        // The second-to-last line is the hash of the chunk's headers. A chunk has no headers.
         self.link("AWS4-HMAC-SHA256-PAYLOAD", &[EMPTY_SHA256, hash])
     }
 
-    /// Signs the trailers, `name:value\n` each, after the empty chunk.
+    /// Signs the trailers, each written as `name:value\n`, after the empty chunk.
     pub fn trailer(&mut self, trailers: &str) -> Link {
         self.link("AWS4-HMAC-SHA256-TRAILER", &[Hex::of(&sha256(trailers.as_bytes())).as_str()])
     }
@@ -66,6 +69,7 @@ impl ChunkSigner {
             string_to_sign.push('\n');
             string_to_sign.push_str(line);
         }
+
         let signature = self.key.mac(&string_to_sign).as_str().to_owned();
         self.previous.clone_from(&signature);
         Link { string_to_sign, signature }

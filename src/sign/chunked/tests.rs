@@ -8,7 +8,7 @@ fn trailer() -> Trailer {
     Trailer::new("x-amz-checksum-test", 16).unwrap()
 }
 
-/// Sixteen hex digits that depend on every byte and its place.
+/// A checksum of sixteen hex digits that depends on every byte and its position.
 struct Sum(u64);
 
 impl TrailerChecksum for Sum {
@@ -28,7 +28,7 @@ fn sum(data: &[u8]) -> String {
     sum.finish()
 }
 
-/// Gives at most `step` bytes at a time, and now and then an interruption.
+/// A reader that returns at most `step` bytes at a time, and occasionally `Interrupted`.
 struct Drip<'a>(&'a [u8], usize, usize);
 
 impl Read for Drip<'_> {
@@ -75,7 +75,7 @@ fn line<'a>(wire: &mut &'a [u8]) -> &'a str {
     std::str::from_utf8(line).unwrap()
 }
 
-/// Takes a framed body apart by the letter of the page, checking every signature and size.
+/// Decodes a framed body exactly as AWS's page describes it, checking every signature and size.
 fn decode(mut wire: &[u8], layout: &Layout) -> Vec<u8> {
     let mut chain = (layout.chunks == Chunks::Signed).then(signer);
     let mut data = Vec::new();
@@ -112,7 +112,7 @@ fn decode(mut wire: &[u8], layout: &Layout) -> Vec<u8> {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(48))]
     #[test]
-    fn comes_back_whatever_the_read_sizes(
+    fn a_framed_body_decodes_for_every_read_size(
         length in prop_oneof![0usize..40, 8180usize..8210, 0usize..60_000],
         chunk_size in 8192usize..20_000,
         given in 1usize..9000,
@@ -154,7 +154,8 @@ fn a_body_of_another_length_fails() {
     }
 }
 
-/// Gives its bytes, then what it was told, then its end.
+/// A reader that returns its bytes, then the given error if there is one, and then the end of its
+/// data.
 struct Ending<'a>(&'a [u8], Option<ErrorKind>);
 
 impl Read for Ending<'_> {
@@ -166,21 +167,21 @@ impl Read for Ending<'_> {
     }
 }
 
-/// The body goes on where it was when the data do.
+/// The body continues where it stopped once its data continues.
 #[test]
-fn an_error_at_the_end_of_the_data_is_told() {
+fn an_error_at_the_end_of_the_data_is_returned() {
     for layout in layouts(3, MIN_CHUNK_SIZE) {
         for kind in [ErrorKind::Interrupted, ErrorKind::TimedOut] {
             let mut body = body(&layout, Ending(b"abc", Some(kind)));
-            let (mut wire, mut told, mut buffer) = (Vec::new(), Vec::new(), [0; 100]);
+            let (mut wire, mut errors, mut buffer) = (Vec::new(), Vec::new(), [0; 100]);
             loop {
                 match body.read(&mut buffer) {
                     Ok(0) => break,
                     Ok(count) => wire.extend_from_slice(&buffer[..count]),
-                    Err(error) => told.push(error.kind()),
+                    Err(error) => errors.push(error.kind()),
                 }
             }
-            assert_eq!((told, decode(&wire, &layout)), (vec![kind], b"abc".to_vec()));
+            assert_eq!((errors, decode(&wire, &layout)), (vec![kind], b"abc".to_vec()));
         }
     }
 }
@@ -195,7 +196,7 @@ fn a_checksum_of_another_length_fails() {
 }
 
 #[test]
-fn layout_and_parts_must_go_together() {
+fn the_layout_must_fit_the_signer_and_the_checksums() {
     let checksum = || Box::new(Sum(7)) as Box<dyn TrailerChecksum>;
     let [signed, signed_trailer, unsigned] = layouts(1, MIN_CHUNK_SIZE);
     assert!(signed.signed_body(io::empty(), signer(), Some(checksum())).is_err());
@@ -245,7 +246,7 @@ fn several_trailers_are_announced_sent_and_signed_in_order() {
             .headers()
             .contains(&("x-amz-trailer", "x-amz-checksum-test,x-amz-meta-z".to_owned()))
     );
-    /// A value that does not depend on the data.
+    /// A checksum that does not depend on the data.
     struct Fixed;
     impl TrailerChecksum for Fixed {
         fn update(&mut self, _: &[u8]) {}

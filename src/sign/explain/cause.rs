@@ -1,154 +1,189 @@
-//! Why signatures differ and requests are refused: one list of words for clients and servers.
+//! The reasons why signatures differ and requests are refused, shared by clients and servers.
 use std::fmt;
 
-/// The usual cause of a difference, or of a refusal. `Display` says what to do.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum Cause {
-    /// All that was shown is equal: the keys differ.
-    WrongSecret,
-    /// The server showed too little to compare.
-    NotShown,
-    /// The method is another.
-    MethodChanged,
-    /// The path or a parameter holds `%25` where the other side has `%`.
-    EncodedTwice,
-    /// One text in two spellings: `+` for a space, lower-case hex, letters that were encoded.
-    EncodedOtherwise,
-    /// `//`, `.` or `..` were resolved on the way.
-    PathNormalised,
-    /// The path is longer or shorter at its beginning: the bucket, or a proxy's prefix.
-    PathPrefix,
-    /// Another path.
-    PathChanged,
-    /// A query parameter came in between.
-    ParameterAdded,
-    /// A query parameter was lost.
-    ParameterRemoved,
-    /// The parameters are the same in another order.
-    ParametersReordered,
-    /// A query parameter has another value.
-    ParameterChanged,
-    /// The `host` header is another.
-    HostRewritten,
-    /// A header that we did not sign.
-    HeaderAdded,
-    /// A header that we signed is gone, or empty.
-    HeaderRemoved,
-    /// A header has other blanks.
-    HeaderSpaces,
-    /// A header has another value.
-    HeaderChanged,
-    /// The headers, or their list, are in another order or number.
-    HeadersReordered,
-    /// Another session token.
-    TokenChanged,
-    /// Another hash of the body.
-    PayloadChanged,
-    /// Another time.
-    Clock,
-    /// Another region in the scope.
-    WrongRegion,
-    /// Another service in the scope.
-    WrongService,
-    /// Another access key, or another algorithm.
-    WrongCredential,
-    /// The canonical request differs, and the server does not show its own.
-    CanonicalRequestDiffers,
-    /// The request is not signed.
-    NotSigned,
-    /// The request has more than one signature.
-    SignedTwice,
-    /// The signature, or what it refers to, cannot be read.
-    Malformed,
-    /// The access key is not known.
-    UnknownAccessKey,
-    /// The presigned URL, or the policy of the form, has expired.
-    Expired,
-    /// A field of the form does not meet a condition of the policy, or is missing.
-    PolicyCondition,
-    /// A field of the form has no condition in the policy.
-    FieldNotInPolicy,
-    /// The file is smaller or larger than the policy allows.
-    FileSize,
-    /// The server computed another signature. [`compare`](super::compare) with the client's own
-    /// steps names the place.
-    SignatureDiffers,
-    /// A chunk of the body differs from the one signed.
-    ChunkChanged,
-    /// A trailer differs from the ones announced and signed.
-    TrailerChanged,
+/// Defines the causes, each with the sentence that `Display` writes for it.
+macro_rules! causes {
+    ($($(#[$doc:meta])+ $name:ident => $text:literal,)+) => {
+        /// The most likely cause of a difference between signatures, or the reason for a refusal.
+        /// `Display` says what to do.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+        #[non_exhaustive]
+        pub enum Cause {
+            $($(#[$doc])+ $name,)+
+        }
+
+        impl fmt::Display for Cause {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(match self {
+                    $(Self::$name => $text,)+
+                })
+            }
+        }
+    };
 }
 
-impl fmt::Display for Cause {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::WrongSecret => "all that was signed is equal, so the secret key differs: check \
-                it, and that it belongs to the access key",
-            Self::NotShown => "the server does not show what it signed: check the secret key, the \
-                region, and that no proxy changes the host or the path",
-            Self::MethodChanged => "the method was changed on the way: look for a proxy or a \
-                redirect",
-            Self::EncodedTwice => "one side encoded twice: give the key undecoded, and let no \
-                proxy encode again",
-            Self::EncodedOtherwise => "the same text is spelled with other escapes: let no proxy \
-                or library decode and encode it anew",
-            Self::PathNormalised => "the path was normalised on the way: switch that off in the \
-                proxy, for S3 stores // and .. as they are",
-            Self::PathPrefix => "the path begins otherwise: check path-style or virtual-host \
-                addressing, and prefixes that a proxy adds or strips",
-            Self::PathChanged => "the path was changed on the way: check the endpoint and the proxy",
-            Self::ParameterAdded => "a query parameter was added after signing: sign it, or let \
-                the proxy not add it",
-            Self::ParameterRemoved => "a query parameter was lost after signing: check the proxy",
-            Self::ParametersReordered => "the query parameters are sorted differently: by encoded \
-                name, then by encoded value",
-            Self::ParameterChanged => "a query parameter was changed after signing: check the \
-                proxy",
-            Self::HostRewritten => "a proxy or load balancer rewrote the host header: let it pass \
-                the header on as it is, or set the endpoint to the name the server sees",
-            Self::HeaderAdded => "a header was added after signing: sign it, or let the proxy not \
-                add it",
-            Self::HeaderRemoved => "a signed header did not arrive: let the proxy pass it on, or \
-                do not sign it",
-            Self::HeaderSpaces => "a header's blanks were changed: trim values and write single \
-                spaces",
-            Self::HeaderChanged => "a signed header was changed on the way: let the proxy pass it \
-                on as it is",
-            Self::HeadersReordered => "the headers differ in order or number: sort them by \
-                lower-case name and list each once",
-            Self::TokenChanged => "the session token differs from the one signed: take key, \
-                secret and token from one set of credentials",
-            Self::PayloadChanged => "the body's hash differs: the body was changed after signing, \
-                or x-amz-content-sha256 names another mode",
-            Self::Clock => "the time differs from the one signed: check the clock, and that \
-                x-amz-date is sent as signed",
-            Self::WrongRegion => "the server expects another region: set the one it names",
-            Self::WrongService => "the server expects another service: S3 is signed as s3, STS as \
-                sts",
-            Self::WrongCredential => "the algorithm or the access key differs: check the version \
-                of the signature and the access key",
-            Self::CanonicalRequestDiffers => "the canonical request differs and the server does \
-                not show its own: look for a proxy that changes host, path, query or headers",
-            Self::NotSigned => "the request is not signed: sign it, or allow anonymous access",
-            Self::SignedTwice => "the request has more than one signature: send one, in a header \
-                or in the query",
-            Self::Malformed => "the signature cannot be read: send every part of it once, as the \
-                page of its version spells it",
-            Self::UnknownAccessKey => "the access key is not known: check it, and that it belongs to this server",
-            Self::Expired => "the presigned URL or the policy of the form has expired: sign a new \
-                one, and check the clock",
-            Self::PolicyCondition => "the form does not meet a condition of its policy: send the \
-                field as the policy allows it, or sign another policy",
-            Self::FieldNotInPolicy => "the policy has no condition for a field of the form: add a \
-                condition, or do not send the field",
-            Self::FileSize => "the file is smaller or larger than the policy allows: sign a \
-                policy with another content-length-range",
-            Self::SignatureDiffers => "the signature differs from the one computed: compare the \
-                canonical request and the string to sign, and check the secret key",
-            Self::ChunkChanged => "a chunk of the body differs from the one signed: send the chunks as they were signed, in order",
-            Self::TrailerChanged => "the trailers differ from those announced and signed: send \
-                each once, as it was signed",
-        })
-    }
+causes! {
+    /// Everything that both sides signed is equal, so their secret keys differ.
+    WrongSecret =>
+        "both sides signed the same text, so their secret keys differ: check the secret key, and \
+         that it belongs to the access key",
+
+    /// The server's error document does not contain enough to compare.
+    NotShown =>
+        "the server does not show what it signed: check the secret key and the region, and make \
+         sure that no proxy changes the host or the path",
+
+    /// The method differs.
+    MethodChanged => "the method was changed in transit: look for a proxy or a redirect",
+
+    /// The path or a parameter contains `%25` where the other side has `%`.
+    EncodedTwice =>
+        "one side percent-encoded the text twice: pass the key unencoded, and make sure that no \
+         proxy encodes it again",
+
+    /// The same text was percent-encoded differently: `+` for a space, lower-case hex digits, or
+    /// letters that were encoded.
+    EncodedOtherwise =>
+        "the same text was percent-encoded differently: make sure that no proxy or library \
+         re-encodes it",
+
+    /// `//`, `.` or `..` was resolved in transit.
+    PathNormalised =>
+        "the path was normalized in transit: turn this off in the proxy, because S3 stores // and \
+         .. literally",
+
+    /// One of the paths has an additional prefix: the bucket, or a prefix that a proxy added or
+    /// removed.
+    PathPrefix =>
+        "the paths have different prefixes: check whether path-style or virtual-host addressing is \
+         used, and whether a proxy adds or strips a prefix",
+
+    /// The path differs.
+    PathChanged => "the path was changed in transit: check the endpoint and the proxy",
+
+    /// A query parameter was added.
+    ParameterAdded =>
+        "a query parameter was added after signing: sign it, or configure the proxy not to add it",
+
+    /// A query parameter was removed.
+    ParameterRemoved => "a query parameter was removed after signing: check the proxy",
+
+    /// The query parameters are the same, but in a different order.
+    ParametersReordered =>
+        "the query parameters are sorted differently: sort them by encoded name, then by encoded \
+         value",
+
+    /// A query parameter has a different value.
+    ParameterChanged => "a query parameter was changed after signing: check the proxy",
+
+    /// The `host` header differs.
+    HostRewritten =>
+        "a proxy or load balancer rewrote the host header: configure it to pass the header on \
+         unchanged, or set the endpoint to the host name that the server sees",
+
+    /// The server received a header that the client did not sign.
+    HeaderAdded =>
+        "a header was added after signing: sign it, or configure the proxy not to add it",
+
+    /// A header that the client signed is missing or empty.
+    HeaderRemoved =>
+        "a signed header did not arrive: configure the proxy to pass it on, or do not sign it",
+
+    /// The white space in a header's value differs.
+    HeaderSpaces =>
+        "the white space in a header was changed: trim header values and use single spaces",
+
+    /// A header has a different value.
+    HeaderChanged =>
+        "a signed header was changed in transit: configure the proxy to pass it on unchanged",
+
+    /// The headers, or the list of their names, differ in order or number.
+    HeadersReordered =>
+        "the headers differ in order or number: sort them by lower-case name, and list each name \
+         once",
+
+    /// The session token differs.
+    TokenChanged =>
+        "the session token differs from the one that was signed: use an access key, secret key and \
+         token that were issued together",
+
+    /// The hash of the body differs.
+    PayloadChanged =>
+        "the hash of the body differs: check whether the body was changed after signing, and \
+         whether x-amz-content-sha256 names a different payload mode",
+
+    /// The time differs.
+    Clock =>
+        "the time differs from the one that was signed: check the clock, and make sure that \
+         x-amz-date is sent as it was signed",
+
+    /// The region in the credential scope differs.
+    WrongRegion => "the server expects a different region: set the region that it names",
+
+    /// The service in the credential scope differs.
+    WrongService =>
+        "the server expects a different service: sign requests to S3 as s3, and requests to STS as \
+         sts",
+
+    /// The access key or the algorithm differs.
+    WrongCredential =>
+        "the algorithm or the access key differs: check the signature version and the access key",
+
+    /// The canonical requests differ, and the server does not show its own.
+    CanonicalRequestDiffers =>
+        "the canonical requests differ, and the server does not show its own: look for a proxy \
+         that changes the host, path, query or headers",
+
+    /// The request is not signed.
+    NotSigned => "the request is not signed: sign it, or allow anonymous access",
+
+    /// The request has more than one signature.
+    SignedTwice =>
+        "the request has more than one signature: send a single one, in a header or in the query",
+
+    /// The signature, or something that it refers to, cannot be parsed.
+    Malformed =>
+        "the signature cannot be parsed: send every part of it once, in the format that AWS \
+         defines for its version",
+
+    /// The server does not know the access key.
+    UnknownAccessKey =>
+        "the server does not know the access key: check the key, and that it was issued for this \
+         server",
+
+    /// The presigned URL or the policy of the form has expired.
+    Expired =>
+        "the presigned URL or the policy of the form has expired: sign a new one, and check the \
+         clock",
+
+    /// A field of the form is missing or does not meet a condition of the policy.
+    PolicyCondition =>
+        "the form does not meet a condition of its policy: send a field value that the policy \
+         allows, or sign a different policy",
+
+    /// The policy has no condition for a field of the form.
+    FieldNotInPolicy =>
+        "the policy has no condition for a field of the form: add a condition, or do not send the \
+         field",
+
+    /// The file is smaller or larger than the policy allows.
+    FileSize =>
+        "the file is smaller or larger than the policy allows: sign a policy with a suitable \
+         content-length-range",
+
+    /// The server computed a different signature. [`compare`](super::compare) finds the place at
+    /// which its steps differ from the client's.
+    SignatureDiffers =>
+        "the server computed a different signature: compare the canonical request and the string \
+         to sign, and check the secret key",
+
+    /// A chunk of the body differs from the one that was signed.
+    ChunkChanged =>
+        "a chunk of the body differs from the one that was signed: send the chunks unchanged and \
+         in order",
+
+    /// The trailers differ from those that were announced and signed.
+    TrailerChanged =>
+        "the trailers differ from those that were announced and signed: send each of them once and \
+         unchanged",
 }

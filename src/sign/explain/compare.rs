@@ -1,4 +1,5 @@
-//! Our steps compared with the server's: where they part, and what that usually means.
+//! Compares the steps of two signatures: finds the first difference between the client's and the
+//! server's, and its usual cause.
 use super::Explanation;
 use super::cause::Cause;
 use crate::net::percent::{Piece, pieces};
@@ -9,43 +10,43 @@ use std::collections::BTreeSet;
 use std::fmt;
 
 /// The texts that a server says it signed: elements of S3's `SignatureDoesNotMatch` document. The
-/// bytes, hex with blanks between, count for more than the text, in which line ends and control
-/// characters may have suffered.
+/// elements in hex take precedence over those in plain text, whose line endings and control
+/// characters may have been altered.
 #[derive(Clone, Copy, Default)]
 pub struct ServerSide<'a> {
-    /// `CanonicalRequest`.
+    /// The element `CanonicalRequest`.
     pub canonical_request: Option<&'a str>,
-    /// `CanonicalRequestBytes`.
+    /// The element `CanonicalRequestBytes`: bytes in hex, separated by spaces.
     pub canonical_request_bytes: Option<&'a str>,
-    /// `StringToSign`.
+    /// The element `StringToSign`.
     pub string_to_sign: Option<&'a str>,
-    /// `StringToSignBytes`.
+    /// The element `StringToSignBytes`: bytes in hex, separated by spaces.
     pub string_to_sign_bytes: Option<&'a str>,
 }
 
-/// Which of the two texts.
+/// One of the two texts that lead to a signature.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SignedText {
-    /// Task 1 of version 4.
+    /// The canonical request: task 1 of version 4.
     CanonicalRequest,
-    /// Task 2, or step 1 of version 2.
+    /// The string to sign: task 2 of version 4, or step 1 of version 2.
     StringToSign,
 }
 
-/// The first place at which the texts differ. Secret values are taken out, long lines cut around
-/// the place.
+/// The first place at which the texts differ. Secret values are redacted, and long lines are cut
+/// around that place.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Difference {
-    /// In which text.
+    /// The text that differs.
     pub text: SignedText,
-    /// In which line, counted from 1.
+    /// The line that differs, counted from 1.
     pub line: usize,
-    /// At which byte of that line, counted from 1.
+    /// The first byte of that line that differs, counted from 1.
     pub byte: usize,
-    /// Our text at that place.
+    /// What the client signed there.
     pub ours: String,
-    /// The server's text at that place.
+    /// What the server signed there.
     pub theirs: String,
 }
 
@@ -57,18 +58,18 @@ pub struct Comparison {
 }
 
 impl Comparison {
-    /// Returns the usual cause.
+    /// Returns the most likely cause.
     pub const fn cause(&self) -> Cause {
         self.cause
     }
 
-    /// Returns the first place that differs; `None` when nothing shown differs.
+    /// Returns the first difference, or `None` if nothing that the server shows differs.
     pub const fn difference(&self) -> Option<&Difference> {
         self.difference.as_ref()
     }
 }
 
-/// Finds where the server's steps leave ours.
+/// Finds the first step at which the server's signature differs from ours.
 pub fn compare(ours: &Explanation<'_>, server: &ServerSide<'_>) -> Comparison {
     let theirs = text_of(server.canonical_request, server.canonical_request_bytes);
     if let (Some(ours), Some(theirs)) = (ours.canonical_request, theirs) {
@@ -78,14 +79,17 @@ pub fn compare(ours: &Explanation<'_>, server: &ServerSide<'_>) -> Comparison {
             return found;
         }
     }
+
     let Some(theirs) = text_of(server.string_to_sign, server.string_to_sign_bytes) else {
         return Comparison { cause: Cause::NotShown, difference: None };
     };
+
     let cause = match ours.version {
         Version::V4 => v4_cause,
         Version::V4a => v4a_cause,
         Version::V2 => v2_cause,
     };
+
     let secrets = ours.canonical_request.unwrap_or(ours.string_to_sign);
     first_difference(SignedText::StringToSign, ours.string_to_sign, &theirs, secrets, cause)
         .unwrap_or(Comparison { cause: Cause::WrongSecret, difference: None })
@@ -106,8 +110,9 @@ fn text_of<'a>(text: Option<&'a str>, bytes: Option<&str>) -> Option<Cow<'a, str
     }
 }
 
-/// `cause` is given the number of the line (from 0) and both texts' lines. `secrets` is the text
-/// whose secret values must not be shown, wherever the server repeats them.
+/// Returns the first difference between two texts. `cause` is called with the number of the line
+/// (from 0) and the lines of both texts. `secrets` is the text whose secret values are redacted if
+/// the server's text repeats them.
 fn first_difference(
     text: SignedText,
     ours: &str,
@@ -118,6 +123,7 @@ fn first_difference(
     if ours == theirs {
         return None;
     }
+
     let (ours, theirs): (Vec<_>, Vec<_>) =
         (ours.split('\n').collect(), theirs.split('\n').collect());
     let number = ours.iter().zip(&theirs).take_while(|(a, b)| a == b).count();
@@ -136,32 +142,35 @@ fn first_difference(
     })
 }
 
-/// Returns both lines without secrets, cut around the first character that differs.
+/// Returns both lines with secrets redacted, cut around the first character that differs.
 fn excerpts(ours: &str, theirs: &str, signed: &str) -> (String, String) {
-    /// Kept before and after the place.
+    /// The number of characters shown before and after the difference.
     const BEFORE: usize = 40;
-    const BEHIND: usize = 80;
+    const AFTER: usize = 80;
     let ours = redact::Line(ours).to_string();
     let theirs = match repeats_a_secret(theirs, signed) {
         true => redact::REDACTED.to_owned(),
         false => redact::Line(theirs).to_string(),
     };
+
     let place = ours.chars().zip(theirs.chars()).take_while(|(a, b)| a == b).count();
     let start = place.saturating_sub(BEFORE);
     let cut = |line: &str| {
         let mut out = String::from(if start > 0 { "..." } else { "" });
-        out.extend(line.chars().skip(start).take(BEFORE + BEHIND));
-        if line.chars().nth(start + BEFORE + BEHIND).is_some() {
+        out.extend(line.chars().skip(start).take(BEFORE + AFTER));
+        if line.chars().nth(start + BEFORE + AFTER).is_some() {
             out.push_str("...");
         }
+
         out
     };
+
     (cut(&ours), cut(&theirs))
 }
 
-/// Returns whether a line of the server's repeats a secret value of `signed`, however it is
-/// spelled. A text with more secrets than any request has is not searched for each of them, which
-/// would take the product of both lengths.
+/// Returns whether a line of the server's text repeats a secret value of `signed`, however it is
+/// encoded. If `signed` contains more secrets than a request can have, the line counts as one that
+/// does: searching for each of them would take time proportional to the product of both lengths.
 fn repeats_a_secret(theirs: &str, signed: &str) -> bool {
     const MAX_SECRETS: usize = 16;
     let plain = |text: &str| String::from_utf8_lossy(&decoded(text)).replace('+', " ");
@@ -175,14 +184,14 @@ fn repeats_a_secret(theirs: &str, signed: &str) -> bool {
     secrets.len() > MAX_SECRETS || secrets.into_iter().any(|secret| theirs.contains(&plain(secret)))
 }
 
-/// Returns the line of this number (from 0); empty after the last.
+/// Returns the line with this number (from 0), or an empty one after the last line.
 fn line<'a>(lines: &[&'a str], number: usize) -> &'a str {
     lines.get(number).copied().unwrap_or("")
 }
 
 fn canonical_cause(number: usize, ours: &[&str], theirs: &[&str]) -> Cause {
     let (our_line, their_line) = (line(ours, number), line(theirs, number));
-    // Behind the headers stand an empty line, the list of names and the payload's hash.
+    // The headers are followed by an empty line, the list of signed headers and the payload hash.
     match (number, ours.len().saturating_sub(number)) {
         (0, _) => Cause::MethodChanged,
         (1, _) => path_cause(our_line, their_line),
@@ -210,7 +219,7 @@ fn v4_cause(number: usize, ours: &[&str], theirs: &[&str]) -> Cause {
     }
 }
 
-/// The scope of SigV4A names no region.
+/// Like [`v4_cause`], for SigV4A, whose scope does not contain a region.
 fn v4a_cause(number: usize, ours: &[&str], theirs: &[&str]) -> Cause {
     let (our_day, their_day) =
         (line(ours, number).split('/').next(), line(theirs, number).split('/').next());
@@ -225,7 +234,7 @@ fn v2_cause(number: usize, ours: &[&str], theirs: &[&str]) -> Cause {
     let (our_line, their_line) = (line(ours, number), line(theirs, number));
     let amz = |line: &str| line.starts_with("x-amz-");
     match number {
-        // A server that took the request for one of version 4.
+        // The server took this for a version 4 request.
         0 if their_line.starts_with("AWS4-") => Cause::WrongCredential,
         0 => Cause::MethodChanged,
         1 | 2 if their_line.is_empty() => Cause::HeaderRemoved,
@@ -269,14 +278,15 @@ fn encoding_cause(ours: &str, theirs: &str) -> Option<Cause> {
     }
 }
 
-/// Decodes percent-encoding, with a plus as a space and broken escapes as they are, to compare
-/// spellings.
+/// Decodes percent-encoding to compare texts that were encoded differently. A plus becomes a space,
+/// and malformed escapes are kept as they are.
 fn decoded(text: &str) -> Vec<u8> {
     let byte = |piece| match piece {
         Piece::Plain(b'+') => b' ',
         Piece::Plain(byte) | Piece::Escaped(byte) => byte,
         Piece::Broken => b'%',
     };
+
     pieces(text).map(byte).collect()
 }
 
@@ -287,6 +297,7 @@ fn query_cause(ours: &str, theirs: &str) -> Cause {
     if our_set == their_set && ours.len() == theirs.len() {
         return Cause::ParametersReordered;
     }
+
     let only_ours = our_set.difference(&their_set).next();
     let only_theirs = their_set.difference(&our_set).next();
     match (only_ours, only_theirs) {
@@ -319,6 +330,7 @@ fn header_cause(our_line: &str, their_line: &str, ours: &[&str], theirs: &[&str]
     let has = |lines: &[&str], name: &str| {
         lines.iter().any(|line| line.split_once(':').is_some_and(|(given, _)| given == name))
     };
+
     if our_name == their_name {
         let words = |value: &str| value.split_ascii_whitespace().collect::<String>();
         return match our_name {
@@ -331,6 +343,7 @@ fn header_cause(our_line: &str, their_line: &str, ours: &[&str], theirs: &[&str]
             _ => Cause::HeaderChanged,
         };
     }
+
     if !their_name.is_empty() && !has(ours, their_name) {
         Cause::HeaderAdded
     } else if !our_name.is_empty() && !has(theirs, our_name) {
@@ -349,20 +362,22 @@ impl fmt::Display for SignedText {
     }
 }
 
-/// One sentence, ready to follow an error.
+/// Writes one sentence that can be appended to an error message.
 impl fmt::Display for Comparison {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if let Some(Difference { text, line, byte, ours, theirs }) = &self.difference {
             write!(
                 f,
-                "the {text} differs from the server's in line {line} at byte {byte}: we have \"{ours}\", the server \"{theirs}\"; "
+                "the {text} differs from the server's in line {line} at byte {byte}: the client \
+                 signed \"{ours}\", the server \"{theirs}\"; "
             )?;
         }
+
         self.cause.fmt(f)
     }
 }
 
-/// Only how much there is: it may hold a session token.
+/// Shows only the lengths, because the texts may contain a session token.
 impl fmt::Debug for ServerSide<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self {

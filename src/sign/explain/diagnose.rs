@@ -1,5 +1,4 @@
-//! From a request as it was sent, or a URL, and what the server said, to the place where the two
-//! part.
+//! Finds the place at which a request or URL, as it was sent, differs from what the server signed.
 use super::{Comparison, Explanation, ServerSide, compare};
 use crate::net::aws::{Partition, is_region_name};
 use crate::sign::verify::{Content, Verifier};
@@ -7,20 +6,20 @@ use crate::sign::{Credentials, Error, Request, Steps, v2, v4};
 use crate::time::Timestamp;
 use std::fmt;
 
-/// How a request is signed with given credentials, and what a server made of it.
+/// How a request is signed with the given credentials, and how a server's signature differs.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Diagnosis {
-    /// The steps to the signature.
+    /// The steps that lead to the signature.
     pub steps: Steps,
-    /// Whether the request was sent with this signature; `None` when it was not signed.
+    /// Whether the request was sent with this signature; `None` if it was sent without one.
     pub signature_sent: Option<bool>,
-    /// Where the server's steps differ; `None` when the server shows nothing.
+    /// How the server's steps differ; `None` if the server does not show any.
     pub comparison: Option<Comparison>,
 }
 
 impl Diagnosis {
-    /// Describes how the signature came about.
+    /// Describes how the signature was computed.
     pub fn explain(&self) -> Explanation<'_> {
         self.steps.explain()
     }
@@ -29,10 +28,10 @@ impl Diagnosis {
 /// Signs `request` again with `credentials` and compares each step with what the server says it
 /// signed.
 ///
-/// A request with an `authorization` header and a presigned URL name their version, region, service
-/// and time. For any other request these come from the server's string to sign; without one, the
-/// region and the service come from the host, the time is `now`, and the version is 4. `content` is
-/// the body that was sent.
+/// Requests with an `authorization` header and presigned URLs contain their signature version,
+/// region, service and time. For any other request these are taken from the server's string to
+/// sign; without one, region and service are derived from the host, the time is `now`, and the
+/// version is 4. `content` is the body that was sent.
 ///
 /// ```
 /// use s3driver::sign::explain::{Cause, ServerSide, diagnose};
@@ -53,7 +52,7 @@ impl Diagnosis {
 /// ```
 ///
 /// # Errors
-/// The [`Error`]s of a request that cannot be signed.
+/// An [`Error`] if the request cannot be signed.
 pub fn diagnose(
     request: &Request<'_>,
     content: Content<'_>,
@@ -62,11 +61,12 @@ pub fn diagnose(
     server: &ServerSide<'_>,
     now: Timestamp,
 ) -> Result<Diagnosis, Error> {
-    let shown = Shown::read(server);
+    let shown = ServerParameters::read(server);
     let (steps, signature_sent) = match signed_steps(request, content, credentials, host_bucket) {
-        Some((steps, is_right)) => (steps, Some(is_right)),
+        Some((steps, is_correct)) => (steps, Some(is_correct)),
         None => (sign_again(request, content, credentials, host_bucket, &shown, now)?, None),
     };
+
     let shows = server.string_to_sign.is_some()
         || server.string_to_sign_bytes.is_some()
         || server.canonical_request.is_some()
@@ -75,8 +75,8 @@ pub fn diagnose(
     Ok(Diagnosis { steps, signature_sent, comparison })
 }
 
-/// Returns the steps of a request that carries a signature, and whether that is the right one for
-/// these credentials.
+/// Returns the steps of a signed request, and whether its signature is the correct one for these
+/// credentials.
 fn signed_steps(
     request: &Request<'_>,
     content: Content<'_>,
@@ -93,19 +93,20 @@ fn signed_steps(
     }
 }
 
-/// Signs a request that was not signed by what the server shows.
+/// Signs a request that was sent unsigned, with the parameters that the server shows.
 fn sign_again(
     request: &Request<'_>,
     content: Content<'_>,
     credentials: &Credentials,
     host_bucket: Option<&str>,
-    shown: &Shown<'_>,
+    shown: &ServerParameters<'_>,
     now: Timestamp,
 ) -> Result<Steps, Error> {
     let time = shown.time.unwrap_or(now);
     if shown.is_version_2 {
         return Ok(v2::sign(request, host_bucket, credentials, time)?.steps);
     }
+
     let host = request
         .all_headers()
         .find(|(name, _)| name.eq_ignore_ascii_case("host"))
@@ -116,17 +117,18 @@ fn sign_again(
         Content::Hash(hash) => v4::Payload::Hash(hash),
         _ => v4::Payload::Unsigned,
     };
+
     Ok(v4::sign(request, payload, credentials, scope, time)?.steps)
 }
 
-/// A server's string to sign, as far as it names version, time and scope.
-struct Shown<'a> {
+/// The parameters that a server's string to sign contains.
+struct ServerParameters<'a> {
     is_version_2: bool,
     time: Option<Timestamp>,
     scope: Option<v4::Scope<'a>>,
 }
 
-impl<'a> Shown<'a> {
+impl<'a> ServerParameters<'a> {
     fn read(server: &ServerSide<'a>) -> Self {
         let mut lines = server.string_to_sign.unwrap_or("").split('\n').map(str::trim_ascii_end);
         let first = lines.next().unwrap_or("");
@@ -136,25 +138,28 @@ impl<'a> Shown<'a> {
             (Some(region), Some(service), Some(_)) => Some(v4::Scope { region, service }),
             _ => None,
         };
+
         Self { is_version_2: !first.is_empty() && !first.starts_with("AWS4-"), time, scope }
     }
 }
 
-/// Returns the region and the service that a host of AWS names:
-/// `bucket.s3.eu-west-1.amazonaws.com`, `sts.amazonaws.com`. Other hosts are taken for S3 in
-/// `us-east-1`, the region that most servers call their own.
+/// Returns the region and the service of an AWS host name such as
+/// `bucket.s3.eu-west-1.amazonaws.com` or `sts.amazonaws.com`. Any other host is assumed to serve
+/// S3 in `us-east-1`, the region name that most S3-compatible servers use.
 pub fn scope_of_host(host: &str) -> v4::Scope<'_> {
     const DEFAULT: v4::Scope<'static> = v4::Scope { region: "us-east-1", service: "s3" };
     let host = host.rsplit_once(':').map_or(host, |(name, _)| name);
     let suffix =
         |partition: Partition| host.strip_suffix(partition.dns_suffix())?.strip_suffix('.');
     let Some(name) = Partition::ALL.into_iter().find_map(suffix) else { return DEFAULT };
-    // A region may be joined to the service: `s3-eu-west-1`.
+    // The service and the region may share a label: `s3-eu-west-1`.
     let labels =
         || name.rsplit('.').flat_map(|label| [label.strip_prefix("s3-"), Some(label)]).flatten();
     let region = labels().find(|label| is_region_name(label)).unwrap_or(DEFAULT.region);
     let service = ["sts", "execute-api", "s3-outposts", "s3-object-lambda"];
-    let service = service.into_iter().find(|service| labels().any(|label| label == *service));
+    let is_of =
+        |label: &str, service: &str| label.strip_suffix("-fips").unwrap_or(label) == service;
+    let service = service.into_iter().find(|service| labels().any(|label| is_of(label, service)));
     let express = name.rsplit('.').any(|label| label.starts_with("s3express-"));
     v4::Scope {
         region,
@@ -162,7 +167,7 @@ pub fn scope_of_host(host: &str) -> v4::Scope<'_> {
     }
 }
 
-/// The explanation, and what differs.
+/// Writes the explanation, followed by the difference.
 impl fmt::Display for Diagnosis {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.explain().fmt(f)?;
@@ -171,11 +176,13 @@ impl fmt::Display for Diagnosis {
             Some(false) => {
                 writeln!(
                     f,
-                    "The request was sent with another signature: it was changed, or signed with another key."
+                    "The request was sent with a different signature: it was changed after \
+                     signing, or signed with a different key."
                 )?;
             }
             None => {}
         }
+
         match &self.comparison {
             Some(comparison) => writeln!(f, "{comparison}"),
             None => Ok(()),

@@ -1,14 +1,14 @@
-//! A signature with its reasons: every intermediate value, numbered and named as on AWS's page, and
-//! what to make of it when a server computed another one.
+//! Explains a signature: shows every intermediate value, numbered and named as on AWS's page, and
+//! finds out why a server computed a different one.
 //!
 //! `Display` of an [`Explanation`] prints the steps in the order of AWS's page [Signature
 //! Calculations for the Authorization Header][page], so that they can be compared with the page, or
-//! with what a server says it signed. [`compare`] does the latter for you: given the texts of a
-//! `SignatureDoesNotMatch` document it names the first line and byte that differ, and the usual
+//! with what a server says it signed. [`compare`] automates the latter: given the texts of a
+//! `SignatureDoesNotMatch` document, it returns the first line and byte that differ, and the usual
 //! cause.
 //!
-//! Session tokens, customer keys and all but the beginning of the signature are left out: what is
-//! printed may go into a ticket.
+//! Session tokens, customer-provided keys and all but the first characters of the signature are
+//! redacted, so that the output can be attached to a support ticket.
 //!
 //! ```
 //! use s3driver::sign::explain::{Cause, ServerSide, compare};
@@ -40,11 +40,11 @@ pub use cause::Cause;
 pub use compare::{Comparison, Difference, ServerSide, SignedText, compare};
 pub use diagnose::{Diagnosis, diagnose, scope_of_host};
 
-/// Everything that led to one signature, borrowed from it.
+/// The steps of one signature, borrowed for display.
 #[derive(Clone, Copy)]
 pub struct Explanation<'a> {
     version: Version,
-    /// Version 2 has none.
+    /// `None` in version 2, which has no canonical request.
     canonical_request: Option<&'a str>,
     string_to_sign: &'a str,
     signature: &'a str,
@@ -75,8 +75,8 @@ impl Steps {
 }
 
 impl<'a> Explanation<'a> {
-    /// Explains a signature of version 4 from any source: its canonical request, string to sign and
-    /// signature in hex.
+    /// Explains a version 4 signature from any source, given its canonical request, string to sign
+    /// and signature in hex.
     pub const fn v4(
         canonical_request: &'a str,
         string_to_sign: &'a str,
@@ -90,7 +90,7 @@ impl<'a> Explanation<'a> {
         }
     }
 
-    /// Explains a signature of SigV4A from any source: its canonical request, string to sign and
+    /// Explains a SigV4A signature from any source, given its canonical request, string to sign and
     /// signature in hex.
     pub const fn v4a(
         canonical_request: &'a str,
@@ -100,15 +100,16 @@ impl<'a> Explanation<'a> {
         Self { version: Version::V4a, ..Self::v4(canonical_request, string_to_sign, signature) }
     }
 
-    /// Explains a signature of version 2 from any source: its string to sign and signature in
+    /// Explains a version 2 signature from any source, given its string to sign and signature in
     /// base64.
     pub const fn v2(string_to_sign: &'a str, signature: &'a str) -> Self {
         Self { version: Version::V2, canonical_request: None, string_to_sign, signature }
     }
 
-    /// Returns the first characters of the signature: enough to distinguish two, too few to use.
+    /// Returns the first characters of the signature, which are enough to distinguish signatures
+    /// but not enough to use one.
     fn signature_start(&self) -> &'a str {
-        /// 32 bits in hex, 48 in base64.
+        /// 8 characters are 32 bits in hex, and 48 bits in base64.
         const SHOWN: usize = 8;
         self.signature.get(..SHOWN).unwrap_or("")
     }
@@ -128,6 +129,7 @@ impl fmt::Display for Explanation<'_> {
                 )?;
             }
         }
+
         writeln!(f, ", begins with {}", redact::Line(self.signature_start()))
     }
 }
@@ -138,6 +140,7 @@ impl Explanation<'_> {
         if let Some(text) = self.canonical_request {
             write!(f, "{}", Lines { text, label: canonical_label })?;
         }
+
         writeln!(f, "Task 2: string to sign")?;
         write!(f, "{}", Lines { text: self.string_to_sign, label: v4_label })?;
         writeln!(f, "Task 3: signature")?;
@@ -151,6 +154,7 @@ impl Explanation<'_> {
                 "     signature            = hex(ECDSA-P256-SHA256(PrivateKey, string to sign))"
             );
         }
+
         let scope = self.string_to_sign.split('\n').nth(2).unwrap_or("");
         let mut parts = scope.split('/');
         let mut part = || redact::Line(parts.next().unwrap_or(""));
@@ -176,14 +180,14 @@ impl fmt::Debug for Explanation<'_> {
     }
 }
 
-/// More lines than a request has. Each is printed with a number and a name, so that a text of line
-/// ends alone would grow to sixty times its size.
+/// More lines than a request can have. Each line is printed with a number and a label, so a text
+/// that consists of line breaks would grow to sixty times its size.
 const MAX_LINES: usize = 200;
 
-/// Numbered lines, each with its name before it, secret values taken out.
+/// Numbered and labelled lines with secret values redacted.
 struct Lines<'a> {
     text: &'a str,
-    /// The name of a line, from its number (from 0) and the number of lines.
+    /// Returns the label of a line, given its number (from 0) and the number of lines.
     label: fn(usize, usize) -> &'static str,
 }
 
@@ -194,6 +198,7 @@ impl fmt::Display for Lines<'_> {
             let label = (self.label)(number, count);
             writeln!(f, "{:>3}  {label:<20} {}", number + 1, redact::Line(line))?;
         }
+
         match count.checked_sub(MAX_LINES) {
             None | Some(0) => Ok(()),
             Some(more) => writeln!(f, "     {more} more lines"),
@@ -202,7 +207,7 @@ impl fmt::Display for Lines<'_> {
 }
 
 /// `HTTPMethod \n CanonicalURI \n CanonicalQueryString \n CanonicalHeaders \n SignedHeaders \n
-/// HashedPayload`, where the headers end with an empty line.
+/// HashedPayload`, where an empty line follows the headers.
 fn canonical_label(number: usize, count: usize) -> &'static str {
     match (number, count.saturating_sub(number)) {
         (0, _) => "HTTPMethod",

@@ -1,8 +1,9 @@
-//! AWS Signature Version 2, S3's first one (HMAC-SHA1), for servers that know nothing newer.
+//! AWS Signature Version 2 (HMAC-SHA1), S3's original signature, for servers that do not support a
+//! newer one.
 //!
-//! Follows [Signing and authenticating REST requests][rest] of the S3 user guide. The page's own
-//! "Delete" example signs the value of `x-amz-date` in the place of `Date`; the rule in its text,
-//! which servers follow, leaves that line empty.
+//! Follows [Signing and authenticating REST requests][rest] of the S3 user guide. The "Delete"
+//! example on that page signs the value of `x-amz-date` on the line of `Date`. According to the
+//! text of the page, which servers follow, that line must be empty.
 //!
 //! [rest]: https://docs.aws.amazon.com/AmazonS3/latest/userguide/RESTAuthentication.html
 use super::canonical::{Headers, push_values};
@@ -20,13 +21,14 @@ use base64::engine::general_purpose::STANDARD;
 ///
 /// AWS's page names acl, delete, lifecycle, location, logging, notification, partNumber, policy,
 /// requestPayment, uploadId, uploads, versionId, versioning, versions, website and the six
-/// `response-` parameters; its older editions torrent too. Boto's list (`HmacV1Auth.QSAOfInterest`
-/// in botocore/auth.py) adds accelerate, analytics, cors, defaultObjectAcl, inventory, metrics,
-/// object-lock, replication, restore, select, select-type, storageClass and tagging; Ceph's
-/// (`signed_subresources` in rgw_auth_s3.cc) encryption, policyStatus and publicAccessBlock. No
-/// list holds legal-hold and retention, which came after version 2 had been given up.
+/// `response-` parameters; older editions also name torrent. Boto's list
+/// (`HmacV1Auth.QSAOfInterest` in botocore/auth.py) adds accelerate, analytics, cors,
+/// defaultObjectAcl, inventory, metrics, object-lock, replication, restore, select, select-type,
+/// storageClass and tagging; Ceph's list (`signed_subresources` in rgw_auth_s3.cc) adds encryption,
+/// policyStatus and publicAccessBlock. None of them contains legal-hold and retention, which were
+/// introduced after version 2 had been abandoned.
 ///
-/// Servers differ only in the rare ones: all agree on those that a registry needs.
+/// Servers differ only in rarely used parameters, and agree on all those that a registry needs.
 pub const SUB_RESOURCES: [&str; 38] = [
     "accelerate",
     "acl",
@@ -68,18 +70,19 @@ pub const SUB_RESOURCES: [&str; 38] = [
     "website",
 ];
 
-/// Room for the parameters that presigning adds, without a session token, in bytes.
-const PRESIGNED: usize = 128;
+/// The number of bytes reserved for the parameters that presigning adds, apart from a session
+/// token.
+const PRESIGNED_PARAMETERS_BYTES: usize = 128;
 
-/// Signs with the `Authorization` header. `host_bucket` is the bucket named by the host
-/// (virtual-host style), `None` when it stands in the path.
+/// Signs with the `Authorization` header. `host_bucket` is the bucket if the host names it
+/// (virtual-host style), and `None` if the path does.
 ///
 /// The headers to send are `date` (unless the request has `date` or `x-amz-date`),
 /// `x-amz-security-token` and `authorization`.
 ///
 /// # Errors
-/// The [`Error`]s for parts that cannot be sent as given, and for headers and parameters that
-/// contradict the signature.
+/// Returns an [`Error`] for parts that cannot be sent as given, and for headers and parameters that
+/// conflict with the signature.
 pub fn sign(
     request: &Request<'_>,
     host_bucket: Option<&str>,
@@ -93,9 +96,11 @@ pub fn sign(
         now = time.http_date();
         headers.add("date", &now)?;
     }
+
     if let Some((name, token)) = credentials.token_header() {
         headers.add(name, token)?;
     }
+
     headers.sort()?;
     // "If you include the x-amz-date header, use the empty string for the Date when constructing
     // the StringToSign."
@@ -103,16 +108,17 @@ pub fn sign(
         Some(_) => "",
         None => headers.get("date").unwrap_or(""),
     };
+
     let steps = steps(credentials, string_to_sign(request, host_bucket, date, &headers)?);
     let authorization = ["AWS ", credentials.access_key_id(), ":", &*steps.signature].concat();
     Ok(Signed { headers: headers.to_send(authorization), steps })
 }
 
-/// Signs in the query, for a URL that is good until `expires`, at or after the epoch.
-/// `content-md5`, `content-type` and `x-amz-*` headers have to be sent as they were signed.
+/// Signs a URL that is valid until `expires`, which must not be before the epoch. `content-md5`,
+/// `content-type` and `x-amz-*` headers have to be sent as they were signed.
 ///
-/// A session token goes into the query and is signed like a header of that name: Boto sends it so,
-/// and Ceph looks for it there (`get_v2_qs_map` in rgw_auth_s3.cc).
+/// A session token is sent in the query and signed like a header with that name: Boto sends it
+/// there, and Ceph looks for it there (`get_v2_qs_map` in rgw_auth_s3.cc).
 ///
 /// # Errors
 /// As for [`sign`], and [`Error::ExpiresBeforeEpoch`].
@@ -125,6 +131,7 @@ pub fn presign(
     if expires.unix() < 0 {
         return Err(Error::ExpiresBeforeEpoch(expires));
     }
+
     check_year(expires)?;
     let mut headers = collect(request, host_bucket, credentials, 1)?;
     headers.refuse("x-amz-security-token")?;
@@ -132,12 +139,13 @@ pub fn presign(
     if let Some((name, token)) = token {
         headers.add(name, token)?;
     }
+
     headers.sort()?;
     let seconds = expires.unix().to_string();
     let steps = steps(credentials, string_to_sign(request, host_bucket, &seconds, &headers)?);
 
     let mut query = request.query.to_text();
-    query.reserve(PRESIGNED);
+    query.reserve(PRESIGNED_PARAMETERS_BYTES);
     for (name, value) in [("AWSAccessKeyId", credentials.access_key_id()), ("Expires", &seconds)]
         .into_iter()
         .chain(token)
@@ -146,20 +154,22 @@ pub fn presign(
         if !query.is_empty() {
             query.push('&');
         }
+
         query.push_str(name);
         query.push('=');
         push_component(&mut query, value);
     }
+
     Ok(Presigned { steps, query })
 }
 
-/// Returns the form fields of a browser's upload under `policy`
-/// (<https://docs.aws.amazon.com/AmazonS3/latest/userguide/UsingHTTPPOST.html>). With temporary
-/// credentials a condition for `x-amz-security-token` is added.
+/// Returns the form fields for a browser's upload under `policy`
+/// (<https://docs.aws.amazon.com/AmazonS3/latest/userguide/UsingHTTPPOST.html>). For temporary
+/// credentials, a condition for `x-amz-security-token` is added.
 ///
 /// # Errors
 /// [`Error::AccessKey`], [`Error::EmptySecret`] and [`Error::SessionToken`] for credentials that
-/// cannot be sent, and the errors of a policy that cannot be written.
+/// cannot be sent, and the errors of an invalid policy.
 pub fn post_policy(policy: &PostPolicy, credentials: &Credentials) -> Result<PostForm, Error> {
     policy.check()?;
     match credentials.session_token() {
@@ -171,8 +181,8 @@ pub fn post_policy(policy: &PostPolicy, credentials: &Credentials) -> Result<Pos
     }
 }
 
-/// Returns the form fields for a policy document that is finished, in base64, with all conditions
-/// in it.
+/// Returns the form fields for a finished policy document in base64, which must contain all
+/// conditions.
 ///
 /// # Errors
 /// As for [`post_policy`], and [`Error::PolicyEncoding`].
@@ -191,7 +201,7 @@ pub fn sign_post_policy(policy: &str, credentials: &Credentials) -> Result<PostF
     Ok(PostForm { string_to_sign: policy.to_owned(), signature, fields })
 }
 
-/// Checks what both ways of signing check, and collects the headers.
+/// Performs the checks that both ways of signing share, and collects the headers.
 fn collect<'a>(
     request: &Request<'a>,
     host_bucket: Option<&str>,
@@ -205,13 +215,13 @@ fn collect<'a>(
 }
 
 fn check_signer(credentials: &Credentials) -> Result<(), Error> {
-    // A colon ends the access key in the header.
+    // A colon terminates the access key in the header.
     check_credentials(credentials, ':')?;
     check_token_service(credentials, "s3")
 }
 
-/// `HTTP-Verb \n Content-MD5 \n Content-Type \n Date \n CanonicalizedAmzHeaders
-/// CanonicalizedResource`
+/// Returns the string to sign: `HTTP-Verb \n Content-MD5 \n Content-Type \n Date \n
+/// CanonicalizedAmzHeaders CanonicalizedResource`.
 pub(super) fn string_to_sign(
     request: &Request<'_>,
     host_bucket: Option<&str>,
@@ -225,18 +235,20 @@ pub(super) fn string_to_sign(
         out.push_str(line.trim_ascii());
         out.push('\n');
     }
+
     for (name, values) in headers.groups().filter(|(name, _)| name.starts_with("x-amz-")) {
         out.push_str(name);
         out.push(':');
         push_values(&mut out, values, |out, value| out.push_str(value.trim_ascii()));
         out.push('\n');
     }
+
     push_resource(&mut out, request, host_bucket)?;
     Ok(out)
 }
 
-/// Appends the `CanonicalizedResource`: the bucket that the host names, the path as sent, and the
-/// sub-resources with their values decoded, sorted by name.
+/// Appends the `CanonicalizedResource`: the bucket that the host names, the path as it is sent, and
+/// the sub-resources sorted by name, with decoded values.
 fn push_resource(
     out: &mut String,
     request: &Request<'_>,
@@ -246,6 +258,7 @@ fn push_resource(
         out.push('/');
         out.push_str(bucket);
     }
+
     out.push_str(request.path);
     let mut signed = Vec::new();
     for (name, value) in request.query.decoded() {
@@ -256,6 +269,7 @@ fn push_resource(
             signed.push((name, String::from_utf8(value.into_owned()).map_err(|_| parameter())?));
         }
     }
+
     signed.sort_by_key(|(name, _)| *name);
     for (number, (name, value)) in signed.into_iter().enumerate() {
         out.push(if number == 0 { '?' } else { '&' });
@@ -265,6 +279,7 @@ fn push_resource(
             out.push_str(&value);
         }
     }
+
     Ok(())
 }
 

@@ -13,7 +13,7 @@ fn signed(headers: &[(&str, &str)], query: &[(&str, &str)]) -> Signed {
 }
 
 #[test]
-fn signs_the_sub_resources_alone_sorted_and_decoded() {
+fn only_sub_resources_are_signed_sorted_and_decoded() {
     let query = [
         ("uploadId", "a/b+c"),
         ("prefix", "p"),
@@ -150,7 +150,7 @@ fn refuses_contradictions() {
 }
 
 #[test]
-fn a_query_as_it_stands_is_signed_decoded_and_sent_unchanged() {
+fn a_query_given_as_text_is_signed_decoded_and_sent_unchanged() {
     let request = Request::from_target("GET", "/b/k?uploadId=a%2fb&prefix=x&acl").unwrap();
     let presigned = presign(&request, None, &credentials(), TIME).unwrap();
     assert!(presigned.steps.string_to_sign.ends_with("\n/b/k?acl&uploadId=a/b"));

@@ -1,4 +1,4 @@
-//! The `Authorization` header
+//! Signing with the `Authorization` header
 //! (<https://docs.aws.amazon.com/AmazonS3/latest/API/sig-v4-header-based-auth.html>).
 use super::{ALGORITHM, Payload, SigningKey, is_s3, path_rule};
 use crate::sign::canonical::{Headers, canonical_query, canonical_request, push_canonical_request};
@@ -14,21 +14,21 @@ use std::fmt;
 /// headers that you plan to include in your request".
 pub(in crate::sign) const REQUIRED: [&str; 2] = ["host", "content-type"];
 
-/// `x-amz-date`, `x-amz-content-sha256` and the session token.
+/// The signer adds at most `x-amz-date`, `x-amz-content-sha256` and the session token.
 const MAX_ADDED: usize = 3;
 
-/// Room for the texts of most requests without a session token.
-const TEXT: usize = 512;
+/// The initial capacity in bytes, which suffices for most requests without a session token.
+const TEXT_CAPACITY: usize = 512;
 
-/// The headers that sign a request, without the steps to the signature: [`SigningKey::authorize`]
-/// returns them. `Debug` hides what is secret.
+/// The headers that sign a request, without the steps that lead to the signature.
+/// [`SigningKey::authorize`] returns them. `Debug` redacts secrets.
 #[derive(Clone)]
 pub struct Authorization {
-    /// The values of all headers, that of `authorization` first.
+    /// The values of all headers, starting with that of `authorization`.
     text: String,
     /// The length of the value of `authorization`.
     authorization: usize,
-    /// The name of each header after that, and where its value ends in `text`.
+    /// The names of the other headers, each with the offset in `text` at which its value ends.
     added: [Option<(&'static str, usize)>; MAX_ADDED],
 }
 
@@ -40,6 +40,7 @@ impl Authorization {
             text.push_str(value);
             *end = Some((name, text.len()));
         }
+
         Self { text, authorization, added: ends }
     }
 
@@ -71,7 +72,8 @@ impl SigningKey {
     /// Signs with the `Authorization` header, as [`sign`](super::sign) does.
     ///
     /// # Errors
-    /// As for [`sign`](super::sign), and [`Error::SigningKeyDay`] when the key is for another day.
+    /// The errors of [`sign`](super::sign), and [`Error::SigningKeyDay`] if the key belongs to a
+    /// different day.
     pub fn sign(
         &self,
         request: &Request<'_>,
@@ -89,17 +91,17 @@ impl SigningKey {
             &payload_hash,
         );
         let steps = self.steps(&amz_date, canonical);
-        let mut authorization = String::with_capacity(TEXT);
+        let mut authorization = String::with_capacity(TEXT_CAPACITY);
         self.push_authorization(&mut authorization, &headers, &steps.signature);
         Ok(Signed { headers: headers.to_send(authorization), steps })
     }
 
-    /// Signs like [`SigningKey::sign`], but does not keep the steps to the signature, which saves
-    /// a client most of the memory that signing takes. `sign` with the same arguments computes
-    /// them again where a refusal is to be explained.
+    /// Signs like [`SigningKey::sign`], but does not keep the steps that lead to the signature,
+    /// which saves most of the memory that signing takes. To explain a refusal later, call `sign`
+    /// with the same arguments to compute them again.
     ///
     /// # Errors
-    /// As for [`SigningKey::sign`].
+    /// The errors of [`SigningKey::sign`].
     pub fn authorize(
         &self,
         request: &Request<'_>,
@@ -110,8 +112,9 @@ impl SigningKey {
         let headers = self.headers(request, &amz_date, &payload_hash)?;
         let query = canonical_query(request.query, &[]);
         let rule = path_rule(request, &self.service);
-        // One buffer for the three texts, each of which is needed for the next only.
-        let mut text = String::with_capacity(TEXT);
+        // The three texts share one buffer because each of them is only needed to compute the next
+        // one.
+        let mut text = String::with_capacity(TEXT_CAPACITY);
         push_canonical_request(&mut text, request, rule, &query, &headers, &payload_hash);
         let hash = Hex::of(&sha256(text.as_bytes()));
         text.clear();
@@ -122,7 +125,7 @@ impl SigningKey {
         Ok(Authorization::new(text, headers.added()))
     }
 
-    /// Checks the request, and collects the headers to sign: its own and the signer's.
+    /// Checks the request, and collects the headers to sign, including those that the signer adds.
     fn headers<'a>(
         &'a self,
         request: &Request<'a>,
@@ -136,14 +139,16 @@ impl SigningKey {
         if is_s3(&self.service) {
             headers.add("x-amz-content-sha256", payload_hash)?;
         }
+
         if let Some((name, token)) = self.credentials.token_header() {
             headers.add(name, token)?;
         }
+
         headers.sort()?;
         Ok(headers)
     }
 
-    /// Task 4: the value of `Authorization`.
+    /// Appends the value of the `Authorization` header, which is task 4.
     fn push_authorization(&self, out: &mut String, headers: &Headers<'_>, signature: &str) {
         let parts = [ALGORITHM, " Credential=", self.credentials.access_key_id(), "/", &self.scope];
         parts.iter().for_each(|part| out.push_str(part));

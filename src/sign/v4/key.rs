@@ -1,4 +1,4 @@
-//! Task 3, first half: the signing key.
+//! The signing key, which is the first half of task 3.
 use super::{ALGORITHM, Scope, TERMINATOR};
 use crate::sign::check::{check_credentials, check_token_service, check_year, is_scope_part};
 use crate::sign::hash::{Hex, HmacSha256, hmac_sha256, mac_sha256, sha256};
@@ -7,18 +7,18 @@ use crate::time::{AmzDate, Timestamp};
 use std::fmt;
 use zeroize::Zeroizing;
 
-/// The derived key of one day, region and service, and the credentials it stands for. Deriving it
-/// takes four HMACs, so a client keeps it.
+/// The signing key for one day, region and service, and the access key it was derived from.
+/// Deriving it takes four HMACs, so clients should keep it.
 #[derive(Clone)]
 pub struct SigningKey {
-    /// The access key and the session token; the secret is left out.
+    /// The access key and the session token. The secret key is not kept.
     pub(super) credentials: Credentials,
-    /// To notice another secret without keeping this one.
+    /// Allows another secret key to be noticed without keeping this one.
     secret_hash: Zeroizing<[u8; 32]>,
     day: i64,
     region: String,
     pub(super) service: String,
-    /// `20130524/us-east-1/s3/aws4_request`
+    /// The credential scope, such as `20130524/us-east-1/s3/aws4_request`.
     pub(super) scope: String,
     keyed: HmacSha256,
 }
@@ -30,28 +30,30 @@ impl SigningKey {
     /// # Errors
     /// [`Error::AccessKey`], [`Error::EmptySecret`], [`Error::SessionToken`],
     /// [`Error::SessionTokenService`], [`Error::Region`], [`Error::Service`] and [`Error::Year`]
-    /// for what cannot be part of a signature.
+    /// for a value that cannot be part of a signature.
     pub fn derive(
         credentials: &Credentials,
         time: Timestamp,
         scope: Scope<'_>,
     ) -> Result<Self, Error> {
         let Scope { region, service } = scope;
-        // A comma ends the credential in the header. A slash may be part of the access key: scopes
-        // are read from the end.
+        // A comma terminates the credential in the header. A slash may be part of the access key
+        // because servers parse the credential from its end.
         check_credentials(credentials, ',')?;
         check_year(time)?;
         if !is_scope_part(region) {
             return Err(Error::Region { region: region.to_owned() });
         }
+
         if !is_scope_part(service) {
             return Err(Error::Service { service: service.to_owned() });
         }
+
         check_token_service(credentials, service)?;
         Ok(Self::of_checked(credentials, time, scope))
     }
 
-    /// Derives the key from parts that were checked.
+    /// Derives the key from parts that have already been checked.
     fn of_checked(
         credentials: &Credentials,
         time: Timestamp,
@@ -87,21 +89,21 @@ impl SigningKey {
         &self.region
     }
 
-    /// Returns whether the key signs for this scope on the day of `time`.
+    /// Returns whether the key can sign for this scope on the day of `time`.
     pub fn covers(&self, time: Timestamp, scope: Scope<'_>) -> bool {
         self.day == time.day_number()
             && self.region == scope.region
             && self.service == scope.service
     }
 
-    /// Whether this key was derived from these credentials for this day and scope.
+    /// Returns whether this key was derived from these credentials for this day and scope.
     pub fn is_for(&self, credentials: &Credentials, time: Timestamp, scope: Scope<'_>) -> bool {
         self.covers(time, scope)
-            && self.credentials.is_named_like(credentials)
+            && self.credentials.has_same_identity(credentials)
             && *self.secret_hash == sha256(credentials.secret_access_key().as_bytes())
     }
 
-    /// Returns `x-amz-date`, if it is of the key's day.
+    /// Returns `x-amz-date` if `time` is on the key's day.
     pub(in crate::sign) fn amz_date(&self, time: Timestamp) -> Result<AmzDate, Error> {
         match self.day == time.day_number() {
             true => Ok(time.short_amz_date()),
@@ -109,7 +111,7 @@ impl SigningKey {
         }
     }
 
-    /// Returns the two lines that every chunk's string to sign repeats.
+    /// Returns the two lines that the string to sign of every chunk contains.
     pub(in crate::sign) fn date_and_scope(&self, time: Timestamp) -> Result<String, Error> {
         Ok([&*self.amz_date(time)?, "\n", &self.scope].concat())
     }
@@ -119,8 +121,8 @@ impl SigningKey {
         [self.credentials.access_key_id(), "/", &self.scope].concat()
     }
 
-    /// Tasks 2 and 3: `StringToSign = Algorithm \n TimeStamp \n Scope \n
-    /// Hex(SHA256Hash(CanonicalRequest))`, and its HMAC.
+    /// Performs tasks 2 and 3: computes `StringToSign = Algorithm \n TimeStamp \n Scope \n
+    /// Hex(SHA256Hash(CanonicalRequest))` and its HMAC.
     pub(in crate::sign) fn steps(&self, amz_date: &str, canonical_request: String) -> Steps {
         let hash = Hex::of(&sha256(canonical_request.as_bytes()));
         let mut string_to_sign = String::with_capacity(self.string_to_sign_len());
@@ -129,19 +131,19 @@ impl SigningKey {
         Steps { version: Version::V4, canonical_request, string_to_sign, signature }
     }
 
-    /// Appends task 2, from the hash of the canonical request.
+    /// Appends the string to sign (task 2), given the hash of the canonical request.
     pub(super) fn push_string_to_sign(&self, out: &mut String, amz_date: &str, hash: &Hex) {
         for part in [ALGORITHM, "\n", amz_date, "\n", &self.scope, "\n", hash.as_str()] {
             out.push_str(part);
         }
     }
 
-    /// Returns the length of every string to sign of this key.
+    /// Returns the length of a string to sign, which is constant for this key.
     fn string_to_sign_len(&self) -> usize {
         ALGORITHM.len() + "\n20130524T000000Z\n".len() + self.scope.len() + "\n".len() + 64
     }
 
-    /// Computes task 3: the HMAC of a string to sign.
+    /// Computes the HMAC of a string to sign (task 3).
     pub(in crate::sign) fn mac(&self, string_to_sign: &str) -> Hex {
         Hex::of(&mac_sha256(&self.keyed, string_to_sign.as_bytes()))
     }

@@ -1,12 +1,12 @@
-//! AWS Signature Version 4 (AWS4-HMAC-SHA256) as S3 understands it.
+//! AWS Signature Version 4 (AWS4-HMAC-SHA256) as S3 implements it.
 //!
 //! Each file follows one page of the S3 API reference: `header.rs` the [Authorization
 //! header][header], `query.rs` the [query parameters][query], `post.rs` [POST][post]. `key.rs`
-//! derives the key for all of them. Bodies that are signed piece by piece continue in
+//! derives the key for all of them. Bodies that are signed in chunks continue in
 //! [`chunked`](super::chunked).
 //!
-//! A [`SigningKey`] signs with what it was derived from. The functions of this module derive one
-//! for a single request.
+//! A [`SigningKey`] can sign many requests. The functions of this module derive one for a single
+//! request.
 //!
 //! [header]: https://docs.aws.amazon.com/AmazonS3/latest/API/sig-v4-header-based-auth.html
 //! [query]: https://docs.aws.amazon.com/AmazonS3/latest/API/sigv4-query-string-auth.html
@@ -29,40 +29,41 @@ pub use key::SigningKey;
 #[cfg(feature = "sigv4a")]
 pub(super) use query::{check_expiry, presigned_headers};
 
-/// The shortest life of a presigned URL (`X-Amz-Expires`).
+/// The shortest lifetime of a presigned URL (`X-Amz-Expires`).
 pub const MIN_EXPIRY: Duration = Duration::from_secs(1);
-/// The longest life of a presigned URL: seven days, the age at which a signing key ends.
+/// The longest lifetime of a presigned URL: seven days, after which a signing key is no longer
+/// valid.
 pub const MAX_EXPIRY: Duration = Duration::from_secs(7 * 24 * 60 * 60);
 
 pub(super) const ALGORITHM: &str = "AWS4-HMAC-SHA256";
 /// The last part of every credential scope.
 pub(super) const TERMINATOR: &str = "aws4_request";
 
-/// The region and the service a signature is good for.
+/// The region and the service for which a signature is valid.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Scope<'a> {
-    /// Such as `eu-central-1`.
+    /// The region, such as `eu-central-1`.
     pub region: &'a str,
-    /// `s3`, `s3express`, `sts`, ... Services whose names begin with `s3` want the header
-    /// `x-amz-content-sha256`, and sign the path as it is sent.
+    /// The service, such as `s3`, `s3express` or `sts`. Services whose names begin with `s3`
+    /// require the header `x-amz-content-sha256`, and their paths are signed as they are sent.
     pub service: &'a str,
 }
 
-/// How the body is covered by the signature: the value of `x-amz-content-sha256`.
+/// How the signature covers the body, which is the value of `x-amz-content-sha256`.
 #[derive(Clone, Copy)]
 #[non_exhaustive]
 pub enum Payload<'a> {
-    /// The SHA-256 of these bytes.
+    /// The body. Its SHA-256 is computed and signed.
     Bytes(&'a [u8]),
-    /// A SHA-256 computed before.
+    /// The SHA-256 of the body, computed by the caller.
     Hash(&'a [u8; 32]),
-    /// `UNSIGNED-PAYLOAD`.
+    /// The body is not covered: `UNSIGNED-PAYLOAD`.
     Unsigned,
-    /// `STREAMING-AWS4-HMAC-SHA256-PAYLOAD`.
+    /// Every chunk is signed: `STREAMING-AWS4-HMAC-SHA256-PAYLOAD`.
     StreamingSigned,
-    /// `STREAMING-AWS4-HMAC-SHA256-PAYLOAD-TRAILER`.
+    /// Every chunk and the trailers are signed: `STREAMING-AWS4-HMAC-SHA256-PAYLOAD-TRAILER`.
     StreamingSignedTrailer,
-    /// `STREAMING-UNSIGNED-PAYLOAD-TRAILER`.
+    /// The body is sent in unsigned chunks with trailers: `STREAMING-UNSIGNED-PAYLOAD-TRAILER`.
     StreamingUnsignedTrailer,
 }
 
@@ -72,8 +73,8 @@ pub enum Payload<'a> {
 /// `x-amz-security-token` (or `x-amz-s3session-token`) and `authorization`.
 ///
 /// # Errors
-/// The [`Error`]s for parts that cannot be sent as given, for a request without `host`, and for
-/// headers and parameters that contradict the signature.
+/// Returns an [`Error`] for parts that cannot be sent as given, for a request without `host`, and
+/// for headers and parameters that conflict with the signature.
 pub fn sign(
     request: &Request<'_>,
     payload: Payload<'_>,
@@ -84,15 +85,15 @@ pub fn sign(
     SigningKey::derive(credentials, time, scope)?.sign(request, payload, time)
 }
 
-/// Signs in the query, for a URL that lives `expires` (1 second to 7 days, in whole seconds). All
-/// headers of the request are signed; those other than `host` have to be sent as they were signed.
+/// Signs a URL that is valid for `expires` (1 second to 7 days, in whole seconds). All headers of
+/// the request are signed, so they have to be sent with the URL as they were signed.
 ///
-/// S3 expects [`Payload::Unsigned`]. It learns the hash of a body that is covered from the header
-/// `x-amz-content-sha256`, which therefore has to be among the request's headers; other services
-/// hash the body they get.
+/// S3 expects [`Payload::Unsigned`]. If the signature does cover the body, S3 takes its hash from
+/// the header `x-amz-content-sha256`, which therefore has to be one of the request's headers. Other
+/// services hash the body that they receive.
 ///
 /// # Errors
-/// As for [`sign`], and [`Error::ExpiryOutOfRange`].
+/// The errors of [`sign`], and [`Error::ExpiryOutOfRange`].
 pub fn presign(
     request: &Request<'_>,
     payload: Payload<'_>,
@@ -104,12 +105,12 @@ pub fn presign(
     SigningKey::derive(credentials, time, scope)?.presign(request, payload, time, expires)
 }
 
-/// Returns the form fields of a browser's upload under `policy`. Conditions for `x-amz-algorithm`,
-/// `x-amz-credential`, `x-amz-date` and, with temporary credentials, the session token are added:
-/// S3 wants each of these fields named in the policy.
+/// Returns the form fields for a browser's upload under `policy`. Conditions for `x-amz-algorithm`,
+/// `x-amz-credential`, `x-amz-date` and, for temporary credentials, the session token are added
+/// because S3 requires a condition for each of these fields.
 ///
 /// # Errors
-/// As for [`sign`], and the [`Error`]s of a policy that cannot be written.
+/// The errors of [`sign`], and those of an invalid policy.
 pub fn post_policy(
     policy: &PostPolicy,
     credentials: &Credentials,
@@ -119,11 +120,11 @@ pub fn post_policy(
     SigningKey::derive(credentials, time, scope)?.post_policy(policy, time)
 }
 
-/// Returns the form fields for a policy document that is finished, in base64, with all conditions
-/// in it.
+/// Returns the form fields for a finished policy document in base64, which must contain all
+/// conditions.
 ///
 /// # Errors
-/// As for [`sign`], and [`Error::PolicyEncoding`].
+/// The errors of [`sign`], and [`Error::PolicyEncoding`].
 pub fn sign_post_policy(
     policy: &str,
     credentials: &Credentials,
@@ -134,12 +135,13 @@ pub fn sign_post_policy(
 }
 
 /// Returns whether a service follows S3's rules: the path is signed as it is sent, and
-/// `x-amz-content-sha256` is required. `s3`, `s3express`, `s3-outposts` and `s3-object-lambda` do.
+/// `x-amz-content-sha256` is required. These services are `s3`, `s3express`, `s3-outposts` and
+/// `s3-object-lambda`.
 pub(super) fn is_s3(service: &str) -> bool {
     service.starts_with("s3")
 }
 
-/// Returns the rule for the path: the request's own, or the service's.
+/// Returns the path rule of the request if it has one, or that of the service.
 pub(super) fn path_rule(request: &Request<'_>, service: &str) -> PathRule {
     match request.path_rule {
         Some(rule) => rule,

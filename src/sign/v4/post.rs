@@ -1,4 +1,4 @@
-//! Forms of browser uploads
+//! Signing of forms for browser uploads
 //! (<https://docs.aws.amazon.com/AmazonS3/latest/API/sigv4-authentication-HTTPPOST.html>).
 use super::{ALGORITHM, SigningKey};
 use crate::sign::check::check_policy;
@@ -6,12 +6,12 @@ use crate::sign::{Error, PostForm, PostPolicy};
 use crate::time::Timestamp;
 
 impl SigningKey {
-    /// Returns the form fields of an upload under `policy`, as [`post_policy`](super::post_policy)
+    /// Returns the form fields for an upload under `policy`, as [`post_policy`](super::post_policy)
     /// does.
     ///
     /// # Errors
-    /// As for [`post_policy`](super::post_policy), and [`Error::SigningKeyDay`] when the key is for
-    /// another day.
+    /// The errors of [`post_policy`](super::post_policy), and [`Error::SigningKeyDay`] if the key
+    /// belongs to a different day.
     pub fn post_policy(&self, policy: &PostPolicy, time: Timestamp) -> Result<PostForm, Error> {
         policy.check()?;
         let fields = self.form_fields(time)?;
@@ -24,14 +24,14 @@ impl SigningKey {
     /// [`sign_post_policy`](super::sign_post_policy) does.
     ///
     /// # Errors
-    /// As for [`sign_post_policy`](super::sign_post_policy), and [`Error::SigningKeyDay`] when the
-    /// key is for another day.
+    /// The errors of [`sign_post_policy`](super::sign_post_policy), and [`Error::SigningKeyDay`] if
+    /// the key belongs to a different day.
     pub fn sign_post_policy(&self, policy: &str, time: Timestamp) -> Result<PostForm, Error> {
         check_policy(policy)?;
         Ok(self.form(policy.to_owned(), self.form_fields(time)?))
     }
 
-    /// Returns the fields that the policy has to name.
+    /// Returns the fields of the signature for which the policy needs a condition.
     fn form_fields(&self, time: Timestamp) -> Result<Vec<(&'static str, String)>, Error> {
         let mut fields = vec![
             ("x-amz-algorithm", ALGORITHM.to_owned()),

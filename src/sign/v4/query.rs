@@ -1,4 +1,5 @@
-//! Presigned URLs (<https://docs.aws.amazon.com/AmazonS3/latest/API/sigv4-query-string-auth.html>).
+//! Signing of presigned URLs
+//! (<https://docs.aws.amazon.com/AmazonS3/latest/API/sigv4-query-string-auth.html>).
 use super::header::REQUIRED;
 use super::{ALGORITHM, MAX_EXPIRY, MIN_EXPIRY, Payload, SigningKey, is_s3, path_rule};
 use crate::sign::canonical::{Headers, canonical_query, canonical_request};
@@ -8,11 +9,11 @@ use crate::time::Timestamp;
 use std::time::Duration;
 
 impl SigningKey {
-    /// Signs in the query, as [`presign`](super::presign) does.
+    /// Signs a URL, as [`presign`](super::presign) does.
     ///
     /// # Errors
-    /// As for [`presign`](super::presign), and [`Error::SigningKeyDay`] when the key is for another
-    /// day.
+    /// The errors of [`presign`](super::presign), and [`Error::SigningKeyDay`] if the key belongs
+    /// to a different day.
     pub fn presign(
         &self,
         request: &Request<'_>,
@@ -25,7 +26,7 @@ impl SigningKey {
         let amz_date = self.amz_date(time)?;
         let payload_hash = payload.hash();
         let headers = presigned_headers(request, &amz_date)?;
-        let sends_hash = headers.agree("x-amz-content-sha256", &payload_hash)?;
+        let sends_hash = headers.has_equal("x-amz-content-sha256", &payload_hash)?;
         if is_s3(&self.service) && !matches!(payload, Payload::Unsigned) && !sends_hash {
             return Err(Error::MissingHeader { name: "x-amz-content-sha256" });
         }
@@ -59,15 +60,15 @@ impl SigningKey {
     }
 }
 
-/// Returns the headers that a presigned URL covers. The time and the session token are in the
-/// query; in a header too they would be signed twice, and read once.
+/// Returns the headers that a presigned URL covers. Time and session token are in the query. If a
+/// header repeated them, they would be signed twice, but servers would read only one of them.
 pub(in crate::sign) fn presigned_headers<'a>(
     request: &Request<'a>,
     amz_date: &str,
 ) -> Result<Headers<'a>, Error> {
     let mut headers = Headers::collect(request, &REQUIRED, 0)?;
     headers.require("host")?;
-    headers.agree("x-amz-date", amz_date)?;
+    headers.has_equal("x-amz-date", amz_date)?;
     headers.refuse("x-amz-security-token")?;
     headers.refuse("x-amz-s3session-token")?;
     headers.sort()?;

@@ -39,7 +39,7 @@ fn the_order_and_case_of_headers_do_not_matter_and_all_else_does() {
 }
 
 #[test]
-fn runs_of_blanks_and_repeated_names_are_folded_in_order() {
+fn white_space_is_folded_and_repeated_names_are_joined_in_order() {
     let one = signed(&[("host", "h"), ("a", "x  y \t z"), ("b", "1"), ("B", "2")], &[]);
     assert_eq!(
         one.steps.signature,
@@ -118,12 +118,12 @@ fn refuses_contradictions() {
 }
 
 #[test]
-fn keys_are_derived_from_what_can_be_sent_alone() {
+fn keys_are_only_derived_from_values_that_can_be_sent() {
     let derive = |credentials: &Credentials, region, service, time| {
         SigningKey::derive(credentials, time, Scope { region, service }).map(|key| key.scope)
     };
     assert_eq!(derive(&credentials(), "r", "s3", TIME).unwrap(), "20130524/r/s3/aws4_request");
-    // Some servers issue access keys with a slash.
+    // Some servers issue access keys that contain a slash.
     assert!(derive(&Credentials::new("a/b", "s"), "r", "s3", TIME).is_ok());
     for id in ["", "a,b", "a b", "a\n", "\u{e9}"] {
         let error = derive(&Credentials::new(id, "s"), "r", "s3", TIME).unwrap_err();
@@ -195,7 +195,7 @@ fn services_that_begin_with_s3_send_the_hash_and_sign_the_path_as_sent() {
 }
 
 #[test]
-fn the_session_token_of_s3_express_has_a_name_of_its_own() {
+fn the_session_token_of_s3_express_has_its_own_header() {
     let scope = Scope { service: "s3express", ..SCOPE };
     let express = credentials().with_s3_session_token("to/ken");
     let request = Request::new("GET", "/").headers(&[("host", "h")]);
@@ -245,7 +245,7 @@ fn steps_name_their_parts() {
 }
 
 #[test]
-fn a_key_that_was_kept_signs_like_one_for_a_single_request() {
+fn a_signing_key_signs_like_the_functions_for_a_single_request() {
     let token = credentials().with_session_token("token");
     let key = SigningKey::derive(&token, TIME, SCOPE).unwrap();
     let request = Request::new("PUT", "/k").query(&[("partNumber", "1")]).headers(&[("host", "h")]);
@@ -263,7 +263,7 @@ fn a_key_that_was_kept_signs_like_one_for_a_single_request() {
 }
 
 #[test]
-fn a_signing_key_knows_what_it_is_for() {
+fn a_signing_key_matches_only_its_credentials_day_and_scope() {
     let key = SigningKey::derive(&credentials(), TIME, SCOPE).unwrap();
     assert!(key.is_for(&credentials(), TIME.plus(Duration::from_secs(86_399)), SCOPE));
     assert!(!key.is_for(&credentials(), TIME.plus(Duration::from_secs(86_400)), SCOPE));
@@ -282,7 +282,7 @@ fn a_signing_key_knows_what_it_is_for() {
 }
 
 #[test]
-fn presigned_urls_live_one_second_to_seven_days() {
+fn presigned_urls_are_valid_for_one_second_to_seven_days() {
     let request = Request::new("GET", "/").headers(&[("host", "h")]);
     let presign =
         |expires| presign(&request, Payload::Unsigned, &credentials(), SCOPE, TIME, expires);
@@ -337,7 +337,7 @@ fn presigning_covers_token_query_and_headers() {
             Error::ReservedHeader { name: name.to_ascii_lowercase() }
         );
     }
-    // The hash of a body that is covered has to be sent, and no other.
+    // If the signature covers the body, its hash has to be sent, and no other hash.
     let body = Payload::Bytes(b"");
     assert_eq!(refused(request, body), Error::MissingHeader { name: "x-amz-content-sha256" });
     let hashed = [("host", "h"), ("x-amz-content-sha256", EMPTY_SHA256)];
@@ -354,7 +354,7 @@ fn presigning_covers_token_query_and_headers() {
 }
 
 #[test]
-fn forms_name_every_field_of_the_signature() {
+fn policies_have_a_condition_for_every_field_of_the_signature() {
     let form = post_policy(
         &PostPolicy::new(TIME).equals("bucket", "b"),
         &credentials().with_session_token("s3cret"),
@@ -400,9 +400,10 @@ fn debug_hides_signatures_and_tokens() {
     );
 }
 
-/// With headers that the request has already, with a session token, and for another service.
+/// Compares requests that already have the headers, requests with a session token, and requests to
+/// another service.
 #[test]
-fn authorizing_yields_the_headers_and_the_signature_of_signing() {
+fn authorize_returns_the_headers_and_the_signature_of_sign() {
     let token = credentials().with_session_token("s3cret-token");
     let given = [("host", "h"), ("x-amz-date", "20130524T000000Z"), ("range", "bytes=0-9")];
     let query = [("uploadId", "a/b"), ("partNumber", "1")];

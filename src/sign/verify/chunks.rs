@@ -1,4 +1,4 @@
-//! Bodies that were received in chunks (`aws-chunked`).
+//! Decoding and verification of bodies that were received in chunks (`aws-chunked`).
 use super::refusal::Refusal;
 use crate::sign::Error;
 use crate::sign::chunked::ChunkSigner;
@@ -8,23 +8,23 @@ use crate::sign::v4::SigningKey;
 use crate::time::Timestamp;
 use std::fmt;
 
-/// Chunk heads and trailers are lines; a longer one is refused.
-const MAX_LINE: usize = 16 * 1024;
+/// The maximum length of a line, which is a chunk head or a trailer.
+const MAX_LINE_BYTES: usize = 16 * 1024;
 
-/// The verifier of a body's chunks, which continues a verified request.
+/// The verifier of a body's chunks, which continues the signature chain of a verified request.
 #[derive(Clone)]
 pub struct ChunkVerifier {
     signer: ChunkSigner,
     number: u64,
 }
 
-/// A body that was taken apart.
+/// A decoded body.
 #[derive(Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Decoded {
     /// The data of all chunks.
     pub data: Vec<u8>,
-    /// Names in lower case and values of the trailers, as they came.
+    /// The trailers in the order of their arrival, with lower-case names.
     pub trailers: Vec<(String, String)>,
 }
 
@@ -33,7 +33,7 @@ impl ChunkVerifier {
         Ok(Self { signer: ChunkSigner::new(key, time, seed)?, number: 0 })
     }
 
-    /// Verifies the next chunk; the last one is empty.
+    /// Verifies the next chunk. The last chunk is empty.
     ///
     /// # Errors
     /// A [`Refusal`] that names the chunk, counted from 1.
@@ -45,10 +45,10 @@ impl ChunkVerifier {
         }
     }
 
-    /// Verifies the trailers, `name:value\n` each, after the empty chunk.
+    /// Verifies the trailers, each written as `name:value\n`, after the empty chunk.
     ///
     /// # Errors
-    /// A [`Refusal`] of the trailers.
+    /// A [`Refusal`] if the signature of the trailers is wrong.
     pub fn trailer(&mut self, trailers: &str, signature: &str) -> Result<(), Refusal> {
         match equal(self.signer.trailer(trailers).signature.as_bytes(), signature.as_bytes()) {
             true => Ok(()),
@@ -57,9 +57,9 @@ impl ChunkVerifier {
     }
 }
 
-/// Takes a body apart: `size[;chunk-signature=...]\r\n data \r\n ... 0[;chunk-signature=...]\r\n
-/// trailers \r\n`. `announced` are the trailers that `x-amz-trailer` names, `length` is
-/// `x-amz-decoded-content-length`.
+/// Decodes a body of the form `size[;chunk-signature=...]\r\n data \r\n ...
+/// 0[;chunk-signature=...]\r\n trailers \r\n`. `announced` is the value of `x-amz-trailer`, and
+/// `length` that of `x-amz-decoded-content-length`.
 pub(super) fn decode(
     body: &[u8],
     mut verifier: Option<ChunkVerifier>,
@@ -75,9 +75,11 @@ pub(super) fn decode(
             Some((size, signature)) => (size, Some(signature)),
             None => (head, None),
         };
+
         if size.is_empty() || !size.bytes().all(|byte| byte.is_ascii_hexdigit()) {
             return Err(malformed());
         }
+
         let size = usize::from_str_radix(size, 16).map_err(|_| malformed())?;
         let (chunk, tail) = rest.split_at_checked(size).ok_or_else(malformed)?;
         match (&mut verifier, signature) {
@@ -85,20 +87,24 @@ pub(super) fn decode(
             (None, None) => {}
             (None, Some(_)) => return Err(malformed()),
         }
+
         if size == 0 {
             break;
         }
+
         data.extend_from_slice(chunk);
         rest = tail.strip_prefix(b"\r\n").ok_or_else(malformed)?;
     }
+
     if length.is_some_and(|length| length.parse() != Ok(data.len())) {
         return Err(Refusal::at(Cause::PayloadChanged, "x-amz-decoded-content-length"));
     }
+
     let trailers = read_trailers(rest, verifier, announced)?;
     Ok(Decoded { data, trailers })
 }
 
-/// Reads the lines after the empty chunk: every announced trailer, and no other.
+/// Reads the lines after the empty chunk, which must be exactly the announced trailers.
 fn read_trailers(
     mut rest: &[u8],
     verifier: Option<ChunkVerifier>,
@@ -111,15 +117,18 @@ fn read_trailers(
         if text.is_empty() {
             break;
         }
+
         let (name, value) = text.split_once(':').ok_or_else(malformed)?;
         let (name, value) = (name.trim_ascii().to_ascii_lowercase(), value.trim_ascii());
         if name == "x-amz-trailer-signature" {
             signature = Some(value.to_owned());
             continue;
         }
+
         signed.push_str(&format!("{name}:{value}\n"));
         trailers.push((name, value.to_owned()));
     }
+
     let mut expected: Vec<_> = announced
         .split(',')
         .map(|name| name.trim_ascii().to_ascii_lowercase())
@@ -131,6 +140,7 @@ fn read_trailers(
     if expected != names || !rest.is_empty() {
         return Err(Refusal::at(Cause::TrailerChanged, "x-amz-trailer"));
     }
+
     match verifier {
         Some(mut verifier) if !announced.is_empty() => {
             verifier.trailer(&signed, signature.as_deref().unwrap_or(""))?;
@@ -138,12 +148,13 @@ fn read_trailers(
         _ if signature.is_some() => return Err(malformed()),
         _ => {}
     }
+
     Ok(trailers)
 }
 
-/// Returns the next line without its end.
+/// Returns the next line without its line ending.
 fn line<'a>(rest: &mut &'a [u8]) -> Option<&'a str> {
-    let end = rest.iter().take(MAX_LINE).position(|byte| *byte == b'\n')?;
+    let end = rest.iter().take(MAX_LINE_BYTES).position(|byte| *byte == b'\n')?;
     let (line, tail) = (&rest[..end], &rest[end + 1..]);
     *rest = tail;
     std::str::from_utf8(line.strip_suffix(b"\r").unwrap_or(line)).ok()

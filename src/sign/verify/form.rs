@@ -1,7 +1,7 @@
-//! Forms of browser uploads, of both versions.
+//! Verification of forms for browser uploads, in both signature versions.
 use super::outcome::{Carrier, SignedBody, SignedBy};
 use super::policy::Policy;
-use super::received::{Form, Once, Verifier};
+use super::received::{Form, UniqueFields, Verifier};
 use super::refusal::Refusal;
 use crate::sign::check::check_policy;
 use crate::sign::explain::Cause;
@@ -12,14 +12,14 @@ use crate::time::Timestamp;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
-/// The fields that need no condition in the policy: in version 4 "x-amz-signature, file, policy",
-/// in version 2 "AWSAccessKeyId, signature, file, policy", and in both those whose names begin with
-/// `x-ignore-`.
+/// The fields that do not need a condition in the policy. In version 4, AWS's page exempts
+/// "x-amz-signature, file, policy", in version 2 "AWSAccessKeyId, signature, file, policy", and in
+/// both versions fields whose names begin with `x-ignore-`.
 const EXEMPT_V4: [&str; 3] = ["x-amz-signature", "file", "policy"];
 const EXEMPT_V2: [&str; 4] = ["AWSAccessKeyId", "signature", "file", "policy"];
 
 pub(super) fn verify(verifier: &Verifier<'_>, form: &Form<'_>) -> Result<SignedBy, Refusal> {
-    let fields = Once::of_fields(form.fields);
+    let fields = UniqueFields::of_fields(form.fields);
     let encoded = fields.require("policy")?;
     check_policy(encoded)?;
     let document = STANDARD.decode(encoded).map_err(|_| Refusal::at(Cause::Malformed, "policy"))?;
@@ -28,22 +28,25 @@ pub(super) fn verify(verifier: &Verifier<'_>, form: &Form<'_>) -> Result<SignedB
         Some(_) => verify_v4(verifier, &fields, encoded)?,
         None => verify_v2(verifier, &fields, encoded)?,
     };
+
     let exempt: &[&str] = match verified.version {
         Version::V2 => &EXEMPT_V2,
         _ => &EXEMPT_V4,
     };
+
     let file_size = Policy::read(&document)?.check(form, verifier.now, exempt)?;
     Ok(SignedBy { body: SignedBody::Policy { document, file_size }, ..verified })
 }
 
 fn verify_v4(
     verifier: &Verifier<'_>,
-    fields: &Once<'_>,
+    fields: &UniqueFields<'_>,
     policy: &str,
 ) -> Result<SignedBy, Refusal> {
     if fields.get("AWSAccessKeyId")?.is_some() {
         return Err(Refusal::at(Cause::SignedTwice, "AWSAccessKeyId"));
     }
+
     let (id, scope, time) = claim(verifier, fields)?;
     let credentials = verifier.credentials(id, token(fields)?)?;
     let form = SigningKey::derive(&credentials, time, scope)?.sign_post_policy(policy, time)?;
@@ -52,7 +55,7 @@ fn verify_v4(
 
 fn verify_v2(
     verifier: &Verifier<'_>,
-    fields: &Once<'_>,
+    fields: &UniqueFields<'_>,
     policy: &str,
 ) -> Result<SignedBy, Refusal> {
     let id = fields.require("AWSAccessKeyId")?;
@@ -61,14 +64,14 @@ fn verify_v2(
     compare(Version::V2, id, scope, &form, fields.require("signature")?)
 }
 
-fn token<'a>(fields: &'a Once<'_>) -> Result<Option<&'a str>, Refusal> {
+fn token<'a>(fields: &'a UniqueFields<'_>) -> Result<Option<&'a str>, Refusal> {
     match fields.get("x-amz-security-token")? {
         Some(token) => Ok(Some(token)),
         None => fields.get("x-amz-s3session-token"),
     }
 }
 
-/// Compares the signature that was computed for the form with the one that it has.
+/// Compares the signature that the form contains with the one that was computed for it.
 fn compare(
     version: Version,
     access_key_id: &str,
@@ -80,6 +83,7 @@ fn compare(
     if !equal(form.signature.as_bytes(), received.as_bytes()) {
         return Err(Refusal::differs(steps).with_place("policy"));
     }
+
     Ok(SignedBy {
         version,
         carrier: Carrier::Form,
@@ -102,28 +106,32 @@ fn steps(version: Version, form: &PostForm) -> Steps {
     }
 }
 
-/// Returns the access key, the scope and the time that a form of version 4 names.
+/// Returns the access key, the scope and the time that a version 4 form states.
 fn claim<'a>(
     verifier: &Verifier<'_>,
-    fields: &'a Once<'_>,
+    fields: &'a UniqueFields<'_>,
 ) -> Result<(&'a str, Scope<'a>, Timestamp), Refusal> {
     let malformed = |place: &str| Refusal::at(Cause::Malformed, place);
     let algorithm = fields.require("x-amz-algorithm")?;
     if algorithm != ALGORITHM {
         return Err(Refusal::at(Cause::WrongCredential, algorithm));
     }
+
     let credential: Vec<&str> = fields.require("x-amz-credential")?.rsplitn(5, '/').collect();
     let [TERMINATOR, service, region, day, id] = credential[..] else {
         return Err(malformed("x-amz-credential"));
     };
+
     let time = Timestamp::parse_amz_date(fields.require("x-amz-date")?)
         .ok_or_else(|| malformed("x-amz-date"))?;
     if day != time.date() {
         return Err(Refusal::at(Cause::Clock, "x-amz-date"));
     }
+
     if service != verifier.service {
         return Err(Refusal::at(Cause::WrongService, service));
     }
+
     match verifier.region {
         Some(expected) if expected != region => Err(Refusal::at(Cause::WrongRegion, region)),
         _ => Ok((id, Scope { region, service }, time)),

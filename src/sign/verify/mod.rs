@@ -1,9 +1,9 @@
-//! Verification: who signed a request that a server received.
+//! Verification of received requests: finds out who signed a request.
 //!
-//! A [`Verifier`] takes a request as it arrived, looks up the secret of the access key that the
-//! request names, and computes the signature by the same rules as the signers. It returns who
-//! signed and how, or a [`Refusal`] that names the cause in the words of
-//! [`explain`](super::explain). Signatures and session tokens are compared in constant time.
+//! A [`Verifier`] takes a request as it arrived, looks up the secret key for the access key that
+//! the request names, and computes the signature by the same rules as the signers. It returns who
+//! signed the request and how, or a [`Refusal`] with a [`Cause`]. Signatures and session tokens are
+//! compared in constant time.
 //!
 //! ```
 //! use s3driver::sign::verify::{Content, Verifier};
@@ -30,7 +30,7 @@
 use super::Request;
 use super::explain::Cause;
 use crate::time::Timestamp;
-use received::Once;
+use received::UniqueFields;
 
 mod chunks;
 mod form;
@@ -57,36 +57,43 @@ impl Verifier<'_> {
         let has = |wanted: &str| {
             request.query.decoded().any(|(name, _)| name.eq_ignore_ascii_case(wanted.as_bytes()))
         };
-        let (newer, older) = (
+
+        let (is_version_4, is_version_2) = (
             has("X-Amz-Algorithm") || has("X-Amz-Signature"),
             has("AWSAccessKeyId") || has("Signature"),
         );
         let header = authorizations.next();
-        if usize::from(newer)
-            + usize::from(older)
+        if usize::from(is_version_4)
+            + usize::from(is_version_2)
             + usize::from(header.is_some())
             + authorizations.count()
             > 1
         {
             return Err(Refusal::at(Cause::SignedTwice, "authorization"));
         }
+
         match header.map(|text| (text, text.split_once(' ').map_or("", |(scheme, _)| scheme))) {
             Some((text, "AWS")) => v2::header(self, request, text),
             Some((text, _)) => v4::header(self, request, content, text),
-            None if newer => v4::query(self, request, content),
-            None if older => v2::query(self, request),
+            None if is_version_4 => v4::query(self, request, content),
+            None if is_version_2 => v2::query(self, request),
             None => Err(Refusal::new(Cause::NotSigned)),
         }
     }
 
-    /// Returns the time that a signed request names; for a presigned URL, one at which it is valid.
+    /// Returns the time that a signed request states. For a presigned URL, this is a time at which
+    /// it is valid.
     pub(super) fn claimed_time(request: &Request<'_>) -> Option<Timestamp> {
         let read = |text: &str| {
             Timestamp::parse_amz_date(text).or_else(|| Timestamp::parse_http_date(text))
         };
-        let parameters = Once::of_query(request);
-        let headers = Once::of_headers(request);
-        let of = |names: &Once<'_>, name: &str| names.get(name).ok().flatten().map(str::to_owned);
+
+        let parameters = UniqueFields::of_query(request);
+        let headers = UniqueFields::of_headers(request);
+        let of = |names: &UniqueFields<'_>, name: &str| {
+            names.get(name).ok().flatten().map(str::to_owned)
+        };
+
         let expires = || of(&parameters, "Expires").and_then(|seconds| seconds.parse().ok());
         of(&parameters, "X-Amz-Date")
             .or_else(|| of(&headers, "x-amz-date"))
@@ -95,28 +102,29 @@ impl Verifier<'_> {
             .or_else(|| expires().map(Timestamp::from_unix))
     }
 
-    /// Returns the service that a request signed with version 4 names.
+    /// Returns the service that a version 4 request states.
     pub(super) fn claimed_service(request: &Request<'_>) -> Option<String> {
-        let parameters = Once::of_query(request);
-        let headers = Once::of_headers(request);
+        let parameters = UniqueFields::of_query(request);
+        let headers = UniqueFields::of_headers(request);
         let credential = match headers.get("authorization").ok()? {
             Some(text) => text.split_once("Credential=")?.1.split(',').next()?.to_owned(),
             None => parameters.get("X-Amz-Credential").ok()??.to_owned(),
         };
+
         credential.rsplit('/').nth(1).map(str::to_owned)
     }
 
-    /// Verifies a browser's form (POST Object): the signature of its policy, and that the form is
-    /// what the policy allows.
+    /// Verifies a browser's form (POST Object): that its policy is correctly signed, and that the
+    /// policy allows the form.
     ///
     /// The policy must not have expired, every condition must hold for its field, every field must
-    /// have a condition (except for those that AWS's page exempts), and the file must have an
-    /// allowed size. A condition for a field that the form does not have does not hold. Names of
-    /// fields are compared without regard to case, values byte for byte.
+    /// have a condition (except for those that AWS's page exempts), and the size of the file must
+    /// be allowed. A condition for a field that is missing from the form is not met. Field names
+    /// are compared case-insensitively, and values byte by byte.
     ///
     /// # Errors
-    /// Returns a [`Refusal`] whose [place](Refusal::place) is the field, `expiration`, or `file`
-    /// for its size.
+    /// A [`Refusal`] whose [place](Refusal::place) is the field, `expiration`, or, if the size is
+    /// not allowed, `file`.
     ///
     /// ```
     /// use s3driver::sign::explain::Cause;

@@ -1,26 +1,26 @@
-//! The facts about a request whose signature is right.
+//! The results of a successful verification.
 use super::chunks::{ChunkVerifier, Decoded};
 use crate::sign::{Steps, Version};
 use std::fmt;
 use std::ops::RangeInclusive;
 
-/// A request whose signature is right.
+/// The properties of a request whose signature is valid.
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct SignedBy {
-    /// The version of the signature.
+    /// The signature version.
     pub version: Version,
-    /// Where the signature was.
+    /// The part of the request that carried the signature.
     pub carrier: Carrier,
-    /// The access key that signed.
+    /// The access key that signed the request.
     pub access_key_id: String,
-    /// The region of the credential scope; the region set in SigV4A; empty in version 2.
+    /// The region of the credential scope, or the region set in SigV4A. Empty in version 2.
     pub region: String,
-    /// The service of the credential scope; empty in version 2.
+    /// The service of the credential scope. Empty in version 2.
     pub service: String,
     /// The steps that led to the signature.
     pub steps: Steps,
-    /// How the body is covered.
+    /// How the signature covers the body.
     pub body: SignedBody,
     /// The data and trailers of a body that was received in chunks.
     pub decoded: Option<Decoded>,
@@ -42,20 +42,22 @@ pub enum Carrier {
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub enum SignedBody {
-    /// Not at all.
+    /// The signature does not cover the body.
     Unsigned,
-    /// By its SHA-256. A body that was not read yet must have this one.
+    /// The signature covers this SHA-256 of the body. If the body was not read yet, the caller must
+    /// compare its hash.
     Hash([u8; 32]),
-    /// Chunk by chunk. A body that was not read yet goes through this verifier.
+    /// Every chunk is signed. If the body was not read yet, the caller must pass its chunks to this
+    /// verifier.
     Chunks(Box<ChunkVerifier>),
-    /// In chunks without signatures, followed by trailers.
+    /// The body consists of unsigned chunks, followed by trailers.
     UnsignedChunks,
-    /// By the conditions of the form's policy, all of which hold.
+    /// The conditions of the form's policy cover the body. All of them are met.
     Policy {
         /// The policy document, decoded.
         document: Vec<u8>,
-        /// The sizes that the policy allows. A file whose size was not known yet must have one of
-        /// them.
+        /// The sizes that the policy allows. If the size of the file was not known yet, the caller
+        /// must compare it.
         file_size: RangeInclusive<u64>,
     },
 }

@@ -1,4 +1,4 @@
-//! The policy of a browser's form, and its conditions
+//! Parsing and checking of the policies of browser forms
 //! (<https://docs.aws.amazon.com/AmazonS3/latest/API/sigv4-HTTPPOSTConstructPolicy.html>).
 use super::received::Form;
 use super::refusal::Refusal;
@@ -6,12 +6,12 @@ use crate::sign::explain::Cause;
 use crate::time::Timestamp;
 use std::ops::RangeInclusive;
 
-/// A policy document.
+/// A parsed policy document.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Policy {
     expiration: Timestamp,
     conditions: Vec<Condition>,
-    /// The sizes that all `content-length-range` conditions allow.
+    /// The file sizes that all `content-length-range` conditions allow.
     file_size: RangeInclusive<u64>,
 }
 
@@ -24,22 +24,22 @@ struct Condition {
 
 #[derive(Debug, PartialEq, Eq)]
 enum Matching {
-    /// `{"acl": "public-read"}` or `["eq", "$acl", "public-read"]`
+    /// An exact match: `{"acl": "public-read"}` or `["eq", "$acl", "public-read"]`.
     Exact(String),
-    /// `["starts-with", "$key", "user/user1/"]`
+    /// A prefix: `["starts-with", "$key", "user/user1/"]`.
     StartsWith(String),
 }
 
 impl Policy {
-    /// Reads a document: one `expiration` and one `conditions`, nothing else.
+    /// Parses a document, which must have exactly one `expiration` and one `conditions`.
     pub(super) fn read(document: &[u8]) -> Result<Self, Refusal> {
         let malformed = || Refusal::at(Cause::Malformed, "policy");
         let text = std::str::from_utf8(document).map_err(|_| malformed())?;
         Json(text).policy().ok_or_else(malformed)
     }
 
-    /// Checks the expiration, every condition, and that every field has a condition, except for
-    /// those in `exempt`. Returns the sizes that the file may have.
+    /// Checks that the policy has not expired, that every condition is met, and that every field
+    /// except for those in `exempt` has a condition. Returns the sizes that the file may have.
     pub(super) fn check(
         self,
         form: &Form<'_>,
@@ -93,8 +93,8 @@ impl Condition {
     }
 }
 
-/// The part of a JSON text that was not read yet (RFC 8259, as far as a policy needs it). Each
-/// function returns `None` for a text that is not what it reads.
+/// The remaining part of a JSON text (RFC 8259, restricted to what a policy needs). Each method
+/// parses one element, and returns `None` if the text does not match.
 struct Json<'a>(&'a str);
 
 impl Json<'_> {
@@ -102,7 +102,7 @@ impl Json<'_> {
         let (mut expiration, mut conditions) = (None, None);
         let mut file_size = 0..=u64::MAX;
         self.expect('{')?;
-        if !self.takes('}') {
+        if !self.skip_if_next('}') {
             loop {
                 let name = self.string()?;
                 self.expect(':')?;
@@ -115,10 +115,12 @@ impl Json<'_> {
                     }
                     _ => return None,
                 }
-                if !self.takes(',') {
+
+                if !self.skip_if_next(',') {
                     break;
                 }
             }
+
             self.expect('}')?;
         }
 
@@ -131,11 +133,12 @@ impl Json<'_> {
     fn conditions(&mut self, file_size: &mut RangeInclusive<u64>) -> Option<Vec<Condition>> {
         let mut conditions = Vec::new();
         self.expect('[')?;
-        if self.takes(']') {
+        if self.skip_if_next(']') {
             return Some(conditions);
         }
+
         loop {
-            if self.takes('{') {
+            if self.skip_if_next('{') {
                 self.exact_matches(&mut conditions)?;
             } else {
                 self.expect('[')?;
@@ -155,44 +158,49 @@ impl Json<'_> {
                         "starts-with" => Matching::StartsWith(value),
                         _ => return None,
                     };
+
                     conditions.push(Condition { field, matching });
                 }
+
                 self.expect(']')?;
             }
-            if !self.takes(',') {
+
+            if !self.skip_if_next(',') {
                 break;
             }
         }
+
         self.expect(']')?;
         Some(conditions)
     }
 
-    /// Reads the rest of an object, whose members are exact matches.
+    /// Parses the rest of an object, whose members are exact matches.
     fn exact_matches(&mut self, conditions: &mut Vec<Condition>) -> Option<()> {
         loop {
             let field = self.string()?;
             self.expect(':')?;
             conditions.push(Condition { field, matching: Matching::Exact(self.string()?) });
-            if !self.takes(',') {
+            if !self.skip_if_next(',') {
                 return self.expect('}');
             }
         }
     }
 
-    /// Reads a whole number, which may be written as a string.
+    /// Parses a non-negative integer, which may be written as a string.
     fn number(&mut self) -> Option<u64> {
         self.skip_space();
         if self.0.starts_with('"') {
             let text = self.string()?;
             return text.bytes().all(|byte| byte.is_ascii_digit()).then(|| text.parse().ok())?;
         }
+
         let end = self.0.find(|c: char| !c.is_ascii_digit())?;
         let (digits, rest) = self.0.split_at(end);
         self.0 = rest;
         digits.parse().ok()
     }
 
-    /// Reads a string: with JSON's escapes, and with `\$` and `\v`, which AWS's page adds to them.
+    /// Parses a string with the escapes of JSON, and `\$` and `\v`, which AWS's page adds.
     fn string(&mut self) -> Option<String> {
         self.expect('"')?;
         let mut text = String::new();
@@ -204,6 +212,7 @@ impl Json<'_> {
                 self.0 = rest.strip_prefix('"')?;
                 return Some(text);
             };
+
             let mut after = escape.chars();
             let character = after.next()?;
             self.0 = after.as_str();
@@ -221,13 +230,14 @@ impl Json<'_> {
         }
     }
 
-    /// Reads the digits of `\uXXXX`, and a second escape when the first is half of a surrogate
+    /// Parses the digits of `\uXXXX`, and a second escape if the first one is half of a surrogate
     /// pair.
     fn unicode(&mut self) -> Option<char> {
         let first = self.code_unit()?;
         if let Some(character) = char::from_u32(u32::from(first)) {
             return Some(character);
         }
+
         self.0 = self.0.strip_prefix("\\u")?;
         let second = self.code_unit()?;
         char::decode_utf16([first, second]).next()?.ok()
@@ -241,11 +251,11 @@ impl Json<'_> {
     }
 
     fn expect(&mut self, character: char) -> Option<()> {
-        self.takes(character).then_some(())
+        self.skip_if_next(character).then_some(())
     }
 
-    /// Skips white space, and `character` if it follows.
-    fn takes(&mut self, character: char) -> bool {
+    /// Skips white space, and then `character` if it comes next. Returns whether it did.
+    fn skip_if_next(&mut self, character: char) -> bool {
         self.skip_space();
         match self.0.strip_prefix(character) {
             Some(rest) => {
@@ -272,7 +282,7 @@ mod tests {
     }
 
     #[test]
-    fn every_kind_of_condition_is_read() {
+    fn every_kind_of_condition_is_parsed() {
         let policy = read(
             r#" [ {"acl":"public-read", "a":"" } ,["eq","$x","\"\\\/\$\b\f\n\r\t\v\u00e9\ud83e\udd80é"],
                 ["starts-with", "$key" ,"u/"],["content-length-range",1,"20"],["content-length-range",0,10]]"#,
@@ -292,7 +302,7 @@ mod tests {
     }
 
     #[test]
-    fn everything_else_is_malformed() {
+    fn other_documents_are_malformed() {
         for conditions in [
             "",
             "{}",
@@ -329,6 +339,7 @@ mod tests {
         ] {
             assert_eq!(read(conditions), None, "{conditions}");
         }
+
         for document in [
             "",
             "null",
@@ -345,6 +356,7 @@ mod tests {
         ] {
             assert!(Policy::read(document.as_bytes()).is_err(), "{document}");
         }
+
         assert!(Policy::read(b"\xff").is_err());
     }
 }

@@ -1,4 +1,4 @@
-//! A server's knowledge, and the request it received.
+//! What verification starts from: the server's configuration and the received request.
 use super::refusal::Refusal;
 use crate::sign::canonical::Headers;
 use crate::sign::explain::Cause;
@@ -9,11 +9,11 @@ use std::borrow::Cow;
 use std::fmt;
 use std::time::Duration;
 
-/// "The difference between the request time and the server's time is too large": more than 15
-/// minutes.
+/// The difference between the request's time and the server's above which S3 responds "The
+/// difference between the request time and the server's time is too large": 15 minutes.
 pub const MAX_SKEW: Duration = Duration::from_secs(15 * 60);
 
-/// The knowledge with which a server verifies requests.
+/// The keys and settings with which a server verifies requests.
 #[derive(Clone, Copy)]
 pub struct Verifier<'a> {
     keys: &'a dyn Fn(&str) -> Option<Credentials>,
@@ -23,15 +23,15 @@ pub struct Verifier<'a> {
     pub(super) host_bucket: Option<&'a str>,
 }
 
-/// The body of a received request, as far as it is known.
+/// The body of a received request, or what is known about it.
 #[derive(Clone, Copy)]
 #[non_exhaustive]
 pub enum Content<'a> {
-    /// All of it as received: chunks are taken apart and verified.
+    /// The complete body as received. A chunked body is decoded and verified.
     Bytes(&'a [u8]),
-    /// Its SHA-256.
+    /// The SHA-256 of the body.
     Hash(&'a [u8; 32]),
-    /// Not read yet. The hash that the request names is not compared: see
+    /// The body has not been read yet, so the hash that the request states is not compared: see
     /// [`SignedBy::body`](super::SignedBy::body).
     NotRead,
 }
@@ -45,28 +45,29 @@ pub struct Form<'a> {
 }
 
 impl<'a> Form<'a> {
-    /// Describes a form for an upload to `bucket`, which the URL names, with its fields except for
-    /// `file`. `${filename}` in a field has to be replaced by the file's name before, because the
-    /// conditions of a policy apply to the result.
+    /// Creates the description of a form that was sent to `bucket`, which the URL names. `fields`
+    /// contains all fields except for `file`. The caller must replace `${filename}` in a field by
+    /// the file's name first, because the conditions of a policy apply to the result.
     pub const fn new(bucket: &'a str, fields: &'a [(&'a str, &'a str)]) -> Self {
         Self { bucket, fields, file_size: None }
     }
 
-    /// Sets the size of the file, if it is known already. Otherwise the allowed sizes are in
-    /// [`SignedBody::Policy`](super::SignedBody::Policy).
+    /// Sets the size of the file if it is known already. Otherwise,
+    /// [`SignedBody::Policy`](super::SignedBody::Policy) contains the allowed sizes.
     #[must_use]
     pub const fn file_size(self, bytes: u64) -> Self {
         Self { file_size: Some(bytes), ..self }
     }
 
-    /// Returns the value to which a condition for `field` applies. The bucket is the one of the
-    /// URL; a form that names another one is refused.
+    /// Returns the value to which a condition for `field` applies. The bucket is that of the URL; a
+    /// form that names a different bucket is refused.
     pub(super) fn value(&self, field: &str) -> Result<Option<&str>, Refusal> {
         let mut found = self.fields.iter().filter(|(name, _)| name.eq_ignore_ascii_case(field));
         let given = found.next().map(|(_, value)| *value);
         if found.next().is_some() {
             return Err(Refusal::at(Cause::Malformed, field));
         }
+
         match field.eq_ignore_ascii_case("bucket") {
             true if given.is_some_and(|given| given != self.bucket) => {
                 Err(Refusal::at(Cause::PolicyCondition, field))
@@ -78,19 +79,19 @@ impl<'a> Form<'a> {
 }
 
 impl<'a> Verifier<'a> {
-    /// Creates a verifier that looks up the credentials of an access key with `keys`, at the time
-    /// `now`. It accepts every region, and the services that follow the rules of S3.
+    /// Creates a verifier that looks up the credentials of an access key with `keys` and compares
+    /// times with `now`. It accepts every region, and all services that follow the rules of S3.
     pub const fn new(keys: &'a dyn Fn(&str) -> Option<Credentials>, now: Timestamp) -> Self {
         Self { keys, now, region: None, service: "s3", host_bucket: None }
     }
 
-    /// Restricts the verifier to one region.
+    /// Accepts only signatures for this region.
     #[must_use]
     pub const fn region(self, region: &'a str) -> Self {
         Self { region: Some(region), ..self }
     }
 
-    /// Sets another service than `s3`.
+    /// Accepts only signatures for this service instead of `s3`.
     #[must_use]
     pub const fn service(self, service: &'a str) -> Self {
         Self { service, ..self }
@@ -102,7 +103,8 @@ impl<'a> Verifier<'a> {
         Self { host_bucket: bucket, ..self }
     }
 
-    /// Returns the credentials of an access key, whose session token must be the request's.
+    /// Returns the credentials of an access key, and checks that their session token equals that of
+    /// the request.
     pub(super) fn credentials(
         &self,
         access_key_id: &str,
@@ -119,7 +121,7 @@ impl<'a> Verifier<'a> {
         }
     }
 
-    /// Refuses a time that is more than [`MAX_SKEW`] away.
+    /// Returns a refusal if `time` differs from the current time by more than [`MAX_SKEW`].
     pub(super) fn check_skew(&self, time: Timestamp, place: &str) -> Result<(), Refusal> {
         match time.unix().abs_diff(self.now.unix()) <= MAX_SKEW.as_secs() {
             true => Ok(()),
@@ -128,10 +130,10 @@ impl<'a> Verifier<'a> {
     }
 }
 
-/// Names and values of which each may occur once.
-pub(super) struct Once<'a>(Vec<(String, Cow<'a, str>)>);
+/// Names and values, each of which may occur only once.
+pub(super) struct UniqueFields<'a>(Vec<(String, Cow<'a, str>)>);
 
-impl<'a> Once<'a> {
+impl<'a> UniqueFields<'a> {
     pub(super) fn get(&self, name: &str) -> Result<Option<&str>, Refusal> {
         let mut found = self.0.iter().filter(|(given, _)| given.eq_ignore_ascii_case(name));
         match (found.next(), found.next()) {
@@ -144,7 +146,7 @@ impl<'a> Once<'a> {
         self.get(name)?.ok_or_else(|| Refusal::at(Cause::Malformed, name))
     }
 
-    /// Returns the parameters of a query, decoded.
+    /// Returns the decoded parameters of a query.
     pub(super) fn of_query(request: &Request<'a>) -> Self {
         let text = |bytes: Cow<'_, [u8]>| String::from_utf8_lossy(&bytes).into_owned();
         Self(
@@ -166,7 +168,7 @@ impl<'a> Once<'a> {
     }
 }
 
-/// Returns the headers of a request that a signature covers, sorted.
+/// Returns the sorted headers of a request that a signature covers.
 pub(super) fn signed_headers<'a>(
     request: &Request<'a>,
     is_signed: impl Fn(&str) -> bool,
@@ -187,7 +189,7 @@ impl fmt::Debug for Verifier<'_> {
     }
 }
 
-/// The values are left out: the session token is one of them.
+/// The values are omitted because one of them may be a session token.
 impl fmt::Debug for Form<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let names: Vec<&str> = self.fields.iter().map(|(name, _)| *name).collect();

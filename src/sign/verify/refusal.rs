@@ -1,10 +1,10 @@
-//! The reasons for which a request does not verify.
+//! The reasons why the verification of a request fails.
 use crate::sign::explain::{Cause, Comparison, Explanation, ServerSide, compare};
 use crate::sign::{Error, Steps, redact};
 use std::fmt;
 
-/// The reason for which a request does not verify. Never holds a secret, nor the signature that
-/// would have been right.
+/// The reason why the verification of a request failed. It never contains a secret or the correct
+/// signature.
 #[derive(Clone)]
 pub struct Refusal {
     cause: Cause,
@@ -22,8 +22,8 @@ impl Refusal {
         Self { cause, place: Some(place.into()), computed: None }
     }
 
-    /// Returns a refusal for signatures that differ. It keeps the texts that the server computed,
-    /// and not the signature.
+    /// Creates a refusal for signatures that differ. It keeps the texts that the server computed,
+    /// but not the signature.
     pub(super) fn differs(steps: Steps) -> Self {
         let computed = Some(Box::new(Steps { signature: String::new(), ..steps }));
         Self { cause: Cause::SignatureDiffers, place: None, computed }
@@ -38,14 +38,14 @@ impl Refusal {
         self.cause
     }
 
-    /// Returns the header, parameter, field, access key or chunk that the refusal concerns, if it
-    /// concerns one.
+    /// Returns the header, parameter, field, access key or chunk that caused the refusal, if there
+    /// is one.
     pub fn place(&self) -> Option<&str> {
         self.place.as_deref()
     }
 
-    /// Returns the texts that the server computed, for a `SignatureDoesNotMatch` document. Empty
-    /// unless the signatures differ.
+    /// Returns the texts that the server computed, which go into a `SignatureDoesNotMatch`
+    /// document. They are empty unless the signatures differ.
     pub fn server_side(&self) -> ServerSide<'_> {
         let computed = self.computed.as_deref();
         ServerSide {
@@ -62,8 +62,8 @@ impl Refusal {
         self.computed.map(|steps| *steps)
     }
 
-    /// Compares what the server computed with what the client signed: names the first place that
-    /// differs.
+    /// Compares the texts that the server computed with those that the client signed, and returns
+    /// the first difference.
     pub fn compare_with(&self, ours: &Explanation<'_>) -> Comparison {
         compare(ours, &self.server_side())
     }
@@ -108,6 +108,7 @@ mod tests {
             string_to_sign: "s".to_owned(),
             signature: "right".to_owned(),
         };
+
         let refusal = Refusal::differs(steps).with_place("policy");
         assert_eq!(refusal.place(), Some("policy"));
         assert_eq!(refusal.server_side().canonical_request, Some("c"));

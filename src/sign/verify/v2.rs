@@ -1,6 +1,6 @@
-//! Version 2, in the header and in the query.
+//! Verification of version 2 signatures in headers and queries.
 use super::outcome::{Carrier, SignedBody, SignedBy};
-use super::received::{Once, Verifier, signed_headers};
+use super::received::{UniqueFields, Verifier, signed_headers};
 use super::refusal::Refusal;
 use crate::sign::explain::Cause;
 use crate::sign::hash::equal;
@@ -18,12 +18,13 @@ pub(super) fn header(
         .strip_prefix("AWS ")
         .and_then(|rest| rest.trim_ascii().split_once(':'))
         .ok_or_else(|| Refusal::at(Cause::Malformed, "authorization"))?;
-    let headers = Once::of_headers(request);
+    let headers = UniqueFields::of_headers(request);
     let (place, date) = match (headers.get("x-amz-date")?, headers.get("date")?) {
         (Some(date), _) => ("x-amz-date", date),
         (None, Some(date)) => ("date", date),
         (None, None) => return Err(Refusal::at(Cause::HeaderRemoved, "date")),
     };
+
     let time = Timestamp::parse_http_date(date)
         .or_else(|| Timestamp::parse_amz_date(date))
         .or_else(|| Timestamp::parse_iso8601(date))
@@ -43,7 +44,7 @@ pub(super) fn header(
 
 /// Verifies a presigned URL.
 pub(super) fn query(verifier: &Verifier<'_>, request: &Request<'_>) -> Result<SignedBy, Refusal> {
-    let parameters = Once::of_query(request);
+    let parameters = UniqueFields::of_query(request);
     let expires = parameters.require("Expires")?;
     let end: i64 = Some(expires)
         .filter(|text| text.bytes().all(|byte| byte.is_ascii_digit()))
@@ -52,8 +53,9 @@ pub(super) fn query(verifier: &Verifier<'_>, request: &Request<'_>) -> Result<Si
     if verifier.now.unix() > end {
         return Err(Refusal::at(Cause::Expired, "Expires"));
     }
+
     let (id, signature) = (parameters.require("AWSAccessKeyId")?, parameters.require("Signature")?);
-    let in_header = Once::of_headers(request);
+    let in_header = UniqueFields::of_headers(request);
     let token =
         match (parameters.get("x-amz-security-token")?, in_header.get("x-amz-security-token")?) {
             (Some(_), Some(_)) => return Err(Refusal::new(Cause::TokenChanged)),
@@ -79,10 +81,12 @@ fn verify(
         headers.add(name, token)?;
         headers.sort()?;
     }
+
     let steps = steps(&credentials, string_to_sign(request, verifier.host_bucket, date, &headers)?);
     if !equal(steps.signature.as_bytes(), signature.as_bytes()) {
         return Err(Refusal::differs(steps));
     }
+
     Ok(SignedBy {
         version: Version::V2,
         carrier,

@@ -1,7 +1,7 @@
-//! Version 4 and SigV4A, in the header and in the query.
+//! Verification of version 4 and SigV4A signatures in headers and queries.
 use super::chunks::{ChunkVerifier, Decoded, decode};
 use super::outcome::{Carrier, SignedBody, SignedBy};
-use super::received::{Content, Once, Verifier, signed_headers};
+use super::received::{Content, UniqueFields, Verifier, signed_headers};
 use super::refusal::Refusal;
 use crate::sign::canonical::{canonical_query_without, canonical_request};
 use crate::sign::explain::Cause;
@@ -16,11 +16,11 @@ use std::borrow::Cow;
 #[cfg(feature = "sigv4a")]
 use crate::sign::v4a;
 
-/// A request's own account of its signature.
+/// The parameters that a request states about its signature.
 struct Claim<'a> {
     version: Version,
     access_key_id: &'a str,
-    /// The region of version 4, the region set of SigV4A.
+    /// The region in version 4, and the region set in SigV4A.
     region: &'a str,
     service: &'a str,
     signed_headers: &'a str,
@@ -41,13 +41,14 @@ pub(super) fn header(
         authorization.split_once(' ').ok_or_else(|| malformed("authorization"))?;
     let parts = rest.split(',').map(|part| part.trim_ascii().split_once('=').unwrap_or((part, "")));
     let parts: Vec<_> = parts.collect();
-    let parts = Once::of_fields(&parts);
-    let headers = Once::of_headers(request);
+    let parts = UniqueFields::of_fields(&parts);
+    let headers = UniqueFields::of_headers(request);
     let time = match (headers.get("x-amz-date")?, headers.get("date")?) {
         (Some(text), _) => Timestamp::parse_amz_date(text),
         (None, Some(text)) => Timestamp::parse_http_date(text),
         (None, None) => return Err(Refusal::at(Cause::HeaderRemoved, "x-amz-date")),
     };
+
     let time = time.ok_or_else(|| malformed("x-amz-date"))?;
     verifier.check_skew(time, "x-amz-date")?;
     let region_set = headers.get("x-amz-region-set")?;
@@ -58,6 +59,7 @@ pub(super) fn header(
     if other.is_some() {
         return Err(Refusal::new(Cause::TokenChanged));
     }
+
     let named_hash = headers.get("x-amz-content-sha256")?;
     let payload_hash = match named_hash {
         Some(hash) => Cow::Borrowed(hash),
@@ -66,6 +68,7 @@ pub(super) fn header(
         }
         None => hash_of(content)?,
     };
+
     claim.verify(verifier, request, content, &payload_hash, name)
 }
 
@@ -75,7 +78,7 @@ pub(super) fn query(
     request: &Request<'_>,
     content: Content<'_>,
 ) -> Result<SignedBy, Refusal> {
-    let parameters = Once::of_query(request);
+    let parameters = UniqueFields::of_query(request);
     let time = Timestamp::parse_amz_date(parameters.require("X-Amz-Date")?)
         .ok_or_else(|| Refusal::at(Cause::Malformed, "X-Amz-Date"))?;
     let expires = parameters.require("X-Amz-Expires")?;
@@ -85,13 +88,16 @@ pub(super) fn query(
     let expires = expires
         .filter(|seconds| (MIN_EXPIRY.as_secs()..=MAX_EXPIRY.as_secs()).contains(seconds))
         .ok_or_else(|| Refusal::at(Cause::Malformed, "X-Amz-Expires"))?;
-    // A URL made by a clock that is ahead is good before its time, as a header would be.
+    // If the signer's clock is ahead, the URL is accepted before its start time, as a header would
+    // be.
     if time.unix() > verifier.now.unix() {
         verifier.check_skew(time, "X-Amz-Date")?;
     }
+
     if verifier.now.unix() > time.unix().saturating_add_unsigned(expires) {
         return Err(Refusal::at(Cause::Expired, "X-Amz-Expires"));
     }
+
     let claim = Claim::read(
         parameters.require("X-Amz-Algorithm")?,
         parameters.require("X-Amz-Credential")?,
@@ -106,20 +112,22 @@ pub(super) fn query(
         }
         _ => (parameters.get("X-Amz-Security-Token")?, parameters.get("X-Amz-S3session-Token")?),
     };
+
     let token = if claim.service == "s3express" { token.or(other) } else { token };
-    let headers = Once::of_headers(request);
+    let headers = UniqueFields::of_headers(request);
     let payload_hash = match headers.get("x-amz-content-sha256")? {
         Some(hash) => Cow::Borrowed(hash),
         None if is_s3(claim.service) => Cow::Borrowed("UNSIGNED-PAYLOAD"),
         None => hash_of(content)?,
     };
+
     claim.verify(verifier, request, content, &payload_hash, token)
 }
 
-/// Returns the session token of a request, and one in the other header. CreateSession of S3 Express
-/// takes tokens of STS.
+/// Returns the session token of a request, and a token in the other header if there is one.
+/// CreateSession of S3 Express accepts tokens of STS.
 fn token_headers<'a>(
-    headers: &'a Once<'_>,
+    headers: &'a UniqueFields<'_>,
     service: &str,
 ) -> Result<(Option<&'a str>, Option<&'a str>), Refusal> {
     let (sts, express) =
@@ -130,7 +138,7 @@ fn token_headers<'a>(
     })
 }
 
-/// Returns the hash of a received body, which services other than S3 sign.
+/// Returns the hash of the received body, which is signed for services other than S3.
 fn hash_of(content: Content<'_>) -> Result<Cow<'static, str>, Refusal> {
     match content {
         Content::Bytes(bytes) => Ok(hex::encode(sha256(bytes)).into()),
@@ -155,28 +163,33 @@ impl<'a> Claim<'a> {
             v4a::ALGORITHM => Version::V4a,
             _ => return Err(Refusal::at(Cause::WrongCredential, algorithm)),
         };
+
         let region_set = match version {
             Version::V4a => Some(
                 region_set.ok_or_else(|| Refusal::at(Cause::HeaderRemoved, "x-amz-region-set"))?,
             ),
             _ => None,
         };
-        // Read from the end, for an access key may hold slashes. The scope of SigV4A names no
-        // region.
+
+        // The credential is parsed from its end because an access key may contain slashes. The
+        // scope of SigV4A does not contain a region.
         let mut parts = credential.rsplitn(if region_set.is_some() { 4 } else { 5 }, '/');
         if parts.next() != Some(TERMINATOR) {
             return Err(malformed());
         }
+
         let service = parts.next().ok_or_else(malformed)?;
         let region = match region_set {
             Some(set) => set,
             None => parts.next().ok_or_else(malformed)?,
         };
+
         let (day, access_key_id) =
             (parts.next().ok_or_else(malformed)?, parts.next().ok_or_else(malformed)?);
         if day != time.date() {
             return Err(Refusal::at(Cause::Clock, place));
         }
+
         Ok(Self {
             version,
             access_key_id,
@@ -204,6 +217,7 @@ impl<'a> Claim<'a> {
         let place = |parameter: &str, part: &str| {
             if self.carrier == Carrier::Query { parameter } else { part }.to_owned()
         };
+
         self.check_scope(verifier)?;
         self.check_signed_headers(request)?;
         let credentials = verifier.credentials(self.access_key_id, token)?;
@@ -239,6 +253,7 @@ impl<'a> Claim<'a> {
         if !is_service {
             return Err(Refusal::at(Cause::WrongService, self.service));
         }
+
         match verifier.region {
             Some(region) if !self.covers_region(region) => {
                 Err(Refusal::at(Cause::WrongRegion, self.region))
@@ -255,8 +270,9 @@ impl<'a> Claim<'a> {
         }
     }
 
-    /// Checks that the list is sorted, names no header twice, and holds `host` and every `x-amz-*`
-    /// header; all of them arrived.
+    /// Checks that the list of signed headers is sorted and does not contain duplicates, that it
+    /// contains `host` and every `x-amz-*` header of the request, and that all of its headers
+    /// arrived.
     fn check_signed_headers(&self, request: &Request<'_>) -> Result<(), Refusal> {
         let names: Vec<&str> = self.signed_headers.split(';').collect();
         if !names.is_sorted_by(|a, b| a < b)
@@ -264,13 +280,15 @@ impl<'a> Claim<'a> {
         {
             return Err(Refusal::at(Cause::Malformed, "SignedHeaders"));
         }
+
         if !names.contains(&"host") {
             return Err(Refusal::at(Cause::HeaderAdded, "host"));
         }
+
         for (name, _) in request.all_headers() {
             let name = name.to_ascii_lowercase();
-            // The hash of the body is the last line of the canonical request: it is covered without
-            // being listed.
+            // The hash of the body is the last line of the canonical request, so it is signed even
+            // if the header is not listed.
             if name.starts_with("x-amz-")
                 && name != "x-amz-content-sha256"
                 && !names.contains(&&*name)
@@ -278,6 +296,7 @@ impl<'a> Claim<'a> {
                 return Err(Refusal::at(Cause::HeaderAdded, name));
             }
         }
+
         match names
             .iter()
             .find(|name| !request.all_headers().any(|(given, _)| given.eq_ignore_ascii_case(name)))
@@ -308,11 +327,13 @@ impl<'a> Claim<'a> {
                 false => Err(Refusal::differs(steps)),
             };
         }
+
         if self.signature.len() != 64
             || !self.signature.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'))
         {
             return Err(Refusal::at(Cause::Malformed, place));
         }
+
         let scope = Scope { region: self.region, service: self.service };
         let key = SigningKey::derive(credentials, self.time, scope)?;
         let steps = key.steps(&amz_date, canonical);
@@ -322,7 +343,7 @@ impl<'a> Claim<'a> {
         }
     }
 
-    /// Compares the body with what was signed for it.
+    /// Checks the body against the signature.
     fn check_body(
         &self,
         request: &Request<'_>,
@@ -335,7 +356,8 @@ impl<'a> Claim<'a> {
             let key = checked.key.as_ref().ok_or_else(changed)?;
             Ok(ChunkVerifier::new(key, self.time, self.signature)?)
         };
-        let announced = Once::of_headers(request);
+
+        let announced = UniqueFields::of_headers(request);
         let trailers = announced.get("x-amz-trailer")?.unwrap_or("").to_owned();
         let length = announced.get("x-amz-decoded-content-length")?;
         let (body, verifier) = match payload_hash {
@@ -353,24 +375,26 @@ impl<'a> Claim<'a> {
                     Content::Hash(hash) => *hash == named,
                     Content::NotRead => true,
                 };
+
                 return if same { Ok((SignedBody::Hash(named), None)) } else { Err(changed()) };
             }
         };
-        let has_trailer = payload_hash.ends_with("-TRAILER");
+
+        let has_trailers = payload_hash.ends_with("-TRAILER");
         match content {
             Content::Bytes(bytes) => {
                 let decoded =
-                    decode(bytes, verifier, if has_trailer { &trailers } else { "" }, length)?;
+                    decode(bytes, verifier, if has_trailers { &trailers } else { "" }, length)?;
                 Ok((body, Some(decoded)))
             }
             Content::NotRead => Ok((body, None)),
-            // A hash of the framed body proves nothing about its chunks.
+            // A hash of the framed body does not verify its chunks.
             Content::Hash(_) => Err(changed()),
         }
     }
 }
 
-/// A signature that is right, and the key that made it.
+/// The steps of a valid signature, and the key that made it.
 struct Checked {
     steps: Steps,
     key: Option<SigningKey>,
@@ -380,15 +404,16 @@ struct Checked {
 mod tests {
     use super::*;
 
-    /// The header of S3 Express holds the session token only in requests to that service.
+    /// The header of S3 Express carries the session token only in requests to that service.
     #[test]
     fn the_service_decides_which_header_holds_the_token() {
         let headers = [("x-amz-security-token", "sts"), ("x-amz-s3session-token", "express")];
         let tokens = |service: &str, headers: &[(&str, &str)]| {
-            let headers = Once::of_fields(headers);
+            let headers = UniqueFields::of_fields(headers);
             let (token, other) = token_headers(&headers, service).unwrap();
             (token.map(str::to_owned), other.map(str::to_owned))
         };
+
         let some = |text: &str| Some(text.to_owned());
         assert_eq!(tokens("s3", &headers), (some("sts"), some("express")));
         assert_eq!(tokens("s3express", &headers), (some("express"), some("sts")));

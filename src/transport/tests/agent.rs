@@ -2,6 +2,7 @@
 
 use super::tls::{Authority, good, ok, serve};
 use super::*;
+use crate::net::proxy_choice::ProxyChoice;
 use ureq::tls::{PemItem, RootCerts, TlsConfig, parse_pem};
 
 /// Returns an agent that trusts only `authority` and takes no settings from the environment.
@@ -198,11 +199,30 @@ fn certificates_are_those_of_the_agent() {
     );
 }
 
+/// Errors hide what the agent sends to its proxy, as they hide it for a proxy of the client.
+#[test]
+fn the_credentials_of_the_agents_proxy_are_known() {
+    let with_proxy = |url: &str| {
+        let proxy = ureq::Proxy::new(url).unwrap();
+        let agent = ureq::Agent::config_builder().proxy(Some(proxy)).build().new_agent();
+        Agent(agent).secrets().map(|secret| secret.to_string()).collect::<Vec<_>>()
+    };
+    // base64("user:p@ss:")
+    let secrets = ["dXNlcjpwQHNzOg==", "p@ss:"];
+    assert_eq!(with_proxy("http://user:p%40ss%3a@127.0.0.1:1"), secrets);
+    assert_eq!(with_proxy("http://127.0.0.1:1"), [""; 0]);
+    let own = crate::net::proxy::Proxy::parse("http://user:p%40ss%3a@127.0.0.1:1").unwrap();
+    assert_eq!(own.secrets().map(|secret| secret.to_string()).collect::<Vec<_>>(), secrets);
+}
+
 #[test]
 fn options_of_the_agent_are_refused_next_to_it() {
     let proxy = crate::net::proxy::Proxy::parse("http://127.0.0.1:1").unwrap();
+    let variables = ProxyChoice::from_variables(|_| None).unwrap();
     for (options, name) in [
-        (TransportOptions { proxy: Some(proxy), ..options() }, "a proxy"),
+        (TransportOptions { proxy: ProxyChoice::Always(proxy), ..options() }, "a proxy"),
+        (TransportOptions { proxy: variables, ..options() }, "a proxy"),
+        (TransportOptions { trust_store: TrustStore::Named, ..options() }, "a trust store"),
         (
             TransportOptions { extra_roots_pem: b"-----".to_vec(), ..options() },
             "extra root certificates",

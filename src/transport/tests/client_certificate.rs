@@ -1,6 +1,6 @@
 //! Tests with servers that request a client certificate.
 
-use super::super::trust::certificates;
+use super::super::roots::certificates;
 use super::tls::{Authority, good, ok, params, serve};
 use super::*;
 use rcgen::KeyPair;

@@ -63,6 +63,49 @@ fn ureq_loses_a_response_that_comes_before_the_end_of_the_body() {
     assert!(matches!((phase, broke), (Phase::Send, Failure::Io(_))), "{CHANGED}");
 }
 
+/// Row "early success": the server responds before it has read a body that fits into the buffers of
+/// the sockets.
+#[test]
+fn ureq_takes_a_success_from_a_server_that_has_not_read_the_body() {
+    let server = Server::start(|peer| {
+        peer.stream.set_nodelay(true).unwrap();
+        peer.head();
+        peer.send("HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n");
+        // The kernel delivers bytes between two sockets of one machine immediately.
+        peer.seen.lock().unwrap().push("sent".into());
+        wait_until(|| peer.seen.lock().unwrap().iter().any(|note| note == "done"));
+    });
+    const READY: usize = 256 << 10;
+    const LENGTH: u64 = 300 << 10;
+    /// A body whose rest is ready only after this many responses were sent.
+    struct Waiting<'a>(&'a Server, usize, usize);
+    impl Read for Waiting<'_> {
+        fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
+            if self.2 == READY {
+                let sent = || self.0.seen().iter().filter(|note| *note == "sent").count();
+                wait_until(|| sent() == self.1);
+            }
+            let left = if self.2 < READY { READY - self.2 } else { into.len() };
+            let count = into.len().min(left);
+            into[..count].fill(1);
+            self.2 += count;
+            Ok(count)
+        }
+    }
+    let (own, through_agent) = both(&options());
+    let put = |transport: &Transport, responses: usize| {
+        let source = &mut Waiting(&server, responses, 0);
+        transport.send(
+            &server.origin,
+            &request("PUT"),
+            RequestBody::Reader { source, length: LENGTH },
+        )
+    };
+    assert!(put(&own, 1).is_err());
+    assert_eq!(put(&through_agent, 2).unwrap().status, 200, "{CHANGED}");
+    server.seen.lock().unwrap().push("done".into());
+}
+
 /// Row "100 Continue": the interim response has a header.
 #[test]
 fn ureq_waits_in_vain_after_a_continue_that_has_a_header() {

@@ -2,7 +2,7 @@
 //! that is merely slow is not cut off.
 
 use super::*;
-use crate::transport::connect::race;
+use crate::transport::race::race;
 use crate::transport::wait::{Limits, Pace};
 use std::net::{Shutdown, SocketAddr};
 
@@ -86,8 +86,10 @@ fn syn_never_answered() {
     let (address, _listener, _held) = full_backlog();
     let origin = Origin { scheme: Scheme::Http, host: "127.0.0.1".into(), port: address.port() };
     let transport = Transport::new(impatient()).unwrap();
-    let result = quickly(|| transport.send(&origin, &request("GET"), RequestBody::Empty));
-    assert!(matches!(failure(result), (Phase::Connect, Failure::Timeout)));
+    let error = quickly(|| transport.send(&origin, &request("GET"), RequestBody::Empty));
+    let error = error.unwrap_err();
+    assert!(error.is_timeout() && error.phase == Phase::Connect, "{error}");
+    assert!(error.to_string().contains(&format!("no connection to the server {address}")));
 }
 
 #[test]

@@ -9,8 +9,10 @@ mod faults;
 mod framing;
 mod pool;
 mod proxy;
+mod race;
 mod tls;
 mod traps;
+mod trust_store;
 
 use super::*;
 use crate::cancel::Cancel;

@@ -1,8 +1,9 @@
 //! Tests of certificates, and of bodies that arrive in TLS records.
 
-use super::super::trust::{certificates, roots};
+use super::super::roots::{certificates, roots};
 use super::*;
 use crate::net::proxy::Proxy;
+use crate::net::proxy_choice::ProxyChoice;
 use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair, date_time_ymd};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::{ServerConfig, ServerConnection, StreamOwned};
@@ -174,7 +175,7 @@ fn a_refusal_is_told_to_the_server() {
 
 #[test]
 fn the_cheapest_cipher_is_asked_for_first() {
-    let config = super::super::tls::config(&TlsVerification::Full, &[], None).unwrap();
+    let config = super::super::tls::config(&options()).unwrap();
     let suites = &config.crypto_provider().cipher_suites;
     assert_eq!(suites[0].suite(), rustls::CipherSuite::TLS13_AES_128_GCM_SHA256);
     assert!(suites.len() > 5, "none is left out: {suites:?}");
@@ -190,8 +191,11 @@ fn extra_roots_are_added() {
     for authority in &two {
         assert_eq!(text(fetch(&transport, &serve(authority.sign(&good()), ok))), "ok");
     }
-    assert_eq!(roots(&certificates(&pem).unwrap()).unwrap().len(), roots(&[]).unwrap().len() + 2);
-    assert!(roots(&[]).unwrap().len() > 100);
+    let built_in = roots(TrustStore::Mozilla, &[]).unwrap().len();
+    let named = certificates(&pem).unwrap();
+    assert_eq!(roots(TrustStore::Mozilla, &named).unwrap().len(), built_in + 2);
+    assert_eq!(roots(TrustStore::Named, &named).unwrap().len(), 2);
+    assert!(built_in > 100);
 }
 
 /// `openssl req -x509` creates a server certificate that is its own authority. It is trusted when
@@ -410,6 +414,40 @@ fn early_answers() {
     assert_eq!((reply.status, text(reply.read_to_end(10, None))), (403, "denied".into()));
 }
 
+/// TLS does not change the rule of `p01_an_early_200_is_not_stored`: a success that arrives while most
+/// of the body is unsent is a failure, whether the session stays open or ends with `close_notify`.
+#[test]
+fn p01_an_early_200_over_tls_is_not_stored() {
+    const SIZE: u64 = 32 << 20;
+    for ends in [true, false] {
+        let authority = Authority::new();
+        let server = serve(authority.sign(&good()), move |stream| {
+            stream
+                .write_all(b"HTTP/1.1 200 OK\r\netag: \"e\"\r\ncontent-length: 0\r\n\r\n")
+                .unwrap();
+            if ends {
+                stream.conn.send_close_notify();
+            }
+            stream.flush().unwrap();
+            let _ = io::copy(&mut stream.sock, &mut io::sink());
+        });
+        let transport = authority.trusted();
+        let bytes = vec![7; SIZE as usize];
+        let mut source = io::repeat(7);
+        for body in
+            [RequestBody::Bytes(&bytes), RequestBody::Reader { source: &mut source, length: SIZE }]
+        {
+            let (phase, failure) = failure(transport.send(&server.origin, &request("PUT"), body));
+            assert_eq!(phase, Phase::Send, "ends: {ends}");
+            assert!(
+                matches!(&failure, Failure::Protocol(text) if text.contains("before the body")),
+                "ends: {ends}: {failure:?}"
+            );
+        }
+        assert_eq!(server.accepted(), 2, "the connection must not be used again");
+    }
+}
+
 /// When a body extends to the end of the connection, an end that the server did not announce may be
 /// the work of an attacker.
 #[test]
@@ -574,7 +612,7 @@ fn through_a_tunnel() {
         let _ = io::copy(&mut other, &mut peer.stream);
     });
     let transport = Transport::new(TransportOptions {
-        proxy: Some(
+        proxy: ProxyChoice::Always(
             Proxy::parse(&format!("http://user:secret@127.0.0.1:{}", proxy.origin.port)).unwrap(),
         ),
         extra_roots_pem: authority.pem,

@@ -1,7 +1,7 @@
-//! One refresh at a time, early enough that no caller notices: tested with a clock and a source
-//! that the test controls.
+//! Tests of the credential cache, with a clock and a source that the test controls: there is one
+//! refresh at a time, early enough that no caller has to wait.
 
-use super::{deaf, keys, listener};
+use super::{keys, no_observer, recording_observer};
 use s3driver::client::{Config, Endpoint, Scheme, Variant};
 use s3driver::clock::Clock;
 use s3driver::credentials::{Cache, Context, Credentials, Lease, Provider, Source, Unavailable};
@@ -12,7 +12,7 @@ use std::sync::{Arc, Condvar, Mutex};
 use std::thread;
 use std::time::{Duration, Instant, SystemTime};
 
-/// A clock that stands still until the test advances it.
+/// A clock that stops until the test advances it.
 #[derive(Debug)]
 struct Stopped {
     wall: SystemTime,
@@ -52,7 +52,8 @@ impl Clock for Stopped {
 const HOUR: Duration = Duration::from_secs(3600);
 const MINUTE: Duration = Duration::from_secs(60);
 
-/// Numbers its credentials, waits at a gate while it is closed, and fails on request.
+/// A source that numbers its credentials, can be held in the middle of a fetch, and fails on
+/// request.
 #[derive(Clone, Debug)]
 struct Numbered {
     clock: Arc<Stopped>,
@@ -62,7 +63,7 @@ struct Numbered {
 #[derive(Debug)]
 struct State {
     begun: u32,
-    /// How many fetches may finish.
+    /// The number of fetches that may finish.
     passes: u32,
     ended: u32,
     at_once: u32,
@@ -129,14 +130,14 @@ impl Source for Numbered {
     }
 }
 
-/// A barrier that does not wait forever if another thread has failed.
-struct Meeting {
+/// A barrier with a timeout, in case another thread has failed.
+struct Barrier {
     size: usize,
     arrived: Mutex<usize>,
     complete: Condvar,
 }
 
-impl Meeting {
+impl Barrier {
     fn of(size: usize) -> Self {
         Self { size, arrived: Mutex::default(), complete: Condvar::new() }
     }
@@ -162,8 +163,8 @@ fn id(cache: &Cache) -> String {
     keys(&cache.credentials().unwrap()).0.to_owned()
 }
 
-/// Waits until the cache contains the credentials `expected`: a background refresh is recorded
-/// shortly after it has ended.
+/// Waits until the cache contains the credentials `expected`, because a background refresh is
+/// recorded shortly after it has ended.
 fn wait_for(cache: &Cache, expected: &str) {
     for _ in 0..2000 {
         if id(cache) == expected {
@@ -180,17 +181,17 @@ fn rotate_every_and_lifetime_64_threads_across_ten_rotations() {
     const ROTATIONS: u32 = 10;
     let clock = Stopped::new();
     let source = Numbered::new(&clock, Some(HOUR));
-    let (observer, heard) = listener();
+    let (observer, warnings) = recording_observer();
     let cache = cache(&source, observer);
     assert_eq!(id(&cache), "K1");
-    let meeting = Meeting::of(THREADS + 1);
+    let barrier = Barrier::of(THREADS + 1);
     thread::scope(|scope| {
         for _ in 0..THREADS {
             scope.spawn(|| {
                 for rotation in 1..=ROTATIONS {
-                    meeting.wait();
-                    // The refresh is stuck at the gate: a thread that waited for it would never
-                    // reach the next meeting.
+                    barrier.wait();
+                    // The refresh is held, so a thread that waited for it would never reach the
+                    // next barrier.
                     for _ in 0..50 {
                         assert_eq!(
                             id(&cache),
@@ -198,20 +199,20 @@ fn rotate_every_and_lifetime_64_threads_across_ten_rotations() {
                             "the old credentials are still valid"
                         );
                     }
-                    meeting.wait();
+                    barrier.wait();
                     wait_for(&cache, &format!("K{}", rotation + 1));
-                    meeting.wait();
+                    barrier.wait();
                 }
             });
         }
         for rotation in 1..=ROTATIONS {
             source.change(|state| state.passes = rotation);
             clock.advance(HOUR - 5 * MINUTE);
-            meeting.wait();
-            meeting.wait();
+            barrier.wait();
+            barrier.wait();
             source.wait(|state| state.begun == rotation + 1);
             source.change(|state| state.passes = u32::MAX);
-            meeting.wait();
+            barrier.wait();
         }
     });
     let state = source.state.0.lock().unwrap();
@@ -220,14 +221,14 @@ fn rotate_every_and_lifetime_64_threads_across_ten_rotations() {
         (ROTATIONS + 1, 1),
         "one refresh for each rotation"
     );
-    assert!(heard.lock().unwrap().is_empty());
+    assert!(warnings.lock().unwrap().is_empty());
 }
 
 #[test]
 fn threads_without_valid_keys_wait_for_one_refresh() {
     let clock = Stopped::new();
     let source = Numbered::new(&clock, Some(HOUR));
-    let cache = cache(&source, deaf());
+    let cache = cache(&source, no_observer());
     for round in 1..=3 {
         let arrived = AtomicU32::new(0);
         source.change(|state| state.passes = round - 1);
@@ -258,7 +259,7 @@ fn keys_are_renewed_some_minutes_or_a_quarter_of_their_life_before_the_end() {
     ] {
         let clock = Stopped::new();
         let source = Numbered::new(&clock, Some(lifetime));
-        let cache = cache(&source, deaf());
+        let cache = cache(&source, no_observer());
         assert_eq!(id(&cache), "K1");
         clock.advance(before);
         assert_eq!((id(&cache).as_str(), source.begun()), ("K1", 1), "{lifetime:?}");
@@ -272,7 +273,7 @@ fn keys_are_renewed_some_minutes_or_a_quarter_of_their_life_before_the_end() {
 fn keys_without_an_expiration_are_fetched_once() {
     let clock = Stopped::new();
     let source = Numbered::new(&clock, None);
-    let cache = cache(&source, deaf());
+    let cache = cache(&source, no_observer());
     for _ in 0..3 {
         assert_eq!(id(&cache), "K1");
         clock.advance(1000 * HOUR);
@@ -285,22 +286,22 @@ fn short_lifetimes_and_expired_keys_do_not_cause_a_tight_loop() {
     for lifetime in [Duration::ZERO, Duration::from_millis(1), Duration::from_millis(900)] {
         let clock = Stopped::new();
         let source = Numbered::new(&clock, Some(lifetime));
-        let (observer, heard) = listener();
+        let (observer, warnings) = recording_observer();
         let cache = cache(&source, observer);
         for _ in 0..1000 {
             id(&cache);
             clock.advance(Duration::from_millis(10));
         }
         assert_eq!(source.begun(), 1, "{lifetime:?}: one fetch in ten seconds");
-        assert!(matches!(heard.lock().unwrap()[..], [Warning::ExpiredOnArrival { .. }]));
+        assert!(matches!(warnings.lock().unwrap()[..], [Warning::ExpiredOnArrival { .. }]));
         clock.advance(MINUTE);
         id(&cache);
         wait_for(&cache, "K2");
     }
-    // Credentials with two seconds left are renewed at most every one and a half seconds.
+    // Credentials that are valid for two seconds are renewed at most every one and a half seconds.
     let clock = Stopped::new();
     let source = Numbered::new(&clock, Some(Duration::from_secs(2)));
-    let cache = cache(&source, deaf());
+    let cache = cache(&source, no_observer());
     for _ in 0..100 {
         id(&cache);
         clock.advance(Duration::from_millis(100));
@@ -312,7 +313,7 @@ fn short_lifetimes_and_expired_keys_do_not_cause_a_tight_loop() {
 fn a_failed_refresh_with_valid_keys_is_a_warning_and_repeated_after_a_pause() {
     let clock = Stopped::new();
     let source = Numbered::new(&clock, Some(HOUR));
-    let (observer, heard) = listener();
+    let (observer, warnings) = recording_observer();
     let cache = cache(&source, observer);
     let expires = cache.credentials().unwrap().expires;
     source.change(|state| state.failing = true);
@@ -320,18 +321,18 @@ fn a_failed_refresh_with_valid_keys_is_a_warning_and_repeated_after_a_pause() {
     let ended = |count: u32| source.wait(move |state| state.ended == count);
     let warned = |count: usize| {
         for _ in 0..2000 {
-            if heard.lock().unwrap().len() == count {
+            if warnings.lock().unwrap().len() == count {
                 return;
             }
             thread::sleep(Duration::from_millis(1));
         }
-        panic!("{:?}", heard.lock().unwrap());
+        panic!("{:?}", warnings.lock().unwrap());
     };
     id(&cache);
     ended(2);
     warned(1);
     assert_eq!(
-        heard.lock().unwrap()[0],
+        warnings.lock().unwrap()[0],
         Warning::RefreshFailed { reason: "set to fail".to_owned(), expires }
     );
     assert_eq!(cache.last_failure().as_deref(), Some("set to fail"));
@@ -339,7 +340,7 @@ fn a_failed_refresh_with_valid_keys_is_a_warning_and_repeated_after_a_pause() {
         assert_eq!(id(&cache), "K1");
     }
     assert_eq!(source.begun(), 2, "no second attempt before the pause has passed");
-    // The pauses grow: half of 1 s, of 2 s, of 4 s, because the clock's random number is 0.
+    // The pauses grow: they are half of 1 s, 2 s and 4 s because the clock's random number is 0.
     for (count, pause) in [(3, 500), (4, 1000), (5, 2000)] {
         clock.advance(Duration::from_millis(pause - 1));
         id(&cache);
@@ -356,7 +357,7 @@ fn a_failed_refresh_with_valid_keys_is_a_warning_and_repeated_after_a_pause() {
     assert_eq!(cache.last_failure(), None);
 }
 
-/// The observers of a client's configuration receive what the cache of its credentials does.
+/// The observers of a client's configuration receive the events of its credential cache.
 #[test]
 fn refreshes_and_failures_are_events_of_the_configurations_observers() {
     let endpoint = Endpoint::aws("eu-central-1", Scheme::Https, Variant::default()).unwrap();
@@ -391,7 +392,7 @@ fn refreshes_and_failures_are_events_of_the_configurations_observers() {
 fn without_valid_keys_a_failure_is_an_error_and_is_repeated_without_a_fetch() {
     let clock = Stopped::new();
     let source = Numbered::new(&clock, Some(HOUR));
-    let cache = cache(&source, deaf());
+    let cache = cache(&source, no_observer());
     source.change(|state| state.failing = true);
     for _ in 0..100 {
         let error = cache.credentials().unwrap_err();
@@ -408,15 +409,15 @@ fn without_valid_keys_a_failure_is_an_error_and_is_repeated_without_a_fetch() {
 fn expired_token_forces_one_refresh() {
     let clock = Stopped::new();
     let source = Numbered::new(&clock, Some(HOUR));
-    let cache = cache(&source, deaf());
+    let cache = cache(&source, no_observer());
     let used = cache.credentials().unwrap();
     assert!(!cache.refresh(&used).unwrap(), "they were fetched just now");
     clock.advance(MINUTE);
-    let meeting = Meeting::of(16);
+    let barrier = Barrier::of(16);
     thread::scope(|scope| {
         for _ in 0..16 {
             scope.spawn(|| {
-                meeting.wait();
+                barrier.wait();
                 assert!(cache.refresh(&used).unwrap());
                 assert_eq!(id(&cache), "K2");
             });
@@ -480,13 +481,13 @@ fn a_source_that_panics_does_not_block_the_others() {
     assert_eq!(error.to_string(), "no credentials from panics: the source panicked");
 }
 
-/// A source cannot be interrupted, but every thread that waits for it can, including the one that
-/// started the refresh.
+/// A source cannot be interrupted, but every thread that waits for it can be, including the one
+/// that started the refresh.
 #[test]
 fn cancelling_ends_a_wait_for_keys_and_the_refresh_continues() {
     let clock = Stopped::new();
     let source = Numbered::new(&clock, Some(HOUR));
-    let cache = cache(&source, deaf());
+    let cache = cache(&source, no_observer());
     source.change(|state| state.passes = 0);
     let cancelled = |wait: &(dyn Fn(&Cancel) -> s3driver::Result<()> + Sync)| {
         let cancel = Cancel::new();
@@ -508,7 +509,7 @@ fn cancelling_ends_a_wait_for_keys_and_the_refresh_continues() {
     source.change(|state| state.passes = 1);
     let used = cache.credentials().unwrap();
     assert_eq!((keys(&used).0, source.begun()), ("K1", 1));
-    // A refresh after the server has reported expired credentials behaves the same way.
+    // The same applies to a refresh after the server has reported expired credentials.
     clock.advance(MINUTE);
     for _ in 0..2 {
         cancelled(&|cancel| cache.refresh_until(&used, cancel).map(drop));

@@ -1,4 +1,4 @@
-//! The default chain.
+//! Tests of the default chain.
 
 use super::server::{Answer, Server, reply};
 use super::{context, document, keys, timed};
@@ -29,8 +29,8 @@ fn exhausted(imds: &str) -> String {
 
 #[test]
 fn outside_aws_the_chain_fails_within_three_seconds_with_a_remedy() {
-    // A port that refuses connections, one that accepts and stays silent, and an address that never
-    // responds (TEST-NET-1, RFC 5737).
+    // Tries a port that refuses connections, one that accepts them and stays silent, and an address
+    // that never responds (TEST-NET-1, RFC 5737).
     let silent = Server::start(|_| Answer::Hang);
     for imds in [unused_port(), silent.url(), "http://192.0.2.1".to_owned()] {
         let message = exhausted(&imds);

@@ -1,4 +1,4 @@
-//! The container endpoints.
+//! Tests of the container endpoints.
 
 use super::server::{Answer, Server, reply};
 use super::{context, document, failed, keys, not_configured};

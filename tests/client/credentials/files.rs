@@ -1,7 +1,7 @@
-//! The shared files, and the programs and logins that they name.
+//! Tests of the shared files, and of the programs and logins that they refer to.
 
 use super::server::{Server, reply};
-use super::{context, failed, iso8601, keys, listener, not_configured, timed};
+use super::{context, failed, iso8601, keys, not_configured, recording_observer, timed};
 use s3driver::credentials::{Cache, Context, Process, Provider, SharedFiles, Source};
 use s3driver::observe::Warning;
 use std::path::Path;
@@ -115,7 +115,7 @@ fn open_permissions_are_warned_about_once() {
     let home = Home::new("[default]\nregion = r", KEYS);
     home.set_mode(".aws/credentials", 0o644);
     home.set_mode(".aws/config", 0o644);
-    let (observer, heard) = listener();
+    let (observer, warnings) = recording_observer();
     let context = home.context(&[]).with_observer(observer);
     for _ in 0..3 {
         SharedFiles::new(&context).fetch().unwrap();
@@ -123,14 +123,14 @@ fn open_permissions_are_warned_about_once() {
     let expected =
         Warning::OpenPermissions { path: home.path().join(".aws/credentials"), mode: 0o644 };
     assert_eq!(
-        *heard.lock().unwrap(),
+        *warnings.lock().unwrap(),
         [expected],
         "once, and not about a config file without secrets"
     );
     home.write(".aws/config", KEYS);
     home.set_mode(".aws/config", 0o640);
     SharedFiles::new(&context).fetch().unwrap();
-    assert_eq!(heard.lock().unwrap().len(), 2);
+    assert_eq!(warnings.lock().unwrap().len(), 2);
 }
 
 #[cfg(unix)]
@@ -190,7 +190,7 @@ mod process {
 
     #[test]
     fn process_has_a_deadline() {
-        // Silent, and with its output closed.
+        // Tries a silent process, and one that closes its output.
         for script in ["exec sleep 20", "exec >&-; exec sleep 20"] {
             let (reason, took) =
                 timed(|| failed(&process(script).with_deadline(Duration::from_millis(700))));
@@ -266,7 +266,7 @@ fn sso_logins_are_exchanged_for_keys() {
         "{reason}"
     );
 
-    // The SHA-1 of `corp`, as computed by sha1sum.
+    // The name of the file is the SHA-1 of `corp`, as computed by sha1sum.
     let cache = ".aws/sso/cache/ee0bfd2552fbd840c02cc48b6e823320543c450f.json";
     std::fs::create_dir_all(home.path().join(".aws/sso/cache")).unwrap();
     let login = |token: &str, seconds| {

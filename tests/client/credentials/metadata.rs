@@ -1,4 +1,4 @@
-//! The EC2 metadata service.
+//! Tests of the EC2 metadata service.
 
 use super::server::{Answer, Request, Server, reply};
 use super::{context, document, failed, keys, not_configured, timed};
@@ -15,7 +15,7 @@ type Make = Box<dyn Fn() -> Answer + Send + Sync>;
 struct Imds {
     /// The response to a request for a token; `None` returns a token.
     token_put: Option<Make>,
-    /// How many GETs a token is valid for.
+    /// The number of GETs for which a token is valid.
     token_uses: usize,
     /// The status of a GET without a token; `None` returns the document.
     v1_status: Option<u16>,
@@ -291,16 +291,16 @@ fn creds_failed_badjson_truncated_empty_html_missing_field_endless() {
 fn creds_expired_are_used_without_an_immediate_retry() {
     let server =
         Imds { creds: Box::new(|| reply(200, document("AKID", -60))), ..Imds::default() }.start();
-    let (observer, heard) = super::listener();
+    let (observer, warnings) = super::recording_observer();
     let cache = Cache::new(source(&server), &Context::default().with_observer(observer));
     for _ in 0..100 {
         assert_eq!(keys(&cache.credentials().unwrap()).0, "AKID");
     }
     assert_eq!(server.log().len(), 3, "one fetch");
-    assert_eq!(heard.lock().unwrap().len(), 1);
+    assert_eq!(warnings.lock().unwrap().len(), 1);
 }
 
-/// Like the cache's test with a stopped clock, but with a real clock and the real protocol.
+/// This is like the cache's test with a stopped clock, but uses a real clock and the real protocol.
 #[test]
 fn rotate_every_and_lifetime_are_followed_before_the_end() {
     let count = Mutex::new(0);

@@ -1,5 +1,5 @@
-//! Credentials over real sockets and files: every source with a local server that behaves, or
-//! misbehaves, like the real one.
+//! Tests of credentials over real sockets and files. Every source is tested with a local server
+//! that behaves, or misbehaves, like the real one.
 
 mod cache;
 mod chain;
@@ -16,13 +16,13 @@ use s3driver::observe::{CredentialsEvent, Event, Observer, Warning};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, SystemTime};
 
-/// Returns a context with these variables and nothing from this machine.
+/// Returns a context with these environment variables only, independent of this machine.
 fn context(variables: &[(&str, &str)]) -> Context {
     Context::default().with_environment(Environment::from_pairs(variables.iter().copied()))
 }
 
-/// An observer and the warnings that it has received.
-fn listener() -> (Arc<dyn Observer>, Arc<Mutex<Vec<Warning>>>) {
+/// Returns an observer, and the list of warnings that it receives.
+fn recording_observer() -> (Arc<dyn Observer>, Arc<Mutex<Vec<Warning>>>) {
     let received = Arc::new(Mutex::new(Vec::new()));
     let sink = Arc::clone(&received);
     let observer = move |event: &Event<'_>| {
@@ -33,8 +33,8 @@ fn listener() -> (Arc<dyn Observer>, Arc<Mutex<Vec<Warning>>>) {
     (Arc::new(observer), received)
 }
 
-/// An observer that ignores every event.
-fn deaf() -> Arc<dyn Observer> {
+/// Returns an observer that ignores every event.
+fn no_observer() -> Arc<dyn Observer> {
     Arc::new(|_: &Event<'_>| {})
 }
 
@@ -58,7 +58,7 @@ fn not_configured(source: &dyn Source) -> String {
     }
 }
 
-/// Returns the time in `seconds` from now as ISO 8601.
+/// Returns the time `seconds` from now in ISO 8601 format.
 fn iso8601(seconds: i64) -> String {
     let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap().as_secs() as i64;
     s3driver::time::Timestamp::from_unix(now + seconds).iso8601()
@@ -73,7 +73,7 @@ fn document(id: &str, lifetime: i64) -> String {
     )
 }
 
-/// Returns how long `work` takes.
+/// Returns the result of `work` and how long it took.
 fn timed<T>(work: impl FnOnce() -> T) -> (T, Duration) {
     let begin = std::time::Instant::now();
     let value = work();

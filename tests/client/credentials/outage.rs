@@ -1,4 +1,5 @@
-//! Services that are unavailable or slow for several seconds, and panics in the caller's code.
+//! Tests with services that are unavailable or slow for several seconds, and with panics in the
+//! caller's code.
 
 use super::server::{Answer, Server, reply};
 use super::{context, document, failed, keys, timed};
@@ -64,7 +65,7 @@ fn p15_an_outage_of_three_seconds_does_not_fail_the_call() {
     }
 }
 
-/// Fails until the test changes its state.
+/// A source that fails until the test changes its state.
 #[derive(Debug)]
 struct Failing(Arc<AtomicU32>);
 
@@ -112,7 +113,7 @@ impl Source for Panicking {
     }
 }
 
-/// Credentials that have expired, which causes a warning to the observer.
+/// A source of expired credentials, for which the observer receives a warning.
 #[derive(Debug)]
 struct Expired;
 
@@ -126,7 +127,7 @@ impl Source for Expired {
     }
 }
 
-/// Panics when a random number is requested, which happens when a failure is recorded.
+/// A clock that panics when a random number is requested, which happens when a failure is recorded.
 #[derive(Debug)]
 struct PanickingClock;
 
@@ -149,7 +150,7 @@ impl Clock for PanickingClock {
 fn p07_simultaneous_panics_of_source_observer_and_clock_do_not_abort() {
     let observer = || Arc::new(|_: &Event<'_>| panic!("planted"));
     let cancel = s3driver::Cancel::new();
-    // The source panics; the clock panics when that failure is recorded.
+    // The source panics, and the clock panics when that failure is recorded.
     for context in [
         Context::default().with_observer(observer()),
         Context::default().with_observer(observer()).with_clock(Arc::new(PanickingClock)),
@@ -168,7 +169,7 @@ fn p07_simultaneous_panics_of_source_observer_and_clock_do_not_abort() {
             assert!(direct.is_err() || direct.unwrap().is_err());
         }
     }
-    // A panicking observer loses a warning, not the credentials.
+    // If the observer panics, the warning is lost, but not the credentials.
     let cache = Cache::new(Expired, &Context::default().with_observer(observer()));
     assert_eq!(keys(&cache.credentials().unwrap()).0, "A");
 }
@@ -215,12 +216,12 @@ mod processes {
     #[test]
     fn p27_processes_left_by_a_credential_process_are_ended() {
         for (number, script) in [
-            // A child keeps the output open: before, after and instead of the credentials.
+            // A child process keeps the output open before or after the credentials are written.
             format!("sleep 7101 & {KEYS}"),
             format!("{KEYS}; sleep 7102 & exit 0"),
-            // A child that does not keep it open.
+            // A child process does not keep the output open.
             format!("sleep 7103 >/dev/null & {KEYS}"),
-            // A grandchild.
+            // A grandchild process keeps the output open.
             format!("sh -c \"sleep 7104 & sleep 7104\" & {KEYS}"),
         ]
         .into_iter()

@@ -1,8 +1,8 @@
-//! Plants a secret in every variable, setting, file and argument of the credential sources: no
-//! error shows any part of it.
+//! Plants a secret in every variable, setting, file and argument of the credential sources, and
+//! checks that no error shows any part of it.
 
 use super::server::{Server, reply};
-use super::{context, listener};
+use super::{context, recording_observer};
 use crate::planting::{assert_hidden, secrets};
 use s3driver::credentials::{
     AssumeRole, Chain, Credentials, Environment, Process, Role, SharedFiles, Source, Static,
@@ -10,7 +10,7 @@ use s3driver::credentials::{
 };
 use std::path::Path;
 
-/// The variables that the sources read, from AWS's reference of settings.
+/// The environment variables that the sources read, from AWS's settings reference.
 const VARIABLES: &[&str] = &[
     "AWS_ACCESS_KEY_ID",
     "AWS_SECRET_ACCESS_KEY",
@@ -39,7 +39,7 @@ const VARIABLES: &[&str] = &[
     "HOME",
 ];
 
-/// The settings of a profile, from the same reference.
+/// The settings of a profile, from AWS's settings reference.
 const SETTINGS: &[&str] = &[
     "aws_access_key_id",
     "aws_secret_access_key",
@@ -106,7 +106,7 @@ fn p03_a_secret_in_any_variable_is_not_shown() {
         ("AWS_ENDPOINT_URL_STS", &*url),
         ("HOME", home.path().to_str().unwrap()),
     ];
-    // The other variables: none, or those that make its source send a request.
+    // The other variables are unset, or such that a source sends a request.
     let around: [&[(&str, &str)]; 5] = [
         &[],
         &[("AWS_WEB_IDENTITY_TOKEN_FILE", token), ("AWS_ROLE_ARN", "arn:aws:iam::1:role/r")],
@@ -120,7 +120,7 @@ fn p03_a_secret_in_any_variable_is_not_shown() {
                 let given =
                     nothing.iter().chain(more).copied().filter(|(name, _)| name != variable);
                 let given: Vec<_> = given.chain([(*variable, secret.as_str())]).collect();
-                let (observer, warnings) = listener();
+                let (observer, warnings) = recording_observer();
                 let context = context(&given).with_observer(observer);
                 assert_hidden(&format!("{context:?}"), &secret, variable);
                 assert_source_hides(

@@ -1,5 +1,5 @@
-//! A small HTTP server: one thread per connection, responses from a closure, and a record of all
-//! requests.
+//! A small HTTP server with one thread per connection. A closure creates the responses, and all
+//! requests are recorded.
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream};
@@ -11,7 +11,7 @@ use std::time::Duration;
 pub(crate) struct Request {
     pub(crate) method: String,
     pub(crate) target: String,
-    /// Lower-case names.
+    /// The headers, with lower-case names.
     pub(crate) headers: Vec<(String, String)>,
     pub(crate) body: String,
 }
@@ -28,13 +28,13 @@ pub(crate) enum Answer {
         headers: Vec<(String, String)>,
         body: String,
     },
-    /// The connection stays open and silent.
+    /// Keeps the connection open and stays silent.
     Hang,
-    /// The connection is closed without a byte.
+    /// Closes the connection without sending anything.
     Close,
-    /// Less than announced.
+    /// Sends less than was announced.
     Truncated(String),
-    /// A body that never ends.
+    /// Sends a body that never ends.
     Endless,
 }
 
@@ -48,7 +48,7 @@ pub(crate) struct Server {
 }
 
 impl Server {
-    /// Serves until the process ends.
+    /// Starts a server, which runs until the process ends.
     pub(crate) fn start(answer: impl Fn(&Request) -> Answer + Send + Sync + 'static) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let port = listener.local_addr().unwrap().port();

@@ -1,4 +1,4 @@
-//! Roles assumed with STS.
+//! Tests of roles that are assumed with STS.
 
 use super::server::{Answer, Request, Server, reply};
 use super::{context, failed, iso8601, keys, not_configured};
@@ -44,7 +44,7 @@ fn field(request: &Request, name: &str) -> Option<String> {
         .map(str::to_owned)
 }
 
-/// A token file, and a context that names it.
+/// A token file, and a context that refers to it.
 struct Pod {
     _directory: tempfile::TempDir,
     file: PathBuf,
@@ -61,7 +61,7 @@ impl Pod {
             ("AWS_WEB_IDENTITY_TOKEN_FILE", file.to_str().unwrap()),
             ("AWS_ROLE_ARN", ARN),
             ("AWS_REGION", "eu-central-1"),
-            // Credentials that must not be used to sign.
+            // These credentials must not be used to sign the request.
             ("AWS_ACCESS_KEY_ID", "UNUSED"),
             ("AWS_SECRET_ACCESS_KEY", "unused"),
         ]);

@@ -1,4 +1,4 @@
-//! The backup tool of the examples, from its first push to its last prune.
+//! Tests the backup tool of the examples, from its first push to its last prune.
 use super::{client, server};
 use crate::writing::{assert_nothing_pending, bytes};
 use std::fs;

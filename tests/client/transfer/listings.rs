@@ -1,4 +1,4 @@
-//! Many objects at once: listed one by one, deleted, copied and compared with a folder.
+//! Tests operations on many objects: listing, deleting, copying, and comparing them with a folder.
 use super::{client, server, transfer};
 use s3driver::ErrorKind;
 use s3driver::client::{ListObjects, ObjectSettings};

@@ -1,4 +1,4 @@
-//! Files to objects and back, in parts on many threads.
+//! Tests uploads and downloads of files, in parts on many threads.
 
 mod backup;
 mod listings;

@@ -1,4 +1,4 @@
-//! Objects read at any position, into any writer, and under conditions.
+//! Tests reading objects from any position, into any writer, and with conditions.
 use super::{client, server, transfer};
 use crate::writing::{PART, bytes};
 use s3driver::client::{ByteRange, Condition, GetObject, ObjectSettings};
@@ -164,7 +164,7 @@ fn headers_of_a_response_can_be_replaced() {
     assert_eq!(meta.content_type.as_deref(), Some("text/plain"));
 }
 
-/// A target that takes so many bytes.
+/// A writer that accepts this many bytes.
 struct Full(usize);
 
 impl Write for Full {

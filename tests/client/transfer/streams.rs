@@ -1,4 +1,4 @@
-//! Streams of any length to any key.
+//! Tests uploads of streams of any length to any key.
 use super::{client, server, transfer};
 use crate::support::{Server, ServerOptions};
 use crate::writing::{PART, assert_nothing_pending, bytes};
@@ -141,7 +141,7 @@ fn a_cancelled_stream_ends_soon_and_leaves_nothing() {
     let client = client(&server).with_cancel(&cancel);
     let mut writer = transfer(&client).writer(server.bucket(), "k", &settings());
     writer.write_all(&bytes(4, 0, PART + 1)).unwrap();
-    // The upload is there, and the next response does not come.
+    // The upload exists, and the next response does not arrive.
     server.delay(Duration::from_secs(60));
     let begun = Instant::now();
     cancel.cancel();
@@ -229,7 +229,7 @@ fn a_resumed_upload_stays_until_it_is_finished_or_aborted() {
     writer.write_all(b"short").unwrap();
     assert_eq!(writer.finish().unwrap_err().kind(), ErrorKind::AccessDenied);
     assert_eq!(server.open_uploads(server.bucket()).len(), 1);
-    // Nothing was written again: the object is empty, whatever parts there are.
+    // Nothing was written this time, so the object is empty, regardless of the parts that exist.
     assert_eq!(resume().finish().unwrap().bytes, 0);
     assert_eq!(server.object(server.bucket(), "k").unwrap(), b""[..]);
 

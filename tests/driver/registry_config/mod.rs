@@ -1,4 +1,4 @@
-//! Whole configuration files of registries.
+//! Tests of complete configuration files of registries.
 mod yaml;
 
 use s3driver::client::{CannedAcl, Checksum, Encryption};
@@ -82,7 +82,7 @@ fn the_configuration_of_distribution_3_is_read() {
     let cache = storage.cache.as_ref().unwrap();
     assert_eq!((&*cache.kind, cache.size), ("inmemory", Some(10_000)));
     assert_eq!(storage.tag_concurrency.unwrap().get(), 8);
-    // The disabled one is left out.
+    // The disabled one is omitted.
     let names: Vec<_> = config.middleware.iter().map(|one| &*one.name).collect();
     assert_eq!(names, ["redirect"]);
     let driver = middleware::open(&config).unwrap();
@@ -183,7 +183,7 @@ fn invalid_options_are_reported_with_their_place() {
         (json!("hunter2"), "a registry's configuration must be a map, not text"),
         (
             json!({ "storage": null }),
-            "the section storage names no storage driver: it needs s3 or inmemory",
+            "the section storage does not name a storage driver: it must contain s3 or inmemory",
         ),
         (json!({ "storage": ["s3"] }), "storage must be a map of options"),
         (
@@ -268,7 +268,7 @@ fn invalid_options_are_reported_with_their_place() {
         ),
         (
             json!({ "storage": "inmemory", "middleware": { "storage": [{ "options": {} }] } }),
-            "an entry of middleware.storage has no name",
+            "an entry of middleware.storage does not have a name",
         ),
         (
             json!({ "storage": "inmemory", "middleware": { "storage": [{ "name": "x", "options": { "y": { "z": 1 } } }] } }),

@@ -1,4 +1,4 @@
-//! The operations of the client and of its transfers.
+//! Tests of the operations of the client and of its transfers.
 
 use super::trial::Trial;
 use crate::writing::{PART, bytes};
@@ -49,7 +49,7 @@ fn put_object_if_absent() {
         |driver, _| {
             let absent = settings().condition(Condition::IfAbsent);
             match driver.client().put_object(driver.bucket(), "file", &content, &absent) {
-                // An earlier process has created it.
+                // An earlier process has created the object.
                 Err(error) if error.kind() == ErrorKind::PreconditionFailed => Ok(()),
                 result => result.map(drop),
             }
@@ -87,7 +87,7 @@ fn delete_objects() {
         .run(|driver, _| driver.client().delete_objects(driver.bucket(), &["x", "y"]));
 }
 
-/// Begins an upload of `file` and calls `work` with it.
+/// Starts a multipart upload of `file`, and calls `work` with it.
 fn upload(driver: &S3Driver, work: impl Fn(&Client, UploadRef<'_>) -> Result<()>) -> Result<()> {
     let (client, bucket, key) = (driver.client(), driver.bucket(), "file");
     let upload_id = client.create_multipart_upload(bucket, key, &settings())?;
@@ -140,7 +140,7 @@ fn list_parts_and_uploads() {
     });
 }
 
-/// A bucket either exists or does not, and other buckets do not change.
+/// The bucket either exists or does not, and other buckets are unchanged.
 #[test]
 fn create_and_delete_bucket() {
     let content = bytes(13, 0, 100);
@@ -225,7 +225,7 @@ fn resumable_upload() {
             let place = folder.join("token");
             let resumed = match fs::read_to_string(&place) {
                 Ok(text) => match transfer.resume(&text.parse().unwrap(), &settings) {
-                    // It was finished, or removed as an abandoned one.
+                    // The upload was completed, or was removed as an abandoned one.
                     Err(error) if error.kind() == ErrorKind::NoSuchUpload => None,
                     resumed => Some(resumed?),
                 },

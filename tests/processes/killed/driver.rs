@@ -1,4 +1,4 @@
-//! The operations of the storage driver.
+//! Tests of the operations of the storage driver.
 
 use super::trial::{Trial, or_gone};
 use crate::writing::{PART, bytes};
@@ -9,7 +9,7 @@ use s3driver::{ErrorKind, Result};
 use std::io::{Read, Write};
 use std::time::Duration;
 
-/// Two parts and a few bytes.
+/// The size of a file of two parts and a few bytes.
 const LARGE: usize = 2 * PART + 9;
 
 #[test]
@@ -22,8 +22,8 @@ fn put_content() {
         .run(|driver, _| driver.put_content("/a/file", &new));
 }
 
-/// Writes `content` from where an earlier process left it, and closes and reopens the writer at
-/// each of `closes`.
+/// Continues to write `content` where an earlier process stopped, and closes and reopens the writer
+/// at each of `closes`.
 fn write_to_the_end(driver: &S3Driver, path: &str, content: &[u8], closes: &[usize]) -> Result<()> {
     loop {
         let mut writer = match driver.writer(path, WriteMode::Append) {
@@ -59,7 +59,7 @@ fn writer_commit_of_an_empty_file() {
         .run(|driver, _| driver.writer("/a/file", WriteMode::Create)?.commit());
 }
 
-/// An existing file is replaced at the end, and not before.
+/// An existing file is replaced only at the end.
 #[test]
 fn writer_commit_of_many_parts() {
     let (old, new) = (bytes(4, 0, 3000), bytes(5, 0, LARGE));
@@ -73,7 +73,8 @@ fn writer_commit_of_many_parts() {
         });
 }
 
-/// A tail smaller than a part, and then one of more than a part, are continued.
+/// The writer is closed with less than a part, and later with more than a part, and is continued
+/// each time.
 #[test]
 fn writer_append_and_commit() {
     let content = bytes(6, 0, LARGE);
@@ -96,7 +97,7 @@ fn writer_close() {
         .run(|driver, _| close(driver, "/a/file", &content));
 }
 
-/// Only cancelling ends an upload that was closed once; a later writer that is killed does not.
+/// Once an upload has been closed, only cancelling ends it. A later writer that is killed does not.
 #[test]
 fn writer_cancel() {
     let content = bytes(8, 0, PART + 100);
@@ -133,7 +134,7 @@ fn write_stream_that_replaces() {
         });
 }
 
-/// A beginning smaller than a part is read and sent again.
+/// If the kept beginning is smaller than a part, it is read and sent again.
 #[test]
 fn write_stream_after_a_small_beginning() {
     let new = bytes(13, 0, 3000);
@@ -143,7 +144,7 @@ fn write_stream_after_a_small_beginning() {
         .run(|driver, _| driver.write_stream("/file", 1000, &mut &new[1000..]).map(drop));
 }
 
-/// A larger beginning is copied by the server, and the content after the offset is removed.
+/// A larger beginning is copied by the server, and the old content after the offset is dropped.
 #[test]
 fn write_stream_after_a_large_beginning() {
     let (old, kept) = (bytes(14, 0, PART + 1000), PART + 500);
@@ -220,7 +221,7 @@ fn delete_of_a_file() {
         .run(|driver, _| or_gone(driver.delete("/a/x")));
 }
 
-/// More files than fit into one page of a listing, or into one delete request.
+/// There are more files than fit into one page of a listing, or into one delete request.
 #[test]
 fn delete_of_a_folder() {
     let content = bytes(25, 0, 10);
@@ -234,7 +235,7 @@ fn delete_of_a_folder() {
     trial.run(|driver, _| or_gone(driver.delete("/a")));
 }
 
-/// An unfinished file is deleted with its directory, and on its own.
+/// An unfinished file is deleted together with its directory, and separately.
 #[test]
 fn delete_of_an_unfinished_file() {
     let (content, other) = (bytes(31, 0, PART + 100), bytes(32, 0, 100));
@@ -267,7 +268,7 @@ fn rename_of_a_file_with_an_unfinished_one() {
         .run(|driver, _| or_gone(driver.rename("/a/x", "/b/x")));
 }
 
-/// A file that was begun in another process and is closed repeatedly at several sizes.
+/// A file that another process started is closed repeatedly, at several sizes.
 #[test]
 fn writer_closed_again_and_again() {
     let content = bytes(37, 0, LARGE);
@@ -276,7 +277,7 @@ fn writer_closed_again_and_again() {
     );
 }
 
-/// Drops a resumed writer, which is killed at any point of the cleanup.
+/// Drops a resumed writer; the process is killed at every request of the cleanup.
 #[test]
 fn writer_dropped_after_it_resumed() {
     let content = bytes(38, 0, PART + 100);
@@ -342,7 +343,7 @@ fn url_for_and_probe() {
     });
 }
 
-/// Two files that were closed, one of which is continued, and one that was never closed.
+/// Creates two closed files, one of which is continued, and one that was never closed.
 fn unfinished(driver: &S3Driver) {
     let content = bytes(28, 0, PART + 100);
     close(driver, "/a/x", &content[..100]).unwrap();

@@ -1,4 +1,4 @@
-//! Runs one operation in processes that are killed at each of its requests.
+//! Runs an operation in processes that are killed at each of its requests.
 
 use crate::server::{Answer, End, Fault, Faulty};
 use crate::support::outcome::old_or_new;
@@ -13,10 +13,10 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
-/// Paths and contents.
+/// Files, as a map from paths to contents.
 pub(crate) type Files = BTreeMap<String, Vec<u8>>;
 
-/// The maximum time of a process, and of a purge that has to wait until the uploads are old enough.
+/// The time limit for a process, and for a purge that has to wait until the uploads are old enough.
 const LIMIT: Duration = Duration::from_secs(60);
 
 /// If there are more files than this, only some of them are inspected individually.
@@ -36,7 +36,7 @@ pub(crate) struct Trial<'a> {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Changes {
     Something,
-    /// The operation only reads, so only its responses matter.
+    /// The operation only reads, so it is killed only during responses.
     Nothing,
 }
 
@@ -74,7 +74,7 @@ enum Ended {
 }
 
 impl<'a> Trial<'a> {
-    /// The operation of the test called `test`: the process to be killed runs only that test.
+    /// Creates a trial for the test called `test`. The process to be killed runs only that test.
     pub(crate) fn new(test: &'static str) -> Self {
         Self {
             test,
@@ -197,8 +197,8 @@ impl<'a> Trial<'a> {
                 self.test
             );
         }
-        // The bucket after one request is the bucket before the next one, so every state is purged
-        // and repeated.
+        // The state after one request is the state before the next one, so a purge and a repetition
+        // are tested in every state.
         if moment != Moment::Before {
             purge(&next, server, &place);
             assert!(stored(server) == found, "{place}: the purge changed a file");
@@ -217,7 +217,7 @@ impl<'a> Trial<'a> {
         ended
     }
 
-    /// Starts the process, and kills it once its request number `at` has received the silence.
+    /// Starts the process, and kills it once its request number `at` no longer receives a response.
     fn kill(&self, faulty: &Faulty, folder: &Path, moment: Moment, at: u64) -> Ended {
         let count = AtomicU64::new(0);
         let fault = moment.fault();
@@ -248,7 +248,7 @@ impl<'a> Trial<'a> {
             assert!(begun.elapsed() < LIMIT, "{} does not end in time", self.test);
             thread::sleep(Duration::from_millis(1));
         };
-        // Requests that were complete when the process died are still carried out, as on any
+        // Requests that were complete when the process was killed are still carried out, as on any
         // server.
         faulty.assert_nothing_open();
         ended
@@ -295,7 +295,8 @@ fn visible(driver: &S3Driver, server: &Server) -> Files {
     contents
 }
 
-/// Returns the objects whose keys are paths: [`visible`] has shown that users see exactly those.
+/// Returns the objects whose keys are paths, which are exactly those that users see, as [`visible`]
+/// has checked.
 fn stored(server: &Server) -> Files {
     let keys = server.keys(server.bucket()).into_iter();
     keys.filter_map(|key| {
@@ -322,7 +323,7 @@ fn purge(driver: &S3Driver, server: &Server, place: &str) {
         if server.open_uploads(server.bucket()).is_empty() && !hidden() {
             return;
         }
-        // An upload that has just begun is not older than a zero age.
+        // An upload that was created just now is not yet older than an age of zero.
         assert!(begun.elapsed() < LIMIT, "{place}: unfinished uploads are left after the purge");
         thread::sleep(Duration::from_millis(5));
     }
@@ -334,7 +335,7 @@ fn driver_path(key: &str) -> Option<String> {
     (s3driver::driver::check_path(&path).is_ok() && !path.contains("/.s3driver-")).then_some(path)
 }
 
-/// Turns "not found" into a success, for a repeated operation that has nothing left to do.
+/// Treats "not found" as a success, for a repeated operation that has nothing left to do.
 pub(crate) fn or_gone(result: Result<()>) -> Result<()> {
     match result {
         Err(error) if error.kind() == ErrorKind::PathNotFound => Ok(()),

@@ -1,4 +1,4 @@
-//! The work of the threads through the client.
+//! The operations of the threads through the client.
 
 use super::worker::{BUCKET, Worker};
 use s3driver::client::{
@@ -71,8 +71,8 @@ impl Worker<'_> {
                         assert!(self.model.contains_key(&key), "{key} does not exist: {error}");
                     }
                     Ok(_) if self.model.contains_key(&key) => panic!("{key} was replaced"),
-                    // The object belongs to another attempt or another object was found: the store
-                    // decides.
+                    // The object belongs to a different attempt, or a different object was found:
+                    // the store decides.
                     result => self.changed(&key, Some(content), result.map(drop)),
                 }
             }
@@ -124,7 +124,7 @@ impl Worker<'_> {
         }
     }
 
-    /// Makes an object from two ranges of another one.
+    /// Creates an object from two ranges of another object.
     fn upload_copies(&mut self, key: &str) {
         let from = self.key();
         let Some(content) = self.model.get(&from).filter(|content| content.len() > 1).cloned()
@@ -146,7 +146,7 @@ impl Worker<'_> {
         }
     }
 
-    /// Begins an upload and makes its parts.
+    /// Begins an upload and creates its parts.
     fn assemble(
         &self,
         key: &str,

@@ -1,4 +1,5 @@
-//! The work of the threads through the storage driver. The file at `/t0/1` is the object `t0/1`.
+//! The operations of the threads through the storage driver. The file at `/t0/1` is the object
+//! `t0/1`.
 
 use super::worker::Worker;
 use crate::support::target::bytes_at;
@@ -197,8 +198,8 @@ impl Worker<'_> {
         Some(writer)
     }
 
-    /// Stores a file like a registry stores a layer: begins, closes, resumes and commits it, and
-    /// moves it to its place. Or cancels it.
+    /// Stores a file as a registry stores a layer: begins, closes, resumes and commits it, and
+    /// moves it to its final path. Sometimes cancels it instead.
     fn resume(&mut self, key: &str) {
         self.begun += 1;
         let upload = format!("{}/w/{}", self.prefix, self.begun);

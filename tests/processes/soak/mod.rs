@@ -1,6 +1,6 @@
-//! Mixed work on 16 threads, with a fault in one of five requests. At the end the bucket contains
-//! exactly what the threads expect, byte for byte; no upload and no thread is left, and memory has
-//! not grown.
+//! Tests mixed operations on 16 threads, with a fault in one of five requests. At the end the
+//! bucket contains exactly what the threads expect, byte for byte; no upload and no thread is left,
+//! and memory has not grown.
 //!
 //! Every thread uses its own keys, through the client ([`client`]) and through the driver
 //! ([`driver`]), and records the expected content in a model. An operation that ends with an error
@@ -53,8 +53,8 @@ fn fault(seen: &Seen, number: u64) -> Option<Fault> {
         return None;
     }
     let kind = (dice >> 8) % 64;
-    // The driver waits through a silence of up to a minute, as its users want; here that would take
-    // most of the time.
+    // The driver waits up to a minute for a silent server, as its users expect; here this would
+    // take most of the time.
     let waits = seen.header("user-agent").is_some_and(|agent| agent.contains(DRIVER));
     // Only a checksum could reveal a wrong body with a success status, and this test uses none.
     let reads = matches!(seen.operation, "GetObject" | "HeadObject");
@@ -182,7 +182,7 @@ fn soak() {
     });
 
     // Uploads whose response was lost, or whose outcome is unknown, can be found and ended through
-    // the driver, as the threads have done all the time.
+    // the driver, as the threads have done throughout the test.
     faulty.heal();
     let found = driver.pending_uploads("/").unwrap().collect::<Result<Vec<_>>>().unwrap().len();
     assert_eq!(

@@ -1,4 +1,4 @@
-//! The work of one thread, and its model of the bucket.
+//! The operations of one thread, and its model of the bucket.
 
 use crate::server::Faulty;
 use crate::support::outcome::old_or_new;

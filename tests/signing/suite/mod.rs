@@ -1,4 +1,4 @@
-//! The cases of aws-c-auth's suite: how a request is parsed, and by which rule its path is signed.
+//! Parses the cases of aws-c-auth's suite, and selects the rule by which each path is signed.
 #![allow(dead_code, unreachable_pub, reason = "each test uses only a part of this module")]
 
 pub mod published;

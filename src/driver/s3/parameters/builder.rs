@@ -9,7 +9,7 @@ use super::values::LogLevel;
 use crate::client::endpoint::{Acceleration, Addressing, Fips, Scheme, Stack, Variant};
 use crate::client::{
     CannedAcl, Checksum, Encryption, PayloadSigning, RequestPayer, SignatureVersion, StorageClass,
-    TlsVerification,
+    TlsVerification, TrustStore,
 };
 use crate::error::{Error, Result};
 use crate::sign::Credentials;
@@ -129,9 +129,11 @@ setters! {
     /// Sets whether certificates are verified
     verification(verification: TlsVerification) => "skipverify"
         (verification == TlsVerification::Skip).to_string();
-    /// Sets a PEM file with certificates to trust in addition to the built-in ones
+    /// Sets the certificate authorities that are trusted
+    trust_store(store: TrustStore) => "truststore" store.as_str().to_owned();
+    /// Sets a PEM file with certificates to trust in addition to the trust store
     ca_certificate_path(path: impl Into<String>) => "cacert" path.into();
-    /// Sets the proxy, `http://[user:password@]host:port`
+    /// Sets the proxy, `http://[user:password@]host:port` or `environment`
     proxy(url: impl Into<String>) => "proxy" url.into();
     /// Sets the signature algorithm
     signature_version(version: SignatureVersion) => "v4auth"

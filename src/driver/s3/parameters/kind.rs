@@ -1,4 +1,4 @@
-//! The types of options, and the errors for text that does not have the right type.
+//! The types of options, and the errors for text of the wrong type.
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::text::{Form, shown_value};

@@ -1,5 +1,5 @@
 //! The configuration of the S3 driver. The registry's option names are parsed here into types that
-//! cannot be wrong.
+//! allow only valid values.
 //!
 //! The [`table`] lists every option once. String pairs, `Deserialize` and the typed builder all
 //! fill the same [`GivenOptions`], and one function turns these into [`Parameters`], so that each
@@ -16,6 +16,7 @@ mod builder;
 mod deserialize;
 mod kind;
 mod options;
+mod proxy;
 mod table;
 #[cfg(feature = "serde")]
 mod value;
@@ -24,6 +25,7 @@ mod values;
 pub use crate::transfer::PartSizes;
 pub use aliases::OptionAlias;
 pub use builder::ParametersBuilder;
+pub use proxy::ProxySource;
 pub use table::ParameterOption;
 #[cfg(feature = "serde")]
 pub(crate) use value::Value;
@@ -32,8 +34,8 @@ pub use values::LogLevel;
 use crate::client::endpoint::{Acceleration, Addressing, Endpoint, Fips, Scheme, Stack, Variant};
 use crate::client::values::Word;
 use crate::client::{
-    BucketName, CannedAcl, Checksum, Encryption, MAX_PART_SIZE, MIN_PART_SIZE, PayloadSigning,
-    Proxy, RequestPayer, SignatureVersion, StorageClass, TlsVerification,
+    BucketKind, BucketName, CannedAcl, Checksum, Encryption, MAX_PART_SIZE, MIN_PART_SIZE,
+    PayloadSigning, RequestPayer, SignatureVersion, StorageClass, TlsVerification, TrustStore,
 };
 use crate::error::{ErrorKind, Result};
 use crate::sign::Credentials;
@@ -52,7 +54,8 @@ use zeroize::Zeroizing;
 /// The limit for concurrent threads. More threads for one upload do not increase the throughput,
 /// and each costs the memory of a part.
 const MAX_CONCURRENCY: u64 = 64;
-/// The limit for concurrent requests: a machine has no more ports from which to connect.
+/// The limit for concurrent requests, because a machine does not have more ports from which to
+/// connect.
 const MAX_REQUESTS: u64 = 65_535;
 /// The limit for retries. They end after three minutes in any case.
 const MAX_RETRIES: u64 = 100;
@@ -75,8 +78,7 @@ const V2_REGIONS: [&str; 9] = [
     "us-gov-west-1",
 ];
 
-/// The driver's configuration: [`ParameterValues`] that have passed all checks, to be read and not
-/// changed.
+/// The driver's configuration: read-only [`ParameterValues`] that have passed all checks.
 ///
 /// Parameters are created from the registry's options ([`Parameters::from_pairs`], or `Deserialize`
 /// with the feature `serde`) or with [`Parameters::builder`], all of which perform the same checks.
@@ -137,10 +139,12 @@ pub struct ParameterValues {
     pub acl: Option<CannedAcl>,
     /// Whether certificates are verified.
     pub verification: TlsVerification,
-    /// A PEM file with certificates to trust in addition to the built-in ones.
+    /// The certificate authorities that are trusted.
+    pub trust_store: TrustStore,
+    /// A PEM file with certificates to trust in addition to the authorities of the trust store.
     pub ca_certificate_path: Option<PathBuf>,
-    /// The proxy through which requests are sent.
-    pub proxy: Option<Proxy>,
+    /// The source of the proxy through which requests are sent.
+    pub proxy: ProxySource,
     /// The signature algorithm.
     pub signature_version: SignatureVersion,
     /// Whether bodies are signed.
@@ -214,7 +218,7 @@ impl Parameters {
         Ok(Self(ParameterValues { root_directory: root_directory(root)?, ..self.0.clone() }))
     }
 
-    /// Turns options into parameters. No other function does.
+    /// Converts options into parameters. This is the only function that creates parameters.
     fn resolve(options: &GivenOptions) -> Result<Self> {
         Self::checked(options).map_err(|error| options.explain(error))
     }
@@ -222,22 +226,12 @@ impl Parameters {
     fn checked(options: &GivenOptions) -> Result<Self> {
         check_places(options)?;
         let endpoint = endpoint(options)?;
-        let bucket = options.required("bucket")?;
-        let bucket = bucket
-            .parse::<BucketName>()
-            .and_then(|bucket| endpoint.locate(&bucket).map(|_| bucket));
-        let bucket = bucket.map_err(|error| error.with_kind(ErrorKind::Configuration))?;
-        let redirect_endpoint = match options.text("redirectendpoint") {
-            None => None,
-            Some(url) => Some(
-                Endpoint::redirect(url, endpoint.signing_region())?
-                    .with_addressing(endpoint.addressing())?,
-            ),
-        };
-        let signature_version = signature_version(options, &endpoint)?;
+        let (bucket, kind) = bucket(options, &endpoint)?;
+        let redirect_endpoint = redirect_endpoint(options, &endpoint, kind)?;
+        let signature_version = signature_version(options, &endpoint, kind)?;
         let part = MIN_PART_SIZE..=MAX_PART_SIZE;
         let chunk_size = options.integer("chunksize", part.clone())?;
-        let (verification, ca_certificate_path) = verification(options)?;
+        let (verification, trust_store, ca_certificate_path) = verification(options)?;
         Ok(Self(ParameterValues {
             credentials: credentials(options)?,
             bucket,
@@ -247,8 +241,9 @@ impl Parameters {
             storage_class: storage_class(options)?,
             acl: acl(options)?,
             verification,
+            trust_store,
             ca_certificate_path,
-            proxy: options.text("proxy").map(Proxy::parse).transpose()?,
+            proxy: ProxySource::parse(options.text("proxy"))?,
             signature_version,
             payload: payload(options, signature_version)?,
             checksum: options.word("checksum", &[])?,
@@ -289,6 +284,47 @@ impl Deref for Parameters {
     fn deref(&self) -> &ParameterValues {
         &self.0
     }
+}
+
+/// Returns the bucket, which has to be reachable through the endpoint and to behave like a general
+/// purpose bucket.
+fn bucket(options: &GivenOptions, endpoint: &Endpoint) -> Result<(BucketName, BucketKind)> {
+    let bucket = options.required("bucket")?.parse::<BucketName>();
+    let located = bucket.and_then(|bucket| {
+        let kind = endpoint.locate(&bucket)?.kind();
+        Ok((bucket, kind))
+    });
+    let (bucket, kind) = located.map_err(|error| error.with_kind(ErrorKind::Configuration))?;
+    let why = match kind {
+        BucketKind::Directory => {
+            "a registry lists files in order, which their listings do not have"
+        }
+        BucketKind::MultiRegion => {
+            "a registry reads at once what it has written, and other regions receive it later"
+        }
+        BucketKind::ObjectLambda => "a registry has to read exactly what it has written",
+        _ => return Ok((bucket, kind)),
+    };
+    let text = format!("the bucket parameter does not accept {}: {why}", kind.plural());
+    Err(config_error(text).with_hint("give a bucket, or an access point of one region"))
+}
+
+/// Returns the endpoint of presigned URLs, which has to reach the bucket as well.
+fn redirect_endpoint(
+    options: &GivenOptions,
+    endpoint: &Endpoint,
+    kind: BucketKind,
+) -> Result<Option<Endpoint>> {
+    let Some(url) = options.text("redirectendpoint") else { return Ok(None) };
+    let redirect = Endpoint::redirect(url, endpoint.signing_region())?
+        .with_addressing(endpoint.addressing())?;
+    if kind == BucketKind::GeneralPurpose {
+        return Ok(Some(redirect));
+    }
+    Err(config_error(format!(
+        "redirectendpoint cannot be used with {}: AWS serves them at hosts that contain their names",
+        kind.plural()
+    )))
 }
 
 fn endpoint(options: &GivenOptions) -> Result<Endpoint> {
@@ -408,9 +444,20 @@ fn check_own_option(options: &GivenOptions) -> Result<()> {
 
 /// Returns the signature version. On AWS, version 2 is allowed only in the regions that still
 /// support it; on other servers the choice is the user's.
-fn signature_version(options: &GivenOptions, endpoint: &Endpoint) -> Result<SignatureVersion> {
+fn signature_version(
+    options: &GivenOptions,
+    endpoint: &Endpoint,
+    kind: BucketKind,
+) -> Result<SignatureVersion> {
     if options.boolean("v4auth")? {
         return Ok(SignatureVersion::V4);
+    }
+
+    if kind != BucketKind::GeneralPurpose {
+        return Err(config_error(format!(
+            "v4auth false cannot be used with {}: they accept version 4 only",
+            kind.plural()
+        )));
     }
 
     if !endpoint.is_aws() {
@@ -431,16 +478,31 @@ fn signature_version(options: &GivenOptions, endpoint: &Endpoint) -> Result<Sign
     }
 }
 
-/// Returns whether certificates are verified, and the file with additional ones to trust.
-fn verification(options: &GivenOptions) -> Result<(TlsVerification, Option<PathBuf>)> {
+/// Returns whether certificates are verified, the trust store, and the file with additional
+/// certificates to trust.
+fn verification(options: &GivenOptions) -> Result<(TlsVerification, TrustStore, Option<PathBuf>)> {
+    let store = options.word("truststore", &[])?;
     let ca_certificate_path = options.text("cacert").map(PathBuf::from);
-    match (options.boolean("skipverify")?, ca_certificate_path) {
-        (true, Some(_)) => Err(config_error(
-            "cacert cannot be used with skipverify true: no certificate would be verified",
-        )),
-        (true, None) => Ok((TlsVerification::Skip, None)),
-        (false, path) => Ok((TlsVerification::Full, path)),
+    if options.boolean("skipverify")? {
+        let conflicts = [
+            ("cacert", ca_certificate_path.is_some()),
+            ("truststore", store != TrustStore::Mozilla),
+        ];
+        return match conflicts.iter().find(|(_, is_given)| *is_given) {
+            Some((name, _)) => Err(config_error(format!(
+                "{name} cannot be used with skipverify true: no certificate would be verified"
+            ))),
+            None => Ok((TlsVerification::Skip, store, None)),
+        };
     }
+
+    if store == TrustStore::Named && ca_certificate_path.is_none() {
+        return Err(config_error(
+            "truststore cacert needs cacert: no certificate would be trusted without it",
+        ));
+    }
+
+    Ok((TlsVerification::Full, store, ca_certificate_path))
 }
 
 fn credentials(options: &GivenOptions) -> Result<Option<Credentials>> {

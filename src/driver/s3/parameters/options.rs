@@ -56,7 +56,7 @@ impl GivenOptions {
         Ok(())
     }
 
-    /// Adds to an error the name under which its option was given.
+    /// Adds the name under which the option was given to an error.
     pub(super) fn explain(&self, error: Error) -> Error {
         self.aliases.iter().fold(error, |error, alias| alias.explain(error))
     }
@@ -74,7 +74,7 @@ impl GivenOptions {
         self.values.keys().copied()
     }
 
-    /// Returns the text of an option: the given one, else the default, or `None` if there is
+    /// Returns the text of an option: the given text, or else the default, or `None` if there is
     /// neither.
     pub(super) fn text(&self, name: &'static str) -> Option<&str> {
         let option = OPTIONS.iter().find(|option| option.name == name);
@@ -107,7 +107,8 @@ impl GivenOptions {
         boolean(name, self.required(name)?)
     }
 
-    /// Returns a whole number: decimal, or after `0x`, `0o` or `0b`.
+    /// Returns an integer, which is decimal, or hexadecimal, octal or binary after `0x`, `0o` or
+    /// `0b`.
     pub(super) fn integer(&self, name: &'static str, allowed: RangeInclusive<u64>) -> Result<u64> {
         let text = self.required(name)?;
         let (min, max) = (allowed.start(), allowed.end());

@@ -1,6 +1,6 @@
-//! The options: one table of names, types, defaults and meanings. The string pairs, `Deserialize`,
-//! the suggestions for misspelt names, the public list and the documentation of `Parameters` all
-//! use it.
+//! The table of options, with their names, types, defaults and meanings. String pairs,
+//! `Deserialize`, the suggestions for misspelt names, the public list and the documentation of
+//! `Parameters` all use it.
 
 use super::aliases::OptionAlias;
 use super::kind::Kind;
@@ -58,7 +58,8 @@ options! {
     "accelerate" Boolean "false"
         "use Transfer Acceleration"
     "bucket" Text ""
-        "required: the name of the bucket"
+        "required: the name of the bucket, or the ARN of an access point, whose region decides \
+         where requests are sent"
     "rootdirectory" Text ""
         "the prefix of all keys; slashes at its ends are ignored, everything else is kept byte \
          for byte (even `..` and `//`); no control characters, at most 512 bytes"
@@ -75,11 +76,15 @@ options! {
     "secure" Boolean "true"
         "`false`: plain http; a scheme in `regionendpoint` takes precedence"
     "skipverify" Boolean "false"
-        "`true`: certificates are not verified; excludes `cacert`"
+        "`true`: certificates are not verified; excludes `cacert` and `truststore`"
+    "truststore" Word "mozilla"
+        "the authorities to trust: `mozilla`, the built-in list; `system`, the store of the \
+         operating system, with the feature `truststore`; `cacert`, only the certificates there"
     "cacert" Text ""
-        "the path of a PEM file with certificates to trust in addition to the built-in ones"
+        "the path of a PEM file with certificates to trust in addition to the trust store"
     "proxy" Secret ""
-        "`http://[user:password@]host:port`; proxies named in the environment are not used"
+        "`http://[user:password@]host:port`; `environment` for the proxies that the variables \
+         `http_proxy`, `https_proxy`, `all_proxy` and `no_proxy` name, which are not used otherwise"
     "v4auth" Boolean "true"
         "`false`: signature version 2; an error in AWS regions that do not support it"
     "payload" Word "auto"
@@ -97,8 +102,8 @@ options! {
         "the maximum number of parts that are copied at once: 1 or more"
     "multipartcopythresholdsize" Integer "33554432"
         "the size in bytes up to which objects are copied with one request: 0 to 5 GiB"
-    // More threads had no effect on two cores with 25 ms to the first byte of a response (`cargo
-    // bench --bench writer`).
+    // On two cores with 25 ms to the first byte of a response, more threads did not have any effect
+    // (`cargo bench --bench writer`).
     "concurrency" Integer "4"
         "the number of threads that send one upload's parts: 1 to 64"
     // With 80 MB/s per connection and 25 ms to the first byte of a response, these fill a link of 1
@@ -238,7 +243,7 @@ mod tests {
     }
 
     #[test]
-    fn names_are_lower_case_and_stand_for_one_thing() {
+    fn names_are_lower_case_and_unique() {
         let options = OPTIONS.iter().map(|option| option.name);
         let names: Vec<_> =
             options.chain(OptionAlias::ALL.iter().map(|alias| alias.name)).collect();

@@ -1,7 +1,7 @@
 //! A value of a configuration file, of any type, before it becomes an option.
 //!
-//! Values are first read without a type, because serde's own "invalid type" messages quote what
-//! they found, which could be a secret.
+//! Values are first deserialized without a type, because serde's "invalid type" messages quote the
+//! value, which could be a secret.
 
 use serde::Deserialize;
 use serde::de::{DeserializeSeed, Deserializer, Error, MapAccess, SeqAccess, Visitor};

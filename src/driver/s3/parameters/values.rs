@@ -4,11 +4,11 @@ use crate::client::values::words;
 use crate::observe::LogTopic;
 
 words! {
-    /// A part of the S3 requests that the driver logs. Needs the feature `log`; without it, a
-    /// driver keeps a [`Notice`](crate::observe::Notice) that the option has no effect.
+    /// A part of the S3 requests that the driver logs. This requires the feature `log`; without it,
+    /// the driver records a [`Notice`](crate::observe::Notice) that the option has no effect.
     ///
     /// The words are those of the AWS SDK for Go. Everything is written to the `log` crate at the
-    /// level `debug`, see `observe::Log`. Every level but `off` includes `debug`.
+    /// level `debug` (see `observe::Log`). Every level except `off` includes `debug`.
     #[derive(PartialOrd, Ord)]
     LogLevel {
         /// Nothing.
@@ -23,7 +23,7 @@ words! {
         DebugWithRequestRetries = "debugwithrequestretries",
         /// Failed operations as well.
         DebugWithRequestErrors = "debugwithrequesterrors",
-        /// The same as `debug`: no operation of this driver has an event stream.
+        /// Equivalent to `debug`, because no operation of this driver has an event stream.
         DebugWithEventStreamBody = "debugwitheventstreambody",
     }
 }

@@ -62,11 +62,11 @@ fn found(source: &str, lease: &Lease) -> Verdict {
 /// Returns the host and the port that connections are made to, and whose they are. With a proxy,
 /// they are the proxy's.
 fn peer(patient: &Patient<'_>) -> Result<(String, u16, &'static str), Error> {
-    let parameters = &patient.bucket.parameters;
-    if let Some(proxy) = &parameters.proxy {
+    let bucket = &patient.bucket;
+    let located = bucket.parameters.endpoint.locate(&bucket.name)?;
+    if let Some(proxy) = bucket.client.proxy_of(&located) {
         return Ok((proxy.host().to_owned(), proxy.port(), "the proxy"));
     }
-    let located = parameters.endpoint.locate(&patient.bucket.name)?;
     Ok((located.host().to_owned(), located.port(), "the endpoint"))
 }
 

@@ -1,0 +1,76 @@
+//! The choice among the addresses of a server (RFC 8305, section 5).
+
+use std::io;
+use std::net::{SocketAddr, TcpStream};
+use std::sync::mpsc;
+use std::thread;
+use std::time::{Duration, Instant};
+
+/// How long an attempt to connect runs before the next address is tried as well (RFC 8305, section
+/// 5 recommends 250 ms).
+pub(super) const HEAD_START: Duration = Duration::from_millis(250);
+
+/// Returns the first connection to any of the addresses, or an error that names each address that
+/// was tried. Returns `None` if there is no address.
+///
+/// An attempt begins when the previous one has failed, or after [`HEAD_START`]. An unreachable
+/// address therefore costs at most that time instead of its share of the connect timeout. The
+/// thread of a slower attempt ends at the deadline at the latest, and closes the connection it
+/// opened.
+pub(super) fn race(
+    addresses: &[SocketAddr],
+    deadline: Instant,
+) -> Result<TcpStream, Option<io::Error>> {
+    let left = || deadline.saturating_duration_since(Instant::now());
+    let time = left();
+    if let ([only], false) = (addresses, time.is_zero()) {
+        return TcpStream::connect_timeout(only, time).map_err(Some);
+    }
+    // Room for the result of every attempt, so that no thread blocks when the receiver is gone.
+    let (sender, receiver) = mpsc::sync_channel(addresses.len());
+    let mut waiting = addresses.iter();
+    let (mut running, mut failed) = (Vec::new(), Vec::new());
+    loop {
+        let time = left();
+        if time.is_zero() {
+            let late = running.drain(..).map(|address| (address, io::ErrorKind::TimedOut.into()));
+            failed.extend(late);
+            return Err(summary(&failed).or_else(|| Some(io::ErrorKind::TimedOut.into())));
+        }
+        if let Some(&address) = waiting.next() {
+            let sender = sender.clone();
+            let attempt = thread::Builder::new().name("s3driver-connect".into()).spawn(move || {
+                let _ = sender.send((address, TcpStream::connect_timeout(&address, time)));
+            });
+            match attempt {
+                Ok(_) => running.push(address),
+                Err(error) => failed.push((address, error)),
+            }
+        }
+        if running.is_empty() && waiting.len() == 0 {
+            return Err(summary(&failed));
+        }
+        let patience = if waiting.len() > 0 { HEAD_START.min(time) } else { time };
+        match receiver.recv_timeout(patience) {
+            Ok((_, Ok(socket))) => return Ok(socket),
+            Ok((address, Err(error))) => {
+                if let Some(at) = running.iter().position(|other| *other == address) {
+                    running.remove(at);
+                }
+                failed.push((address, error));
+            }
+            Err(_) => {}
+        }
+    }
+}
+
+/// Combines the errors of all attempts. The kind is that of the first address that did more than
+/// remain silent.
+fn summary(failed: &[(SocketAddr, io::Error)]) -> Option<io::Error> {
+    let (_, first) = failed.first()?;
+    let kinds = failed.iter().map(|(_, error)| error.kind());
+    let kind = kinds.into_iter().find(|kind| *kind != io::ErrorKind::TimedOut);
+    let texts: Vec<_> =
+        failed.iter().map(|(address, error)| format!("{address}: {error}")).collect();
+    Some(io::Error::new(kind.unwrap_or_else(|| first.kind()), texts.join("; ")))
+}
