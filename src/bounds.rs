@@ -36,7 +36,7 @@ pub(crate) fn extend(
 ) -> Result<(), TryReserveError> {
     /// The minimum number of bytes by which the buffer grows, which applies to bodies of unknown
     /// length and to empty ones.
-    const MIN_ROOM: usize = 4 << 10;
+    const MIN_ROOM: usize = 32 << 10;
     let ahead = expected.saturating_sub(filled).clamp(1, MAX_RESERVE);
     let room = filled.clamp(MIN_ROOM, MAX_RESERVE).min(ahead);
     let length = filled.saturating_add(room);

@@ -1,5 +1,6 @@
 //! Parsing of durations in registry configurations: in Go's notation (`1h30m`, `1.5h`, `300ms`) or
-//! as a plain number of seconds. All options use this parser, and check their own limits.
+//! as a plain number of seconds. All options use this parser, and check their own limits. So does the
+//! command line, which also has days.
 use crate::text::{Form, shown_value};
 use std::time::Duration;
 
@@ -12,6 +13,40 @@ const MAX_NANOS: u128 = i64::MAX as u128;
 /// The grammar is that of [Go's `time.ParseDuration`](https://pkg.go.dev/time#ParseDuration),
 /// without a sign.
 pub(crate) fn parse(text: &str) -> Result<Duration, String> {
+    parse_units(text, UNITS)
+}
+
+/// Parses a duration as people write it on a command line: a number of seconds, or numbers with the
+/// units of Go's [`time.ParseDuration`](https://pkg.go.dev/time#ParseDuration) and with `d` for days
+/// of 24 hours, such as `90s`, `1h30m` or `7d`.
+///
+/// ```
+/// use s3driver::duration::parse_with_days;
+///
+/// assert_eq!(parse_with_days("1d12h")?.as_secs(), 36 * 3600);
+/// assert!(parse_with_days("1w").is_err());
+/// # Ok::<(), String>(())
+/// ```
+///
+/// # Errors
+/// The reason, which completes the sentence "invalid duration: ...".
+pub fn parse_with_days(text: &str) -> Result<Duration, String> {
+    parse_units(text, &[UNITS, &[("d", 24 * 3_600_000_000_000)]].concat())
+}
+
+/// The units of Go's durations, in nanoseconds.
+const UNITS: &[(&str, u128)] = &[
+    ("ns", 1),
+    ("us", 1_000),
+    ("\u{b5}s", 1_000),
+    ("\u{3bc}s", 1_000),
+    ("ms", 1_000_000),
+    ("s", 1_000_000_000),
+    ("m", 60_000_000_000),
+    ("h", 3_600_000_000_000),
+];
+
+fn parse_units(text: &str, units: &[(&str, u128)]) -> Result<Duration, String> {
     let bad = |why: &str| format!("\"{}\" {why}", shown_value(text, Form::Duration));
     if text.starts_with(['-', '+']) {
         return Err(bad("has a sign"));
@@ -34,18 +69,15 @@ pub(crate) fn parse(text: &str) -> Result<Duration, String> {
 
         let end = after.find(|c: char| c == '.' || c.is_ascii_digit()).unwrap_or(after.len());
         let (unit, after) = after.split_at(end);
-        let unit = match unit {
-            "ns" => 1,
-            "us" | "\u{b5}s" | "\u{3bc}s" => 1_000,
-            "ms" => 1_000_000,
-            "s" => 1_000_000_000,
-            "m" => 60_000_000_000,
-            "h" => 3_600_000_000_000,
-            "" => return Err(bad("lacks a unit after a number")),
-            _ => return Err(bad("has a unit other than ns, us, ms, s, m and h")),
+        if unit.is_empty() {
+            return Err(bad("lacks a unit after a number"));
+        }
+        let Some((_, unit)) = units.iter().find(|(name, _)| *name == unit) else {
+            let day = if units.len() > UNITS.len() { ", h and d" } else { " and h" };
+            return Err(bad(&format!("has a unit other than ns, us, ms, s, m{day}")));
         };
 
-        total = nanos(whole, fraction, unit)
+        total = nanos(whole, fraction, *unit)
             .and_then(|part| total.checked_add(part))
             .filter(|total| *total <= MAX_NANOS)
             .ok_or_else(|| bad("contains a number that is too large"))?;
@@ -102,6 +134,19 @@ mod tests {
         ] {
             assert_eq!(parse(text), Ok(Duration::from_nanos(nanos)), "{text}");
         }
+    }
+
+    #[test]
+    fn a_command_line_has_days_as_well() {
+        for (text, seconds) in
+            [("0", 0), ("90", 90), ("1h30m", 5400), ("7d", 604_800), ("1.5d1h", 133_200)]
+        {
+            assert_eq!(parse_with_days(text), Ok(Duration::from_secs(seconds)), "{text}");
+        }
+        for text in ["", "d", "1w", "-1d", "1d1", " 1d", "1D", "106752d"] {
+            assert!(parse_with_days(text).is_err(), "{text:?}");
+        }
+        assert!(parse_with_days("1w").unwrap_err().contains("m, h and d"));
     }
 
     #[test]

@@ -45,6 +45,7 @@
 //! | `client` | one method per S3 operation | `client` |
 //! | `credentials` | sources of access keys, and their renewal | `client` |
 //! | `observe` | every request, outcome and notice as an event; metrics for Prometheus | `client` |
+//! | `duration` | durations as people write them | `client` or `cloudfront` |
 //! | [`sign`] | signature versions 2 and 4 and aws-chunked: pure functions that expose every intermediate value | always |
 //! | [`xml`] | parsers and writers of S3's documents: pure, bounded, never panicking | always |
 //! | `cloudfront` | policies, signed URLs and signed cookies | `cloudfront` |
@@ -84,7 +85,7 @@ pub mod conformance;
 pub mod credentials;
 pub mod driver;
 #[cfg(any(feature = "client", feature = "cloudfront"))]
-mod duration;
+pub mod duration;
 pub mod error;
 #[cfg(any(feature = "client", feature = "cloudfront"))]
 mod files;

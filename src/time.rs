@@ -96,9 +96,9 @@ impl Timestamp {
     /// Parses the format of `x-amz-date`: `20130524T000000Z`.
     pub fn parse_amz_date(text: &str) -> Option<Self> {
         let mut s = Scanner(text.as_bytes());
-        let date = (s.digits(4)?, s.digits(2)?, s.digits(2)?);
+        let date = (s.digits::<4>()?, s.digits::<2>()?, s.digits::<2>()?);
         s.one_of(b"T")?;
-        let time = (s.digits(2)?, s.digits(2)?, s.digits(2)?);
+        let time = (s.digits::<2>()?, s.digits::<2>()?, s.digits::<2>()?);
         s.one_of(b"Z")?;
         s.end()?;
         from_parts(date, time)
@@ -109,11 +109,11 @@ impl Timestamp {
     /// without the colon. A time zone is required. A leap second is parsed as the second before it.
     pub fn parse_iso8601(text: &str) -> Option<Self> {
         let mut s = Scanner(text.as_bytes());
-        let year = s.digits(4)?;
+        let year = s.digits::<4>()?;
         s.one_of(b"-")?;
-        let month = s.digits(2)?;
+        let month = s.digits::<2>()?;
         s.one_of(b"-")?;
-        let day = s.digits(2)?;
+        let day = s.digits::<2>()?;
         s.one_of(b"Tt ")?;
         let time = s.time()?;
         let nanos = s.fraction()?;
@@ -358,11 +358,23 @@ fn days_from_civil((year, month, day): Triple) -> i64 {
         - DAYS_TO_EPOCH
 }
 
+/// Returns how many days the month of a date has, or `None` if there is no such month.
+fn days_in_month((year, month, _): Triple) -> Option<i64> {
+    let is_leap_year = year % 4 == 0 && (year % 100 != 0 || year % 400 == 0);
+    match month {
+        2 => Some(28 + i64::from(is_leap_year)),
+        4 | 6 | 9 | 11 => Some(30),
+        1..=12 => Some(31),
+        _ => None,
+    }
+}
+
 fn from_parts(date: Triple, (hour, minute, second): Triple) -> Option<Timestamp> {
-    let days = days_from_civil(date);
-    if civil_from_days(days) != date || hour > 23 || minute > 59 || second > 60 {
+    let (_, _, day) = date;
+    if !(1..=days_in_month(date)?).contains(&day) || hour > 23 || minute > 59 || second > 60 {
         return None;
     }
+    let days = days_from_civil(date);
     let seconds = days * SECONDS_PER_DAY + hour * 3600 + minute * 60 + second.min(59);
     Some(Timestamp::from_unix(seconds))
 }
@@ -401,8 +413,8 @@ fn parse_unusual_http_date(text: &str) -> Option<Timestamp> {
 struct Scanner<'a>(&'a [u8]);
 
 impl Scanner<'_> {
-    fn digits(&mut self, count: usize) -> Option<i64> {
-        let (digits, rest) = self.0.split_at_checked(count)?;
+    fn digits<const COUNT: usize>(&mut self) -> Option<i64> {
+        let (digits, rest) = self.0.split_first_chunk::<COUNT>()?;
         let mut value = 0;
         for digit in digits {
             if !digit.is_ascii_digit() {
@@ -423,11 +435,11 @@ impl Scanner<'_> {
     }
 
     fn time(&mut self) -> Option<Triple> {
-        let hour = self.digits(2)?;
+        let hour = self.digits::<2>()?;
         self.one_of(b":")?;
-        let minute = self.digits(2)?;
+        let minute = self.digits::<2>()?;
         self.one_of(b":")?;
-        Some((hour, minute, self.digits(2)?))
+        Some((hour, minute, self.digits::<2>()?))
     }
 
     fn fraction(&mut self) -> Option<u32> {
@@ -435,8 +447,8 @@ impl Scanner<'_> {
             return Some(0);
         }
         let (mut nanos, mut unit) = (0, NANOS_PER_SECOND / 10);
-        self.digits(1).map(|digit| nanos += digit as u32 * unit)?;
-        while let Some(digit) = self.digits(1) {
+        self.digits::<1>().map(|digit| nanos += digit as u32 * unit)?;
+        while let Some(digit) = self.digits::<1>() {
             unit /= 10;
             nanos += digit as u32 * unit;
         }
@@ -450,9 +462,9 @@ impl Scanner<'_> {
             b'-' => -1,
             _ => return Some(0),
         };
-        let hours = self.digits(2)?;
+        let hours = self.digits::<2>()?;
         let _ = self.one_of(b":");
-        let minutes = self.digits(2)?;
+        let minutes = self.digits::<2>()?;
         (hours <= 23 && minutes <= 59).then_some(sign * (hours * 3600 + minutes * 60))
     }
 

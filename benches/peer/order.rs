@@ -141,8 +141,16 @@ pub(crate) struct Setting {
     pub(crate) payload: PayloadSigning,
     pub(crate) checksum: Checksum,
     pub(crate) credentials: Credentials,
-    /// Whether the client counts its requests.
-    pub(crate) observed: bool,
+    pub(crate) observed: Observed,
+}
+
+/// Who receives the client's events.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Observed {
+    ByNone,
+    /// An observer that does nothing, so that only the events themselves cost something.
+    ByIdle,
+    ByMetrics,
 }
 
 impl Setting {
@@ -167,7 +175,12 @@ impl Setting {
                 "AKIAIOSFODNN7EXAMPLE",
                 "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY",
             ),
-            observed: std::env::var_os("BENCH_OBSERVED").is_some(),
+            observed: match std::env::var("BENCH_OBSERVED").as_deref() {
+                Err(_) => Observed::ByNone,
+                Ok("idle") => Observed::ByIdle,
+                Ok("1" | "metrics") => Observed::ByMetrics,
+                Ok(other) => return Err(format!("BENCH_OBSERVED={other} is not known").into()),
+            },
         })
     }
 }

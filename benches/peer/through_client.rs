@@ -1,12 +1,12 @@
 //! Performs the work through the client, and through `transfer` for files.
-use super::order::{BUCKET, REGION, Setting, Source, at_least_one, big_key, listed_key};
+use super::order::{BUCKET, Observed, REGION, Setting, Source, at_least_one, big_key, listed_key};
 use super::route::{Outcome, Route};
 use super::threads;
 use s3driver::client::{
     ByteRange, Client, Condition, Config, DELETE_OBJECTS_KEYS, Endpoint, GetObject, ListObjects,
     ObjectSettings, Scheme, UploadRef,
 };
-use s3driver::observe::Metrics;
+use s3driver::observe::{Event, Metrics};
 use s3driver::transfer::Transfer;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
@@ -25,8 +25,10 @@ impl ThroughClient {
             .static_credentials(setting.credentials.clone())
             .payload_signing(setting.payload)
             .checksum(setting.checksum);
-        if setting.observed {
-            config = config.observer(Arc::new(Metrics::new()));
+        match setting.observed {
+            Observed::ByNone => {}
+            Observed::ByIdle => config = config.observer(Arc::new(|_: &Event<'_>| {})),
+            Observed::ByMetrics => config = config.observer(Arc::new(Metrics::new())),
         }
         let authority = setting.ca_file.as_ref().map(std::fs::read).transpose()?;
         Ok(Self { client: Client::new(over_transport(config, authority)?)? })

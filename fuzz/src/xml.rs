@@ -24,7 +24,9 @@ pub fn xml_readers(data: &[u8]) {
     twice(data, xml::list_parts_result);
     twice(data, xml::list_multipart_uploads_result);
     twice(data, xml::delete_result);
+    twice(data, xml::lifecycle_configuration);
     twice(data, xml::location_constraint);
+    twice(data, xml::caller_identity);
     twice(data, xml::error_document);
     twice(data, |data| {
         xml::sts_credentials(data).map(|keys| format!("{keys:?}{:?}", *keys.session_token))

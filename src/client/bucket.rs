@@ -2,6 +2,7 @@
 use super::Client;
 use super::body::Payload;
 use super::endpoint::{BucketKind, normalized};
+use super::reply::Reader;
 use super::request::Call;
 use crate::error::{Error, ErrorKind, Result};
 use crate::xml;
@@ -106,6 +107,27 @@ impl Client {
         match self.run_for_nothing(&call, Payload::Empty) {
             Err(error) if error.is_unsettled() && error.kind() == ErrorKind::NoSuchBucket => Ok(()),
             result => result,
+        }
+    }
+
+    /// [GetBucketLifecycleConfiguration]: returns the rules by which the bucket deletes and moves
+    /// objects and aborts unfinished uploads. A bucket without such a configuration has none.
+    ///
+    /// # Errors
+    /// Servers without lifecycle rules respond in many ways, which [`lacks_operation`] recognises.
+    ///
+    /// [GetBucketLifecycleConfiguration]: https://docs.aws.amazon.com/AmazonS3/latest/API/API_GetBucketLifecycleConfiguration.html
+    /// [`lacks_operation`]: super::lacks_operation
+    pub fn get_bucket_lifecycle_configuration(
+        &self,
+        bucket: &str,
+    ) -> Result<Vec<xml::LifecycleRule>> {
+        let call =
+            Call::new("GetBucketLifecycleConfiguration", "GET", bucket, "").query("lifecycle", "");
+        let reader: Reader<_> = (xml::lifecycle_configuration, xml::MAX_LISTING_BYTES);
+        match self.run_for_document(&call, Payload::Empty, reader) {
+            Err(error) if error.code() == Some("NoSuchLifecycleConfiguration") => Ok(Vec::new()),
+            rules => rules,
         }
     }
 

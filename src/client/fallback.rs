@@ -22,7 +22,7 @@ const MISSING_OPERATION: &[&str] = &[
 /// them. A refusal with a specific meaning (credentials, permission, clock, region, conditions,
 /// load) does not count. The caller must have another way to reach its goal, so that a
 /// misinterpreted refusal only costs one request, and the other way meets it again.
-pub(crate) fn lacks_operation(error: &Error) -> bool {
+pub fn lacks_operation(error: &Error) -> bool {
     let named = error.code().is_some_and(|code| MISSING_OPERATION.contains(&code));
     match error.kind() {
         ErrorKind::Refused => error.status().is_some(),

@@ -11,7 +11,7 @@ cases! {
         let size: u64 = trial.scaled(trial.chunk() as u64 + (1 << 20), 128 << 20);
         trial.write("/many/readers", Source::new(8, 0, size))?;
         together(10, |index| {
-            // Pseudo-random offsets, equal in every run.
+            // The offsets are pseudo-random, and the same in every run.
             let offset = (index as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15) % size;
             trial.streams("/many/readers", offset, Source::new(8, offset, size))
         })?;

@@ -23,7 +23,7 @@ const TOKEN_LIMIT: usize = 20_000;
 const RETRYABLE_CODES: [&str; 4] =
     ["IDPCommunicationError", "Throttling", "ThrottlingException", "RequestLimitExceeded"];
 
-const VERSION: &str = "2011-06-15";
+pub(super) const VERSION: &str = "2011-06-15";
 /// The last field of the form, which contains the token.
 const TOKEN_FIELD: &str = "&WebIdentityToken=";
 const FORM_TYPE: (&str, &str) = ("content-type", "application/x-www-form-urlencoded");
@@ -221,8 +221,8 @@ pub(super) fn domain(region: &str) -> Result<&'static str, String> {
     Ok(Partition::of_region(region).dns_suffix())
 }
 
-/// The reason why STS returned no keys.
-enum Refused {
+/// The reason why STS did not do what was requested.
+pub(super) enum Refused {
     /// The web identity token has expired.
     Expired(String),
     Other(String),
@@ -237,7 +237,7 @@ impl Refused {
 
 /// The client of STS.
 #[derive(Debug)]
-struct Sts {
+pub(super) struct Sts {
     context: Context,
     http: Http,
     /// The region of a profile. Without it, the region of the context is used.
@@ -245,7 +245,7 @@ struct Sts {
 }
 
 impl Sts {
-    fn new(context: &Context) -> Self {
+    pub(super) fn new(context: &Context) -> Self {
         Self { context: context.clone(), http: Http::remote(context), region: None }
     }
 
@@ -282,6 +282,16 @@ impl Sts {
 
     /// Sends the form, signed if there are keys, and returns the keys in the response.
     fn request_keys(&self, form: &str, keys: Option<&Credentials>) -> Result<Lease, Refused> {
+        self.request(form, keys, read_keys)
+    }
+
+    /// Sends the form, signed if there are keys, and returns what `read` finds in the response.
+    pub(super) fn request<T>(
+        &self,
+        form: &str,
+        keys: Option<&Credentials>,
+        read: fn(&[u8]) -> Result<T, String>,
+    ) -> Result<T, Refused> {
         let (endpoint, region) = self.endpoint().map_err(Refused::Other)?;
         let deadline = self.http.deadline();
         let mut expired = false;
@@ -299,7 +309,7 @@ impl Sts {
             let (target, body) = (&endpoint.target, form.as_bytes());
             let call =
                 Call { endpoint: &endpoint, method: "POST", target, headers: &headers, body };
-            self.http.fetch_once(&call, deadline, read_keys, |response| {
+            self.http.fetch_once(&call, deadline, read, |response| {
                 let document = xml::error_document(&response.body).unwrap_or_default();
                 expired = document.code == "ExpiredTokenException";
                 let text = response.summary(&document.code, &document.message);

@@ -120,15 +120,14 @@ impl<'a> Walk<'a> {
 
     /// Visits the directories that contain `path` and have not been visited yet.
     fn open_directories(&mut self, path: &str) -> Result<WalkStep> {
-        self.open.retain(|directory| is_below(path, directory));
+        // Each of them contains the next one.
+        while self.open.last().is_some_and(|directory| !is_below(path, directory)) {
+            self.open.pop();
+        }
         let known =
             self.open.last().map_or_else(|| self.base.trim_end_matches('/'), String::as_str).len();
-        let slashes = path
-            .char_indices()
-            .skip(1)
-            .filter(|(at, c)| *c == '/' && *at > known)
-            .map(|(at, _)| at);
-        for end in slashes {
+        let bytes = path.bytes().enumerate().skip(known.saturating_add(1));
+        for (end, _) in bytes.filter(|(_, byte)| *byte == b'/') {
             let Some(directory) = path.get(..end) else { continue };
             match (self.visit)(&FileInfo::directory(directory))? {
                 WalkStep::Continue => self.open.push(directory.to_owned()),

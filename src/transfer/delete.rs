@@ -167,15 +167,15 @@ impl Pass<'_> {
         std::thread::scope(|scope| {
             // The threads end once the sender is dropped.
             let sender = sender;
-            // The last batch is kept until the next one arrives: most directories have only one
-            // batch, and do not need a thread.
-            let mut last: Option<Vec<String>> = None;
+            // The last keys are kept until further ones arrive: most directories have only one batch,
+            // and do not need a thread.
+            let mut keys: Vec<String> = Vec::new();
             let mut threads = 0;
             list_in_shards(self.client, self.bucket, self.prefix, CONCURRENCY, &mut |page| {
                 passed.pages = passed.pages.saturating_add(1);
-                for batch in batches(page, self.prefix)? {
-                    passed.keys = passed.keys.saturating_add(batch.len() as u64);
-                    let Some(before) = last.replace(batch) else { continue };
+                passed.keys = passed.keys.saturating_add(page.len() as u64);
+                append(page, self.prefix, &mut keys)?;
+                while let Some(batch) = full_batch(&mut keys) {
                     if threads < CONCURRENCY.get() {
                         let thread = std::thread::Builder::new().name("s3driver-delete".to_owned());
                         threads += usize::from(thread.spawn_scoped(scope, work).is_ok());
@@ -184,15 +184,17 @@ impl Pass<'_> {
                         return Ok(ControlFlow::Break(()));
                     }
                     if threads == 0 {
-                        self.delete(&before)?;
+                        self.delete(&batch)?;
                     } else {
                         // The receiver exists as long as this function runs.
-                        drop(sender.send(before));
+                        drop(sender.send(batch));
                     }
                 }
                 Ok(ControlFlow::Continue(()))
             })?;
-            let Some(mut keys) = last.filter(|_| !failed()) else { return Ok(()) };
+            if keys.is_empty() || failed() {
+                return Ok(());
+            }
             let also = also.map(str::to_owned);
             if keys.len() + also.len() > DELETE_OBJECTS_KEYS {
                 self.delete(&also)?;
@@ -206,22 +208,24 @@ impl Pass<'_> {
     }
 }
 
-/// Divides the keys of a page into batches, each with as many keys as one request accepts.
-fn batches(page: Vec<Object>, prefix: &str) -> Result<Vec<Vec<String>>> {
-    let mut batches: Vec<Vec<String>> = Vec::with_capacity(1);
-    for Object { key, .. } in page {
-        // The server's response is not trusted here: nothing outside of the directory is ever
-        // deleted.
-        if !key.starts_with(prefix) {
-            let text = format!("the listing below {prefix:?} holds the foreign key {key:?}");
-            return Err(Error::new(ErrorKind::Protocol, text));
-        }
-        match batches.last_mut() {
-            Some(batch) if batch.len() < DELETE_OBJECTS_KEYS => batch.push(key),
-            _ => batches.push(vec![key]),
-        }
+/// Appends the keys of a page.
+fn append(page: Vec<Object>, prefix: &str, keys: &mut Vec<String>) -> Result<()> {
+    // The server's response is not trusted here: nothing outside of the directory is ever deleted.
+    if let Some(Object { key, .. }) = page.iter().find(|object| !object.key.starts_with(prefix)) {
+        let text = format!("the listing below {prefix:?} holds the foreign key {key:?}");
+        return Err(Error::new(ErrorKind::Protocol, text));
     }
-    Ok(batches)
+    keys.extend(page.into_iter().map(|object| object.key));
+    Ok(())
+}
+
+/// Removes as many keys as one request accepts, if others remain.
+fn full_batch(keys: &mut Vec<String>) -> Option<Vec<String>> {
+    if keys.len() <= DELETE_OBJECTS_KEYS {
+        return None;
+    }
+    let later = keys.split_off(DELETE_OBJECTS_KEYS);
+    Some(std::mem::replace(keys, later))
 }
 
 #[cfg(test)]
@@ -253,22 +257,29 @@ mod tests {
     fn a_foreign_key_refuses_the_whole_page() {
         let keys = |foreign: &str| ["d/a", "d/", foreign, "d/b"].map(str::to_owned).into_iter();
         for foreign in ["", "d", "da", "e/a", "D/a", "/d/a", "x/d/a"] {
-            assert_eq!(
-                batches(page(keys(foreign)), "d/").expect_err(foreign).kind(),
-                ErrorKind::Protocol
-            );
+            let mut kept = vec!["d/kept".to_owned()];
+            let error = append(page(keys(foreign)), "d/", &mut kept).expect_err(foreign);
+            assert_eq!((error.kind(), kept.len()), (ErrorKind::Protocol, 1));
         }
-        assert_eq!(batches(page(keys("d/x")), "d/").expect("all below").concat().len(), 4);
+        let mut kept = Vec::new();
+        append(page(keys("d/x")), "d/", &mut kept).expect("all below");
+        assert_eq!(kept.len(), 4);
     }
 
     #[test]
-    fn a_page_is_cut_into_requests() {
-        let lengths = |keys: usize| -> Vec<usize> {
-            let page = page((0..keys).map(|number| format!("d/{number}")));
-            batches(page, "d/").expect("all below").iter().map(Vec::len).collect()
+    fn pages_become_full_requests_and_the_last_keys_are_kept() {
+        let lengths = |pages: &[usize]| -> (Vec<usize>, usize) {
+            let (mut keys, mut batches) = (Vec::new(), Vec::new());
+            for (number, length) in pages.iter().enumerate() {
+                let page = page((0..*length).map(|key| format!("d/{number}/{key}")));
+                append(page, "d/", &mut keys).expect("all below");
+                batches.extend(std::iter::from_fn(|| full_batch(&mut keys)).map(|keys| keys.len()));
+            }
+            (batches, keys.len())
         };
-        assert_eq!(lengths(0), [0; 0]);
-        assert_eq!(lengths(1000), [1000]);
-        assert_eq!(lengths(2001), [1000, 1000, 1]);
+        assert_eq!(lengths(&[]), (vec![], 0));
+        assert_eq!(lengths(&[1000]), (vec![], 1000));
+        assert_eq!(lengths(&[400, 400, 400]), (vec![1000], 200));
+        assert_eq!(lengths(&[2001]), (vec![1000, 1000], 1));
     }
 }

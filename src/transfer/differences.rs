@@ -19,9 +19,13 @@ const DEPTH: usize = 256;
 pub enum Compare {
     /// Their sizes differ.
     Size,
-    /// Their sizes differ, or the file was changed after the object was stored.
+    /// Their sizes differ, or the file was changed after the object was stored: the criterion for
+    /// uploads.
     #[default]
     SizeAndTime,
+    /// Their sizes differ, or the object was stored after the file was changed: the criterion for
+    /// downloads.
+    SizeAndNewerObject,
     /// Their sizes or their MD5s differ: every file is read. If the ETag of an object is not an
     /// MD5, as after an upload in parts or in a directory bucket, [`Compare::SizeAndTime`] applies.
     Content,
@@ -66,7 +70,7 @@ impl FolderDifference {
 impl Transfer<'_> {
     /// Compares the regular files of a folder, at any depth, with the objects below a prefix, and
     /// returns the differences in the order of names. These are what a synchronisation has to
-    /// upload, download or delete. Symbolic links are not followed. Keys that end with a slash,
+    /// upload, download or delete. Symbolic links to files are followed. Keys that end with a slash,
     /// which other tools store for directories, are ignored.
     ///
     /// ```no_run
@@ -86,7 +90,8 @@ impl Transfer<'_> {
     ///
     /// # Errors
     /// [`ErrorKind::LocalIo`] if the folder cannot be read; [`ErrorKind::InvalidArgument`] for a
-    /// file whose name is not UTF-8; the errors of the listing.
+    /// file whose name is not UTF-8, for a link to a directory, which can lead in a circle, and for
+    /// what is neither a file nor a directory; the errors of the listing.
     pub fn compare(
         &self,
         folder: impl AsRef<Path>,
@@ -138,16 +143,24 @@ fn files_below(folder: &Path) -> Result<BTreeMap<String, LocalFile>> {
             };
             let name = format!("{below}{name}");
             let kind = entry.file_type().map_err(failed)?;
-            if kind.is_dir() && depth < DEPTH {
-                folders.push((path, format!("{name}/"), depth.saturating_add(1)));
-            } else if kind.is_dir() {
-                let text = format!("{} lies in more than {DEPTH} folders", path.display());
-                return Err(Error::new(ErrorKind::InvalidArgument, text));
-            } else if kind.is_file() {
-                let metadata = entry.metadata().map_err(failed)?;
-                let modified = metadata.modified().ok().map(Timestamp::from);
-                files.insert(name, LocalFile { path, size: metadata.len(), modified });
-            }
+            let metadata =
+                fs::metadata(&path).map_err(|error| local_error("reading", &path, error))?;
+            let why = match () {
+                () if kind.is_dir() && depth < DEPTH => {
+                    folders.push((path, format!("{name}/"), depth.saturating_add(1)));
+                    continue;
+                }
+                () if metadata.is_file() => {
+                    let modified = metadata.modified().ok().map(Timestamp::from);
+                    files.insert(name, LocalFile { path, size: metadata.len(), modified });
+                    continue;
+                }
+                () if kind.is_dir() => format!("lies in more than {DEPTH} folders"),
+                () if metadata.is_dir() => "is a link to a directory".to_owned(),
+                () => "is neither a file nor a directory".to_owned(),
+            };
+            let text = format!("{} {why}", path.display());
+            return Err(Error::new(ErrorKind::InvalidArgument, text));
         }
     }
     Ok(files)
@@ -158,8 +171,11 @@ fn is_equal(file: &LocalFile, object: &Object, compare: Compare, kind: BucketKin
         return Ok(false);
     }
     // Servers report whole seconds, and the object may have been stored in the same second.
-    let is_older = match (file.modified, object.last_modified) {
-        (Some(modified), Some(stored)) => modified.unix() <= stored.unix(),
+    let is_old = match (file.modified, object.last_modified) {
+        (Some(modified), Some(stored)) => match compare {
+            Compare::SizeAndNewerObject => stored.unix() <= modified.unix(),
+            _ => modified.unix() <= stored.unix(),
+        },
         _ => false,
     };
     let etag = object.etag.as_deref().filter(|_| !kind.has_opaque_etags());
@@ -167,14 +183,14 @@ fn is_equal(file: &LocalFile, object: &Object, compare: Compare, kind: BucketKin
     Ok(match (compare, md5.filter(|md5| md5.len() == 16)) {
         (Compare::Size, _) => true,
         (Compare::Content, Some(md5)) => md5_of(file)? == md5[..],
-        (Compare::SizeAndTime | Compare::Content, _) => is_older,
+        (Compare::SizeAndTime | Compare::SizeAndNewerObject | Compare::Content, _) => is_old,
     })
 }
 
 fn md5_of(file: &LocalFile) -> Result<[u8; 16]> {
     let opened =
         File::open(&file.path).map_err(|error| local_error("reading", &file.path, error))?;
-    download::md5_of(&opened, file.size)
+    download::md5_of(&opened, 0..file.size)
 }
 
 #[cfg(test)]

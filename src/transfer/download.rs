@@ -272,28 +272,28 @@ fn verify(meta: &ObjectMeta, pieces: &[Range<u64>], crcs: &[u64], file: &File) -
         return if whole == expected { Ok(Verified::Crc64Nvme) } else { wrong("CRC-64/NVME") };
     }
     let Some(expected) = meta.md5() else { return Ok(Verified::LengthAlone) };
-    if md5_of(file, meta.size)? == expected { Ok(Verified::Md5) } else { wrong("MD5") }
+    if md5_of(file, 0..meta.size)? == expected { Ok(Verified::Md5) } else { wrong("MD5") }
 }
 
 /// Compares a whole file with the server's description of the object.
 pub(super) fn content_verified(meta: &ObjectMeta, file: &File) -> Result<Verified> {
     let mut crc = Crc::new(CrcAlgorithm::Crc64Nvme);
     if meta.crc64nvme.is_some() {
-        read_back(file, meta.size, &mut |block| crc.update(block))?;
+        read_back(file, 0..meta.size, &mut |block| crc.update(block))?;
     }
     verify(meta, std::slice::from_ref(&(0..meta.size)), &[crc.finalize()], file)
 }
 
-/// Returns the MD5 of the first `size` bytes of a file.
-pub(super) fn md5_of(file: &File, size: u64) -> Result<[u8; 16]> {
+/// Returns the MD5 of a range of a file.
+pub(super) fn md5_of(file: &File, range: Range<u64>) -> Result<[u8; 16]> {
     let mut digest = Md5::new();
-    read_back(file, size, &mut |block| digest.update(block))?;
+    read_back(file, range, &mut |block| digest.update(block))?;
     Ok(digest.finalize().into())
 }
 
-/// Calls `digest` with the content of a file, block by block.
-fn read_back(file: &File, size: u64, digest: &mut dyn FnMut(&[u8])) -> Result<()> {
-    let mut section = Section { file, at: 0, end: size };
+/// Calls `digest` with the content of a range of a file, block by block.
+fn read_back(file: &File, range: Range<u64>, digest: &mut dyn FnMut(&[u8])) -> Result<()> {
+    let mut section = Section { file, at: range.start, end: range.end };
     let mut block = vec![0; BLOCK];
     loop {
         match section.read(&mut block) {

@@ -37,4 +37,31 @@ impl Transfer<'_> {
             work(&client, &items[index])
         })
     }
+
+    /// Calls `work` for each of `items` like [`Transfer::each`], and takes the items one at a time as
+    /// threads become free: they can be the pages of a listing, or what another thread finds. An
+    /// error from the iterator counts as a failure of `work`.
+    ///
+    /// # Errors
+    /// The first error of `work` or of `items`; [`ErrorKind::Cancelled`](crate::ErrorKind::Cancelled).
+    ///
+    /// ```no_run
+    /// use s3driver::client::{Client, DeleteObject, ListObjects};
+    /// use s3driver::transfer::Transfer;
+    ///
+    /// let client = Client::from_env()?;
+    /// let logs = client.objects("bucket", ListObjects::prefix("logs/2024/"));
+    /// Transfer::new(&client).each_taken(logs, |client, object| {
+    ///     client.delete_object("bucket", &object.key, &DeleteObject::default())
+    /// })?;
+    /// # Ok::<(), s3driver::Error>(())
+    /// ```
+    pub fn each_taken<I: Send>(
+        &self,
+        items: impl Iterator<Item = Result<I>> + Send,
+        work: impl Fn(&Client, I) -> Result<()> + Sync,
+    ) -> Result<()> {
+        let (client, cancel) = self.client.with_child_cancel();
+        parallel::for_each_taken(items, self.concurrency, &cancel, |item| work(&client, item))
+    }
 }

@@ -110,6 +110,7 @@ mod parallel;
 mod purge;
 mod read_ahead;
 mod resume;
+mod resume_upload;
 mod seek;
 mod shards;
 mod stream;

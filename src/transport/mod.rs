@@ -69,6 +69,7 @@ pub(crate) use request::{Request, RequestBody};
 pub(crate) use roots::check_roots;
 pub(crate) use trace::Trace;
 
+use crate::cancel::Cancel;
 use crate::net::origin::Origin;
 use carrier::{Carrier, Incoming};
 use connect::Connector;
@@ -180,6 +181,26 @@ impl Transport {
         let head = exchange::run(&mut connection, request, body, limits)
             .map_err(|error| TransportError { failure: tls::named(error.failure), ..error })?;
         Ok((head, Incoming::Own(connection, pool.clone())))
+    }
+
+    /// Connects to `origin`, and returns the certificate that the server presents, in DER. Returns
+    /// `None` if the connection is not encrypted, or if it is an agent's.
+    pub(crate) fn peer_certificate(
+        &self,
+        origin: &Origin,
+        cancel: Option<&Cancel>,
+    ) -> Result<Option<Vec<u8>>, TransportError> {
+        match &self.0.carrier {
+            Carrier::Own { connector, .. } => {
+                let limits = self.0.timeouts.limits(None, cancel);
+                let connection = connector
+                    .connect(origin, &limits, None)
+                    .map_err(|failure| TransportError::new(Phase::Connect, failure))?;
+                Ok(connection.stream.peer_certificate().map(<[u8]>::to_vec))
+            }
+            #[cfg(feature = "ureq")]
+            Carrier::Agent(_) => Ok(None),
+        }
     }
 
     /// Returns how many connections have been opened so far. An agent's connections cannot be

@@ -31,6 +31,14 @@ impl Stream {
         Ok(Self::Plain(socket))
     }
 
+    /// Returns the server's own certificate in DER, if the stream is encrypted.
+    pub(super) fn peer_certificate(&self) -> Option<&[u8]> {
+        match self {
+            Self::Plain(_) => None,
+            Self::Tls(tls) => tls.peer_certificate(),
+        }
+    }
+
     fn socket(&self) -> &TcpStream {
         match self {
             Self::Plain(socket) => socket,

@@ -126,6 +126,11 @@ impl Tls {
         &self.socket
     }
 
+    /// Returns the server's own certificate, in DER.
+    pub(super) fn peer_certificate(&self) -> Option<&[u8]> {
+        self.session.peer_certificates()?.first().map(AsRef::as_ref)
+    }
+
     /// Reads plain text with at most one read of the socket. `Moved(0)` is an end that the peer
     /// announced. An end that was not announced could be caused by an attacker, and is an error.
     pub(super) fn read(&mut self, into: &mut [u8]) -> io::Result<Step> {

@@ -3,6 +3,7 @@ use super::reader::{Demand, Document};
 use super::reply::parse;
 use super::{Error, MAX_LISTING_BYTES, percent, value};
 use crate::time::Timestamp;
+use std::sync::Arc;
 
 /// One object of a listing.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -16,8 +17,9 @@ pub struct Object {
     /// The ETag without its quotes. It is opaque: if the object was uploaded in parts, it is not
     /// the object's MD5.
     pub etag: Option<String>,
-    /// The storage class, such as `STANDARD`; `None` if the server did not send one.
-    pub storage_class: Option<String>,
+    /// The storage class, such as `STANDARD`; `None` if the server did not send one. Objects of a
+    /// page that have the same class share its name.
+    pub storage_class: Option<Arc<str>>,
 }
 
 impl Object {
@@ -121,6 +123,7 @@ fn read(body: &[u8], demand: Demand) -> Result<ListBucketResult, Error> {
     parse(body, MAX_LISTING_BYTES, &["ListBucketResult"], |document, _| {
         document.demand(demand);
         let mut contents = Vec::new();
+        let mut class = None;
         let mut common_prefixes = Vec::new();
         let (mut name, mut prefix, mut encoding, mut is_truncated) = (None, None, None, None);
         let (mut next_continuation_token, mut next_marker) = (None, None);
@@ -128,7 +131,7 @@ fn read(body: &[u8], demand: Demand) -> Result<ListBucketResult, Error> {
         let (mut continuation_token, mut start_after, mut marker) = (None, None, None);
 
         document.children(|document, child| match child {
-            "Contents" => document.entry(object, &mut contents),
+            "Contents" => document.entry(|document| object(document, &mut class), &mut contents),
             "CommonPrefixes" => common_prefix(document, &mut common_prefixes),
             "Name" => document.field(child, &mut name, value::verbatim),
             "Prefix" => document.field(child, &mut prefix, value::verbatim),
@@ -177,7 +180,8 @@ fn read(body: &[u8], demand: Demand) -> Result<ListBucketResult, Error> {
     })
 }
 
-fn object(document: &mut Document<'_>) -> Result<Object, Error> {
+/// Reads one `Contents`. `class` is the storage class of the object before it.
+fn object(document: &mut Document<'_>, class: &mut Option<Arc<str>>) -> Result<Object, Error> {
     let (mut key, mut size, mut last_modified, mut etag, mut storage_class) =
         (None, None, None, None, None);
     document.children(|document, child| match child {
@@ -185,7 +189,9 @@ fn object(document: &mut Document<'_>) -> Result<Object, Error> {
         "LastModified" => document.field(child, &mut last_modified, value::time),
         "ETag" => document.field(child, &mut etag, value::optional_etag),
         "Size" => document.field(child, &mut size, value::number),
-        "StorageClass" => document.field(child, &mut storage_class, value::word),
+        "StorageClass" => {
+            document.field(child, &mut storage_class, |text| value::shared_word(text, class))
+        }
         _ => document.unknown(child),
     })?;
 

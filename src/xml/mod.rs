@@ -10,6 +10,7 @@
 //! | `ListAllMyBucketsResult` | [`list_all_my_buckets_result`] |
 //! | `ListBucketResult` | [`list_bucket_result`] |
 //! | `LocationConstraint` | [`location_constraint`] |
+//! | `LifecycleConfiguration` | [`lifecycle_configuration`] |
 //! | `InitiateMultipartUploadResult` | [`initiate_multipart_upload_result`] |
 //! | `ListPartsResult` | [`list_parts_result`] |
 //! | `ListMultipartUploadsResult` | [`list_multipart_uploads_result`] |
@@ -18,6 +19,7 @@
 //! | `DeleteResult` | [`delete_result`] |
 //! | `Error`, `ErrorResponse` | [`error_document`] |
 //! | `AssumeRoleResponse`, `AssumeRoleWithWebIdentityResponse` | [`sts_credentials`] |
+//! | `GetCallerIdentityResponse` | [`caller_identity`] |
 //! | `CreateSessionResult` | [`create_session_result`] |
 //!
 //! Each reader documents which elements are required, optional and refused. If AWS's name of a root
@@ -66,12 +68,14 @@ mod buckets;
 mod copy;
 mod delete;
 mod error;
+mod lifecycle;
 mod listing;
 mod location;
 mod multipart;
 mod percent;
 mod reader;
 mod reply;
+mod scan;
 mod sts;
 mod tokens;
 mod value;
@@ -81,6 +85,7 @@ pub use buckets::{Bucket, ListAllMyBucketsResult, Owner, list_all_my_buckets_res
 pub use copy::{CopyResult, copy_object_result, copy_part_result};
 pub use delete::{DeleteError, DeleteResult, delete_result};
 pub use error::{ErrorDocument, ServerSteps};
+pub use lifecycle::{LifecycleRule, lifecycle_configuration};
 #[cfg(feature = "client")]
 pub(crate) use listing::page_of_objects;
 pub use listing::{ListBucketResult, Object, list_bucket_result};
@@ -93,7 +98,9 @@ pub use multipart::{
 #[cfg(feature = "client")]
 pub(crate) use multipart::{page_of_parts, page_of_uploads};
 pub use reply::{error_document, says_nothing};
-pub use sts::{TemporaryCredentials, create_session_result, sts_credentials};
+pub use sts::{
+    CallerIdentity, TemporaryCredentials, caller_identity, create_session_result, sts_credentials,
+};
 pub use write::{
     DeleteMode, MAX_DELETE_KEYS, can_carry, complete_multipart_upload, create_bucket_configuration,
     delete,

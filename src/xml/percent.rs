@@ -13,6 +13,7 @@
 //!   come from a server that claims to encode keys but does not. A guess might name a different
 //!   object, which the caller may be about to delete.
 use super::Error;
+use super::scan::find;
 use crate::net::percent::{Piece, pieces};
 use crate::text::shown;
 
@@ -26,7 +27,7 @@ pub(super) fn decode_all<'k>(keys: impl Iterator<Item = &'k mut String>) -> Resu
 
 /// Returns the decoded key. Most keys have nothing to decode and are returned without a copy.
 fn decode(text: String) -> Result<String, Error> {
-    if !text.bytes().any(|byte| matches!(byte, b'%' | b'+')) {
+    if find(&text, [b'%', b'+']).is_none() {
         return Ok(text);
     }
     let mut decoded = Vec::with_capacity(text.len());

@@ -1,4 +1,4 @@
-//! The temporary credentials in responses of STS and of S3 Express.
+//! Temporary credentials in responses of STS and of S3 Express, and the identity of a caller.
 use super::reader::Document;
 use super::reply::parse;
 use super::{Error, MAX_REPLY_BYTES, value};
@@ -111,6 +111,55 @@ fn result(
         _ => document.unknown(child),
     })?;
     Ok(())
+}
+
+/// The identity that requests with certain credentials have
+/// ([GetCallerIdentity](https://docs.aws.amazon.com/STS/latest/APIReference/API_GetCallerIdentity.html)).
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct CallerIdentity {
+    /// The ID of the account.
+    pub account: String,
+    /// The ARN of the user or of the assumed role.
+    pub arn: String,
+}
+
+/// Reads `GetCallerIdentityResponse`, at most [`MAX_REPLY_BYTES`] of it.
+///
+/// - Required: `Account` and `Arn`, neither of them empty.
+/// - Optional: everything else; it is not read.
+/// - Refused: a second element of a name, and STS's `ErrorResponse`, which is then in
+///   [`Error::document`].
+///
+/// ```
+/// use s3driver::xml;
+///
+/// let identity = xml::caller_identity(
+///     b"<GetCallerIdentityResponse><GetCallerIdentityResult><Account>123456789012</Account>
+///       <Arn>arn:aws:iam::123456789012:user/registry</Arn></GetCallerIdentityResult></GetCallerIdentityResponse>",
+/// )?;
+/// assert_eq!(identity.arn, "arn:aws:iam::123456789012:user/registry");
+///
+/// assert!(xml::caller_identity(b"<GetCallerIdentityResponse/>").is_err());
+/// # Ok::<(), xml::Error>(())
+/// ```
+pub fn caller_identity(body: &[u8]) -> Result<CallerIdentity, Error> {
+    parse(body, MAX_REPLY_BYTES, &["GetCallerIdentityResponse"], |document, root| {
+        let (mut account, mut arn) = (None, None);
+        document.children(|document, child| match child {
+            "GetCallerIdentityResult" => document.children(|document, child| match child {
+                "Account" => document.field(child, &mut account, value::word),
+                "Arn" => document.field(child, &mut arn, value::word),
+                _ => document.unknown(child),
+            }),
+            _ => document.unknown(child),
+        })?;
+
+        Ok(CallerIdentity {
+            account: document.require(account.flatten(), root, "Account")?,
+            arn: document.require(arn.flatten(), root, "Arn")?,
+        })
+    })
 }
 
 fn credentials(document: &mut Document<'_>) -> Result<TemporaryCredentials, Error> {

@@ -8,10 +8,11 @@
 //! many are allowed.
 //!
 //! This is the only file that deals with the syntax of XML. It could be replaced by a crate such as
-//! `quick-xml`: the reader needs [`Token`] and the functions `new`, `next`, `depth`, `position` and
-//! `plain` of [`Tokens`]. `plain` is an optimization and may always return `None`. The tests read
-//! the same documents with `quick-xml` and `roxmltree`, and `benches/micro` measures `quick-xml` on
-//! the same page.
+//! `quick-xml`: the reader needs [`Token`] and the functions `new`, `next`, `depth`, `position`,
+//! `tag`, `plain` and `flat` of [`Tokens`]. The last three are optimizations and may always return
+//! `None`. The tests read the same documents with `quick-xml` and `roxmltree`, and `benches/micro`
+//! measures `quick-xml` on the same page.
+use super::scan::{end_of_plain_name, find};
 
 /// An iterator over the tokens of a text.
 pub(super) struct Tokens<'a> {
@@ -44,6 +45,15 @@ pub(super) enum Token<'a> {
     /// The end of the text. Elements may still be open.
     End,
 }
+
+/// A tag that [`Tokens::tag`] reads.
+pub(super) enum Tag<'a> {
+    Open(&'a str),
+    Close,
+}
+
+/// A text without markup, and what follows its end tag.
+pub(super) struct Flat<'a>(pub(super) &'a str, &'a str);
 
 impl<'a> Tokens<'a> {
     pub(super) fn new(text: &'a str) -> Self {
@@ -80,21 +90,60 @@ impl<'a> Tokens<'a> {
         }
     }
 
+    /// Reads a start tag without a prefix or attributes, or an end tag. Returns `None`, and reads
+    /// nothing, if something else is next.
+    ///
+    /// This is the fast path of [`Document::children`](super::reader::Document::children) between
+    /// the elements of a list.
+    #[inline]
+    pub(super) fn tag(&mut self) -> Option<Tag<'a>> {
+        if self.empty {
+            return None;
+        }
+        let markup = self.rest.strip_prefix('<')?;
+        if let Some(end_tag) = markup.strip_prefix('/') {
+            self.rest = end_tag.strip_prefix(self.open.last()?)?.strip_prefix('>')?;
+            self.open.pop();
+            return Some(Tag::Close);
+        }
+        let (name, rest) = markup.split_at_checked(end_of_plain_name(markup)?)?;
+        self.rest = rest.strip_prefix('>').filter(|_| !name.is_empty())?;
+        self.open.push(name);
+        Some(Tag::Open(name))
+    }
+
     /// Reads the text of the last opened element and its end tag, if the text is plain: without
     /// markup, references and line endings that have to be normalized. Reads nothing otherwise.
     ///
     /// This is the fast path of [`Document::text`](super::reader::Document::text), which reads all
     /// other texts token by token.
     pub(super) fn plain(&mut self) -> Option<&'a str> {
+        let text = self.up_to_end_tag(find(self.rest, [b'<', b'&', b'\r'])?)?;
+        self.pass(&text);
+        Some(text.0)
+    }
+
+    /// Returns the text of the element opened last up to its end tag, if there is no markup in it.
+    /// The text may contain references. Nothing is read before [`pass`](Self::pass).
+    pub(super) fn flat(&self) -> Option<Flat<'a>> {
+        self.up_to_end_tag(find(self.rest, [b'<'])?)
+    }
+
+    /// Continues after a text and its end tag.
+    pub(super) fn pass(&mut self, text: &Flat<'a>) {
+        self.open.pop();
+        self.rest = text.1;
+    }
+
+    /// Returns the next `length` bytes of the text, if the end tag follows them.
+    #[inline]
+    fn up_to_end_tag(&self, length: usize) -> Option<Flat<'a>> {
         if self.empty {
             return None;
         }
-        let end = self.rest.bytes().position(|byte| matches!(byte, b'<' | b'&' | b'\r'))?;
-        let (text, rest) = self.rest.split_at_checked(end)?;
+        let (text, rest) = self.rest.split_at_checked(length)?;
         let rest = rest.strip_prefix("</")?.strip_prefix(self.open.last()?)?.strip_prefix('>')?;
-        self.open.pop();
-        self.rest = rest;
-        Some(text)
+        Some(Flat(text, rest))
     }
 
     fn characters(&mut self) -> Result<Token<'a>, &'static str> {
@@ -102,18 +151,13 @@ impl<'a> Tokens<'a> {
             return Ok(Token::End);
         }
         if let Some(reference) = self.rest.strip_prefix('&') {
-            let end = reference.bytes().position(|byte| matches!(byte, b';' | b'&' | b'<'));
-            let (name, rest) = end
+            let (name, rest) = find(reference, [b';', b'&', b'<'])
                 .and_then(|end| reference.split_at_checked(end))
                 .ok_or("a reference does not end")?;
             self.rest = rest.strip_prefix(';').ok_or("a reference does not end")?;
             return Ok(Token::Reference(name));
         }
-        let end = self
-            .rest
-            .bytes()
-            .position(|byte| matches!(byte, b'<' | b'&'))
-            .unwrap_or(self.rest.len());
+        let end = find(self.rest, [b'<', b'&']).unwrap_or(self.rest.len());
         let (text, rest) = self.rest.split_at(end);
         self.rest = rest;
         Ok(Token::Text(text))
@@ -121,8 +165,8 @@ impl<'a> Tokens<'a> {
 
     #[inline]
     fn start_tag(&mut self, markup: &'a str) -> Result<Token<'a>, &'static str> {
-        let ends = |byte| matches!(byte, b' ' | b'\t' | b'\r' | b'\n' | b'>' | b'/' | b'"' | b'\'');
-        let name = markup.bytes().position(ends).and_then(|end| markup.split_at_checked(end));
+        let end = find(markup, [b'>', b' ', b'/', b'\t', b'\n', b'\r', b'"', b'\'']);
+        let name = end.and_then(|end| markup.split_at_checked(end));
         let (name, after) = name.ok_or("a start tag does not end")?;
         let end = if after.starts_with('>') { after } else { skip_attributes(after)? };
         let content = end.strip_prefix('/');
@@ -189,7 +233,7 @@ fn skip_attributes(mut tag: &str) -> Result<&str, &'static str> {
         return Err("the name of a start tag contains a quote");
     }
     loop {
-        let end = tag.bytes().position(|byte| matches!(byte, b'>' | b'/' | b'"' | b'\''));
+        let end = find(tag, [b'>', b'/', b'"', b'\'']);
         let from = end.and_then(|end| tag.get(end..)).ok_or("a start tag does not end")?;
         let mut after = from.chars();
         match after.next() {

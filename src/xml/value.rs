@@ -1,6 +1,7 @@
 //! Parsing of the texts of elements into values. An error completes a sentence, such as "is not a
 //! whole number".
 use crate::time::Timestamp;
+use std::sync::Arc;
 
 /// Returns a text unchanged, including white space. Used for keys, prefixes, and everything that is
 /// sent back to the server.
@@ -29,6 +30,21 @@ pub(super) fn id(text: &str) -> Result<String, &'static str> {
 pub(super) fn word(text: &str) -> Result<Option<String>, &'static str> {
     let text = text.trim_ascii();
     Ok((!text.is_empty()).then(|| text.to_owned()))
+}
+
+/// Like [`word`], but shares the word with `last`, the word read before, if they are equal.
+pub(super) fn shared_word(
+    text: &str,
+    last: &mut Option<Arc<str>>,
+) -> Result<Option<Arc<str>>, &'static str> {
+    let text = text.trim_ascii();
+    if text.is_empty() {
+        return Ok(None);
+    }
+    if last.as_deref() != Some(text) {
+        *last = Some(Arc::from(text));
+    }
+    Ok(last.clone())
 }
 
 /// Removes the quotes around an ETag. Returns `None` if it is empty. A weak ETag (`W/"..."`) and

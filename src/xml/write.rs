@@ -167,6 +167,11 @@ fn push_text(
             "{name} has a character at byte {at} that XML cannot represent{advice}"
         )));
     }
+    // Nearly every text is plain.
+    if !has_escapes(text) {
+        document.push_str(text);
+        return Ok(());
+    }
     for piece in text.split_inclusive(['&', '<', '>', '\t', '\n', '\r']) {
         let (plain, escape) = match piece.as_bytes().last() {
             Some(b'&') => (piece.strip_suffix('&'), "&amp;"),
@@ -181,6 +186,12 @@ fn push_text(
         document.push_str(escape);
     }
     Ok(())
+}
+
+/// Returns whether [`push_text`] writes a character of `text` as a reference.
+fn has_escapes(text: &str) -> bool {
+    let escaped = |byte| matches!(byte, b'&' | b'<' | b'>' | b'\t' | b'\n' | b'\r');
+    text.bytes().fold(false, |any, byte| any | escaped(byte))
 }
 
 /// Returns whether XML 1.0 can represent every character of `text`, so that a document can contain

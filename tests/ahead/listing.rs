@@ -108,6 +108,7 @@ fn a_walk_in_shards_returns_equal_results_in_equal_order() {
     assert!(far.count("ListObjectsV2") > requests, "the walk was split");
     assert!(one_after_the_other.len() > 64 * 60 * 2);
     assert!(far.connections() <= 8, "{}", far.connections());
+    assert!(far.count("ListObjectsV2") <= 3 * requests, "{}", far.count("ListObjectsV2"));
     // The configured concurrency applies if the caller does not choose one.
     far.forget();
     let parameters = Parameters::builder(BUCKET)
@@ -133,7 +134,7 @@ fn a_walk_in_shards_returns_equal_results_in_equal_order() {
 #[test]
 fn listings_of_every_shape_are_complete() {
     let _turn = turn();
-    let shapes: [fn(&Far); 6] = [
+    let shapes: [fn(&Far); 7] = [
         |_| {},
         |far| far.store("only", 1),
         |far| (0..3500).for_each(|n| far.store(format!("flat/{n:05}"), 1)),
@@ -143,6 +144,8 @@ fn listings_of_every_shape_are_complete() {
                 (0..1500).for_each(|n| far.store(format!("deep/a/b/c/{d}/{n:05}"), 1));
             });
         },
+        // Too many directories for one page of their parent's listing.
+        |far| (0..5000).for_each(|n| far.store(format!("many/{:04}/{}", n / 4, n % 4), 1)),
         // The first directory differs from the others.
         |far| {
             (0..1500).for_each(|n| far.store(format!("uneven/0/{n:05}"), 1));
@@ -176,6 +179,57 @@ fn requests_overlap() {
     assert!(begun.elapsed() < one_after_the_other, "{:?}", begun.elapsed());
 }
 
+/// Directories that fit on a page are listed together, in groups that are listed at the same time.
+#[test]
+fn a_divided_listing_takes_few_requests_at_once() {
+    let _turn = turn();
+    let far = far();
+    for directory in 0..256 {
+        (0..250).for_each(|n| far.store(format!("blobs/sha256/{directory:02x}/{n:04}"), 1));
+    }
+    let expected: Vec<String> = far.objects().into_keys().collect();
+    assert!(all_keys(&client(&far), "blobs/").unwrap() == expected);
+    let requests = far.count("ListObjectsV2");
+    assert!((64..=64 * 3 / 2).contains(&requests), "{requests} requests for 64 pages");
+    assert!((5..=8).contains(&far.connections()), "{} connections", far.connections());
+}
+
+/// A directory whose members take several pages is not asked for them on each of its own pages.
+#[test]
+fn a_directory_of_many_directories_is_examined_once() {
+    let _turn = turn();
+    let far = far();
+    for directory in 0..4 {
+        (0..5000).for_each(|n| far.store(format!("{directory}/{:04}/{}", n / 4, n % 4), 1));
+    }
+    let expected: Vec<String> = far.objects().into_keys().collect();
+    assert!(all_keys(&client(&far), "").unwrap() == expected);
+    let requests = far.count("ListObjectsV2");
+    assert!((22..=28).contains(&requests), "{requests} requests for 20 pages");
+}
+
+#[test]
+fn a_server_without_prefixes_inside_of_names_is_listed_whole() {
+    let _turn = turn();
+    let far = far();
+    for directory in 0..64 {
+        (0..400).for_each(|n| far.store(format!("{directory:02}/{n:04}"), 1));
+    }
+    far.store("39", 1);
+    let expected: Vec<String> = far.objects().into_keys().collect();
+    let cut = std::sync::Arc::new(std::sync::atomic::AtomicUsize::new(0));
+    let seen = std::sync::Arc::clone(&cut);
+    far.script(move |request| match request.query.get("prefix") {
+        Some(prefix) if !prefix.is_empty() && !prefix.ends_with('/') => {
+            seen.fetch_add(1, std::sync::atomic::Ordering::SeqCst);
+            Fault::NoKeys
+        }
+        _ => Fault::None,
+    });
+    assert!(all_keys(&client(&far), "").unwrap() == expected);
+    assert!(cut.load(std::sync::atomic::Ordering::SeqCst) > 2, "the listing was divided");
+}
+
 #[test]
 fn a_failure_is_returned_in_its_place_and_stopping_ends_the_threads() {
     let _turn = turn();
@@ -192,7 +246,7 @@ fn a_failure_is_returned_in_its_place_and_stopping_ends_the_threads() {
     no_threads();
     let calls = std::sync::atomic::AtomicUsize::new(0);
     far.script(move |request| match request.operation {
-        "ListObjectsV2" if calls.fetch_add(1, std::sync::atomic::Ordering::SeqCst) == 20 => {
+        "ListObjectsV2" if calls.fetch_add(1, std::sync::atomic::Ordering::SeqCst) == 3 => {
             Fault::Status(403, "AccessDenied")
         }
         _ => Fault::None,

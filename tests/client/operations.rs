@@ -2,6 +2,7 @@
 //! server, Ceph and SeaweedFS.
 
 use crate::support::target::{Target, bytes_at};
+use crate::support::{Server, ServerOptions};
 use s3driver::client::{
     ByteRange, Client, Condition, CopySource, GetObject, HELD_BODY, ListObjects, ObjectSettings,
     Part, Presign, PresignMethod, RetryPolicy, SignatureVersion, StorageClass, UploadRef,
@@ -517,6 +518,21 @@ crate::checks! {
         assert_eq!(client.head_bucket(&bucket).unwrap_err().kind(), ErrorKind::NoSuchBucket);
     }
 
+    fn lifecycle_rules_are_read_or_not_offered(target) {
+        let client = target.client();
+        match client.get_bucket_lifecycle_configuration(&target.bucket) {
+            Ok(rules) => assert_eq!(rules, []),
+            Err(error) => assert!(s3driver::client::lacks_operation(&error), "{error}"),
+        }
+        let missing = client.get_bucket_lifecycle_configuration("no-such-bucket-here");
+        assert!(missing.is_err());
+    }
+
+    fn the_certificate_of_a_server_is_returned_only_with_tls(target) {
+        let found = target.client().server_certificate(&target.bucket).unwrap();
+        assert_eq!(found.is_some(), target.endpoint.starts_with("https:"));
+    }
+
     fn an_unreachable_server_is_named(target) {
         // A port that was free a moment ago, so nothing listens there.
         let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
@@ -530,6 +546,23 @@ crate::checks! {
         assert_eq!(error.kind(), ErrorKind::Connect, "{error}");
         assert!(error.to_string().contains(&port.to_string()), "{error}");
     }
+}
+
+#[test]
+fn a_certificate_is_returned_although_it_is_not_trusted() {
+    let server = Server::start(ServerOptions { tls: true, ..ServerOptions::default() });
+    let endpoint = s3driver::client::Endpoint::custom(
+        &server.endpoint(),
+        None,
+        s3driver::client::Scheme::Https,
+    );
+    let config = s3driver::client::Config::new(endpoint.unwrap()).retry(RetryPolicy::never());
+    let client = Client::new(config).unwrap();
+    assert_eq!(client.head_bucket(server.bucket()).unwrap_err().kind(), ErrorKind::Tls);
+    let certificate = client.server_certificate(server.bucket()).unwrap().unwrap();
+    // A SEQUENCE with a length of two bytes.
+    assert!(certificate.starts_with(&[0x30, 0x82]));
+    assert!(certificate.windows(9).any(|bytes| bytes == b"localhost"));
 }
 
 #[test]

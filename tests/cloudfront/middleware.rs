@@ -144,7 +144,7 @@ mod urls {
         clock.forward(Duration::from_secs(1));
         assert_eq!(expiry(&url_of(&driver, "/a")), START + 20 * 60 + 40);
         assert!(verified(&first, HashAlgorithm::Sha1) && verified(&second, HashAlgorithm::Sha1));
-        // A caller who names a time gets that.
+        // A lifetime that the caller requests is used exactly.
         let asked = UrlOptions::new(Method::Get).expires_in(Duration::from_secs(61));
         assert_eq!(expiry(&driver.url_for("/a", &asked).unwrap()), START + 21 + 61);
     }

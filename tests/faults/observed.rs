@@ -10,11 +10,14 @@ use s3driver::client::{
     ListObjects, ObjectSettings, Part, Proxy, Scheme, SignatureVersion, Timeouts, Variant,
 };
 use s3driver::clock::{Clock, SystemClock};
+use s3driver::credentials::{Cache, Lease, Source, Unavailable};
 use s3driver::driver::{Parameters, S3Driver, StorageDriver};
 use s3driver::observe::{
-    Attempt, AttemptRole, ConnectionUse, Decision, Detail, Event, Metrics, Notice, Observer,
+    Attempt, AttemptRole, ConnectionUse, CredentialsEvent, Decision, Detail, Event, Metrics,
+    Notice, Observer,
 };
 use s3driver::sign::Credentials;
+use s3driver::transfer::Transfer;
 use s3driver::{ErrorKind, Result};
 use std::collections::BTreeMap;
 use std::io::Read;
@@ -474,6 +477,26 @@ fn fallbacks_are_notices() {
     expected.push(fallback("DeleteObjects", "DeleteObject"));
     assert_eq!(rig.client.notices(), expected);
 
+    let missing = Fault::error(501, "NotImplemented");
+    rig.faulty.always("CopyObject", missing.clone());
+    let transfer = Transfer::new(&rig.client).part_size(5 << 20);
+    for _ in 0..2 {
+        let source = CopySource::new(BUCKET, "key");
+        transfer.copy(source, BUCKET, "copy", &Default::default()).unwrap();
+    }
+    expected.push(fallback("CopyObject", "GetObject with PutObject"));
+    assert_eq!(rig.client.notices(), expected);
+
+    rig.store("large", &content((5 << 20) + 1));
+    rig.faulty.always("UploadPartCopy", missing);
+    for _ in 0..2 {
+        let source = CopySource::new(BUCKET, "large");
+        transfer.copy(source, BUCKET, "copy", &Default::default()).unwrap();
+    }
+    expected.push(fallback("UploadPartCopy", "GetObject with UploadPart"));
+    assert_eq!(rig.client.notices(), expected);
+    drop(transfer);
+
     rig.faulty.by_digest(Fault::error(400, "MissingContentMD5"));
     for _ in 0..2 {
         rig.put("digest", b"content").unwrap();
@@ -618,10 +641,8 @@ fn assert_signatures_hidden(rig: &Rig, recorder: &Recorder, version: SignatureVe
     }
 }
 
-#[test]
-fn the_driver_reports_to_the_observers_of_its_configuration() {
-    let rig = Rig::new();
-    let recorder = Arc::new(Recorder::default());
+/// Returns a driver with an option, whose client reports to `recorder`.
+fn driver(rig: &Rig, option: (&str, &str), recorder: &Arc<Recorder>) -> S3Driver {
     let url = rig.faulty.url();
     let pairs = [
         ("accesskey", rig.faulty.backend.access_key()),
@@ -629,11 +650,143 @@ fn the_driver_reports_to_the_observers_of_its_configuration() {
         ("region", "us-east-1"),
         ("regionendpoint", &url),
         ("bucket", BUCKET),
-        ("loglevel", "debug"),
+        option,
     ];
     let parameters = Parameters::from_pairs(pairs).unwrap();
-    let driver =
-        S3Driver::with_config(&parameters, |config| config.observer(recorder.clone())).unwrap();
+    S3Driver::with_config(&parameters, |config| config.observer(recorder.clone())).unwrap()
+}
+
+#[test]
+fn a_server_without_conditional_deletions_is_a_notice() {
+    let rig = Rig::new();
+    let recorder = Arc::new(Recorder::default());
+    let driver = driver(&rig, ("maxretries", "0"), &recorder);
+    rig.faulty.once("DeleteObject", Fault::error(501, "NotImplemented"));
+    for _ in 0..2 {
+        driver.put_content("/a", b"content").unwrap();
+        driver.rename("/a", "/b").unwrap();
+    }
+    let expected = [Notice::Fallback {
+        bucket: BUCKET.to_owned(),
+        missing: "DeleteObject with If-Match",
+        instead: "HeadObject with DeleteObject",
+    }];
+    assert_eq!(driver.client().notices(), expected);
+    assert_eq!(*recorder.notices.lock().unwrap(), expected);
+    drop(driver);
+    rig.finish();
+}
+
+/// A source whose keys are those of the server and end soon, so that they are refreshed.
+#[derive(Debug)]
+struct Brief(Credentials);
+
+impl Source for Brief {
+    fn name(&self) -> &'static str {
+        "brief"
+    }
+    fn fetch(&self) -> std::result::Result<Lease, Unavailable> {
+        let expires = SystemTime::now() + Duration::from_secs(3600);
+        Ok(Lease { credentials: Some(self.0.clone()), expires: Some(expires) })
+    }
+}
+
+#[test]
+fn refreshed_credentials_are_reported_to_the_clients_observer() {
+    let seen = Arc::new(Mutex::new(Vec::new()));
+    let sink = Arc::clone(&seen);
+    let observer = move |event: &Event<'_>| {
+        if let Event::Credentials(CredentialsEvent::Refreshed { source, expires, .. }) = event {
+            sink.lock().unwrap().push(((*source).to_owned(), expires.is_some()));
+        }
+    };
+    let rig = Rig::with(ServerOptions::default(), |config| {
+        let server = ServerOptions::default();
+        let keys = Credentials::new(&server.access_key, &server.secret_key);
+        let config = config.observer(Arc::new(observer));
+        let context = config.credential_context();
+        config.credentials(Arc::new(Cache::new(Brief(keys), &context)))
+    });
+    for _ in 0..2 {
+        rig.put("key", b"content").unwrap();
+    }
+    assert_eq!(*seen.lock().unwrap(), [("brief".to_owned(), true)]);
+    rig.finish();
+}
+
+/// A clock that counts how often it is read.
+#[derive(Debug, Default)]
+struct Counted(AtomicUsize);
+
+impl Clock for Counted {
+    fn now(&self) -> SystemTime {
+        self.0.fetch_add(1, Ordering::Relaxed);
+        SystemClock.now()
+    }
+    fn instant(&self) -> Instant {
+        self.0.fetch_add(1, Ordering::Relaxed);
+        SystemClock.instant()
+    }
+    fn sleep(&self, wait: Duration) {
+        SystemClock.sleep(wait);
+    }
+    fn random(&self) -> u64 {
+        SystemClock.random()
+    }
+}
+
+/// Without an observer, an operation reads the clock for its retries, its deadline and its signature
+/// only, and PutObject also for the case that its response is lost. `scripts/guards` also counts
+/// allocations and the readings of the transport.
+#[test]
+fn no_clock_is_read_for_events_without_an_observer() {
+    let readings = |is_observed: bool| {
+        let clock = Arc::new(Counted::default());
+        let count = || clock.0.load(Ordering::Relaxed);
+        let rig = Rig::with(ServerOptions::default(), |config| {
+            let config = config.clock(clock.clone());
+            if is_observed { config.observer(Arc::new(|_: &Event<'_>| {})) } else { config }
+        });
+        rig.put("key", b"content").unwrap();
+        let before = count();
+        rig.put("key", b"content").unwrap();
+        let put = count() - before;
+        rig.client.get_object(BUCKET, "key", &GetObject::default()).unwrap().read_all(7).unwrap();
+        let get = count() - before - put;
+        rig.finish();
+        (put, get)
+    };
+    assert_eq!(readings(false), (4, 3));
+    // With an observer: the beginning of the operation, its admission, its request and its end; for
+    // an object also the beginning and the end of its body.
+    assert_eq!(readings(true), (4 + 4, 3 + 6));
+}
+
+#[test]
+fn the_manual_has_every_notice() {
+    let bucket = BUCKET.to_owned();
+    let region = "eu-west-1".to_owned();
+    let notices = [
+        Notice::Region { bucket: bucket.clone(), configured: region.clone(), region },
+        Notice::Clock { ahead: 1 },
+        Notice::Fallback { bucket: bucket.clone(), missing: "a", instead: "b" },
+        Notice::DigestRequired { bucket: bucket.clone() },
+        Notice::OpaqueEtags { bucket },
+        Notice::OptionWithoutEffect { option: "a", needs: "b" },
+    ];
+    let manual = include_str!("../../docs/observability.md");
+    let (_, section) = manual.split_once("\n## Notices\n").expect("the section");
+    let (section, _) = section.split_once("\n## ").expect("the next section");
+    let rows: Vec<_> =
+        section.lines().filter_map(|line| line.strip_prefix("| `")?.split('`').next()).collect();
+    assert_eq!(rows, notices.each_ref().map(Notice::name));
+}
+
+#[test]
+fn the_driver_reports_to_the_observers_of_its_configuration() {
+    let rig = Rig::new();
+    let recorder = Arc::new(Recorder::default());
+    let driver = driver(&rig, ("loglevel", "debug"), &recorder);
     driver.put_content("/a", b"content").unwrap();
     assert_eq!(recorder.ended(), [("PutObject", 1, None)]);
     // The option `loglevel` needs the feature `log`, and says so once without it.

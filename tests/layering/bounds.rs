@@ -181,6 +181,7 @@ const REVIEWED: &[(&str, &str, usize, &str)] = &[
     ("src/transport/tls.rs", "vec![value; size]", 1, "INBOUND, a constant"),
     ("src/transport/probe.rs", "read_to_end", 1, "a response of this process, cut at two bytes"),
     ("src/xml/percent.rs", "with_capacity", 1, "the length of a text in memory"),
+    ("src/xml/scan.rs", "as", 1, "the number of a bit in a word"),
     ("src/xml/write.rs", "sum", 2, "the parts or keys of a request, in memory"),
     ("src/xml/write.rs", "with_capacity", 1, "the parts or keys of a request, in memory"),
 ];
@@ -218,7 +219,7 @@ const LOOPS: &[(&str, &str)] = &[
     ("src/transfer/download.rs", "each turn takes bytes of a range whose length is checked"),
     ("src/transfer/parallel.rs", "each turn takes the next of the caller's pieces"),
     ("src/transfer/read_ahead/ranges.rs", "waits for ranges whose requests have deadlines"),
-    ("src/transfer/shards.rs", "waits for pages, whose listings end"),
+    ("src/transfer/shards/mod.rs", "waits for pages, whose listings end"),
     ("src/transport/agent.rs", "each interruption checks the limits of the caller"),
     (
         "src/transfer/stream/writer.rs",

@@ -46,6 +46,8 @@ pub enum Fault {
     Etag(&'static str),
     /// The whole object with status 200, regardless of the requested range.
     Whole,
+    /// A listing without an entry.
+    NoKeys,
 }
 
 /// The relevant properties of a request.
@@ -56,7 +58,7 @@ pub struct Request {
     /// The first requested byte.
     pub start: u64,
     pub if_match: Option<String>,
-    query: HashMap<String, String>,
+    pub query: HashMap<String, String>,
     headers: HashMap<String, String>,
     length: u64,
     body: String,
@@ -282,6 +284,10 @@ impl Shared {
             let fault = script.map_or(Fault::None, |script| script(&request));
             let response = match &fault {
                 Fault::Status(status, code) => Response::error(*status, code),
+                Fault::NoKeys => Response::text(
+                    200,
+                    "<ListBucketResult><IsTruncated>false</IsTruncated></ListBucketResult>",
+                ),
                 _ => self.respond(&request, &fault),
             };
             self.seen.lock().unwrap().push(Request { body: String::new(), ..request.clone() });
@@ -492,15 +498,16 @@ impl Shared {
         let most: usize = get("max-keys").parse().unwrap_or(1000);
         let objects = self.objects.lock().unwrap();
         let after = get("start-after").max(get("continuation-token"));
-        let mut from = if after >= prefix {
+        let from = if after >= prefix {
             Bound::Excluded(after.to_owned())
         } else {
             Bound::Included(prefix.to_owned())
         };
         let (mut entries, mut last, mut truncated) = (String::new(), String::new(), false);
+        let mut following = objects.range::<String, _>((from, Bound::Unbounded));
         for count in 0.. {
-            let next = objects.range::<String, _>((from.clone(), Bound::Unbounded)).next();
-            let Some((key, size)) = next.filter(|(key, _)| key.starts_with(prefix)) else { break };
+            let next = following.next().filter(|(key, _)| key.starts_with(prefix));
+            let Some((key, size)) = next else { break };
             if count == most {
                 truncated = true;
                 break;
@@ -514,6 +521,8 @@ impl Shared {
                         .unwrap();
                     // Continues after every key with this prefix.
                     last = format!("{rolled}\u{10ffff}");
+                    let after = (Bound::Excluded(last.clone()), Bound::Unbounded);
+                    following = objects.range::<String, _>(after);
                 }
                 None => {
                     write!(
@@ -527,7 +536,6 @@ impl Shared {
                     last.clone_from(key);
                 }
             }
-            from = Bound::Excluded(last.clone());
         }
         let more = match truncated {
             true => format!("<NextContinuationToken>{last}</NextContinuationToken>"),

@@ -26,11 +26,13 @@ const PARTS: &str = r#"<?xml version="1.0" encoding="UTF-8"?><ListPartsResult xm
 const UPLOADS: &str = r#"<?xml version="1.0" encoding="UTF-8"?><ListMultipartUploadsResult xmlns="http://s3.amazonaws.com/doc/2006-03-01/"><Bucket>b</Bucket><KeyMarker/><UploadIdMarker/><NextKeyMarker>my-movie.m2ts</NextKeyMarker><NextUploadIdMarker>YW55IGlkZWE</NextUploadIdMarker><MaxUploads>3</MaxUploads><IsTruncated>true</IsTruncated><Upload><Key>my+divisor%20</Key><UploadId>XMgbGlrZSBlbHZpbmcncyBub3QgaGF2aW5nIG11Y2ggbHVjaw</UploadId><Initiator><ID>i</ID><DisplayName>u</DisplayName></Initiator><StorageClass>STANDARD</StorageClass><Initiated>2010-11-10T20:48:33.000Z</Initiated></Upload><CommonPrefixes><Prefix>p/</Prefix></CommonPrefixes></ListMultipartUploadsResult>"#;
 const DELETED: &str = r#"<?xml version="1.0" encoding="UTF-8"?><DeleteResult xmlns="http://s3.amazonaws.com/doc/2006-03-01/"><Deleted><Key>sample1.txt</Key></Deleted><Error><Key>sample2.txt</Key><Code>AccessDenied</Code><Message>Access Denied</Message></Error></DeleteResult>"#;
 const LOCATION: &str = r#"<?xml version="1.0" encoding="UTF-8"?><LocationConstraint xmlns="http://s3.amazonaws.com/doc/2006-03-01/">eu-west-1</LocationConstraint>"#;
+const LIFECYCLE: &str = r#"<?xml version="1.0" encoding="UTF-8"?><LifecycleConfiguration xmlns="http://s3.amazonaws.com/doc/2006-03-01/"><Rule><ID>leftovers</ID><Filter><Prefix>docker/</Prefix></Filter><Status>Enabled</Status><AbortIncompleteMultipartUpload><DaysAfterInitiation>7</DaysAfterInitiation></AbortIncompleteMultipartUpload></Rule><Rule><ID>logs</ID><Filter><And><Prefix>logs/</Prefix><Tag><Key>k</Key><Value>v</Value></Tag></And></Filter><Status>Disabled</Status><Transition><Days>30</Days><StorageClass>GLACIER</StorageClass></Transition><Expiration><Days>365</Days></Expiration></Rule></LifecycleConfiguration>"#;
 const ERROR: &str = r#"<?xml version="1.0" encoding="UTF-8"?><Error><Code>SignatureDoesNotMatch</Code><Message>The request signature we calculated does not match.</Message><AWSAccessKeyId>AKID</AWSAccessKeyId><StringToSign>AWS4-HMAC-SHA256
 20130524T000000Z</StringToSign><SignatureProvided>deadbeef</SignatureProvided><StringToSignBytes>41 57 53</StringToSignBytes><CanonicalRequest>GET
 /
 
 x-amz-security-token:TOPSECRET</CanonicalRequest><CanonicalRequestBytes>47 45 54</CanonicalRequestBytes><Region>eu-west-1</Region><RequestId>4442587FB7D0A2F9</RequestId><HostId>h+h=</HostId></Error>"#;
+const IDENTITY: &str = r#"<GetCallerIdentityResponse xmlns="https://sts.amazonaws.com/doc/2011-06-15/"><GetCallerIdentityResult><Arn>arn:aws:iam::123456789012:user/Alice</Arn><UserId>AIDACKCEVSQ6C2EXAMPLE</UserId><Account>123456789012</Account></GetCallerIdentityResult><ResponseMetadata><RequestId>01234567</RequestId></ResponseMetadata></GetCallerIdentityResponse>"#;
 const STS: &str = r#"<AssumeRoleWithWebIdentityResponse xmlns="https://sts.amazonaws.com/doc/2011-06-15/"><AssumeRoleWithWebIdentityResult><SubjectFromWebIdentityToken>s</SubjectFromWebIdentityToken><AssumedRoleUser><Arn>arn:aws:sts::1:assumed-role/r/n</Arn></AssumedRoleUser><Credentials><SessionToken>AQoDYXdzTOKEN</SessionToken><SecretAccessKey>wJalrXUtnFEMI/K7MDENG</SecretAccessKey><Expiration>2014-10-24T23:00:23Z</Expiration><AccessKeyId>ASgeIAIOSFODNN7EXAMPLE</AccessKeyId></Credentials></AssumeRoleWithWebIdentityResult><ResponseMetadata><RequestId>ad4156e9</RequestId></ResponseMetadata></AssumeRoleWithWebIdentityResponse>"#;
 const SESSION: &str = r#"<?xml version="1.0" encoding="UTF-8"?>
 <CreateSessionResult xmlns="http://s3.amazonaws.com/doc/2006-03-01/"><Credentials><SessionToken>TOKEN+OF/SESSION==</SessionToken><SecretAccessKey>s3ssion/secret</SecretAccessKey><AccessKeyId>ASIASESSION</AccessKeyId><Expiration>2023-11-28T01:46:39Z</Expiration></Credentials></CreateSessionResult>"#;
@@ -58,6 +60,12 @@ const READERS: &[(&str, Reader, &str)] = &[
     ),
     ("delete_result", |b| xml::delete_result(b).map(|v| format!("{v:?}")), DELETED),
     ("location_constraint", |b| xml::location_constraint(b).map(|v| format!("{v:?}")), LOCATION),
+    (
+        "lifecycle_configuration",
+        |b| xml::lifecycle_configuration(b).map(|v| format!("{v:?}")),
+        LIFECYCLE,
+    ),
+    ("caller_identity", |b| xml::caller_identity(b).map(|v| format!("{v:?}")), IDENTITY),
     ("error_document", |b| xml::error_document(b).map(|v| format!("{v:?}")), ERROR),
     (
         "sts_credentials",
@@ -246,6 +254,48 @@ mod responses {
             ),
             "two values",
         );
+    }
+
+    #[test]
+    fn lifecycle_rules() {
+        let rules = xml::lifecycle_configuration(LIFECYCLE.as_bytes()).unwrap();
+        let [first, second] = &rules[..] else { panic!("{rules:?}") };
+        assert_eq!((first.id.as_deref(), first.is_enabled), (Some("leftovers"), true));
+        assert_eq!((&*first.prefix, first.abort_uploads_after_days), ("docker/", Some(7)));
+        assert!(!first.has_other_filters && !first.expires_objects);
+        assert_eq!((&*second.prefix, second.is_enabled), ("logs/", false));
+        assert!(second.has_other_filters && second.expires_objects);
+        assert_eq!(second.storage_classes, ["GLACIER"]);
+
+        let only = |content: &str| {
+            let rule = format!("<Rule><Status>Enabled</Status>{content}</Rule>");
+            let body = format!("<LifecycleConfiguration>{rule}</LifecycleConfiguration>");
+            xml::lifecycle_configuration(body.as_bytes()).map(|mut rules| rules.remove(0))
+        };
+        // The old place of the prefix, and a rule that removes only the remains of versions.
+        assert_eq!(only("<Prefix>a b</Prefix>").unwrap().prefix, "a b");
+        let marker = "<ExpiredObjectDeleteMarker>true</ExpiredObjectDeleteMarker>";
+        let rule = only(&format!("<Expiration>{marker}</Expiration><Filter/>")).unwrap();
+        assert!(!rule.expires_objects && rule.prefix.is_empty());
+        assert!(
+            only("<Filter><ObjectSizeGreaterThan>1</ObjectSizeGreaterThan></Filter>")
+                .unwrap()
+                .has_other_filters
+        );
+        for (content, why) in [
+            ("<Prefix>a</Prefix><Filter><Prefix>b</Prefix></Filter>", "comes twice"),
+            ("<AbortIncompleteMultipartUpload/>", "has no <DaysAfterInitiation>"),
+            (
+                "<AbortIncompleteMultipartUpload><DaysAfterInitiation>x</DaysAfterInitiation>\
+                 </AbortIncompleteMultipartUpload>",
+                "is not a whole number",
+            ),
+        ] {
+            refused(only(content), why);
+        }
+        let many = "<Rule><Status>Enabled</Status></Rule>".repeat(xml::MAX_ENTRIES + 1);
+        let body = format!("<LifecycleConfiguration>{many}</LifecycleConfiguration>");
+        refused(xml::lifecycle_configuration(body.as_bytes()), "entries");
     }
 
     /// The ETag is empty in the first response, and present in a repeated one.
@@ -1159,6 +1209,7 @@ mod bounded {
                     | "list_parts_result"
                     | "list_multipart_uploads_result"
                     | "delete_result"
+                    | "lifecycle_configuration"
             );
             let max = if listing { xml::MAX_LISTING_BYTES } else { xml::MAX_REPLY_BYTES };
             if !listing {

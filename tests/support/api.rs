@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::SystemTime;
 
 use s3s::dto::*;
-use s3s::{S3, S3Request, S3Response, S3Result, s3_error};
+use s3s::{S3, S3Error, S3ErrorCode, S3Request, S3Response, S3Result, s3_error};
 
 use super::backend::{
     Attributes, Copy, Directive, MAX_PAGE, MAX_PUT, Object as Stored, Store, Wanted,
@@ -195,6 +195,22 @@ impl S3 for Api {
         let region = Some(self.0.rules.region.clone()).filter(|region| region != "us-east-1");
         let location_constraint = region.map(BucketLocationConstraint::from);
         Ok(S3Response::new(GetBucketLocationOutput { location_constraint }))
+    }
+
+    async fn get_bucket_lifecycle_configuration(
+        &self,
+        req: S3Request<GetBucketLifecycleConfigurationInput>,
+    ) -> S3Result<S3Response<GetBucketLifecycleConfigurationOutput>> {
+        let rules = self.0.lifecycle_rules(&req.input.bucket)?;
+        if rules.is_empty() {
+            let code = S3ErrorCode::Custom("NoSuchLifecycleConfiguration".into());
+            let mut error =
+                S3Error::with_message(code, "The lifecycle configuration does not exist");
+            error.set_status_code(hyper::StatusCode::NOT_FOUND);
+            return Err(error);
+        }
+        let rules = Some(rules);
+        Ok(S3Response::new(GetBucketLifecycleConfigurationOutput { rules, ..Default::default() }))
     }
 
     async fn list_buckets(

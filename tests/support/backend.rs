@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::SystemTime;
 
 use s3s::crypto::{Checksum as _, Md5};
-use s3s::dto::Timestamp;
+use s3s::dto::{LifecycleRule, Timestamp};
 use s3s::{S3Error, S3ErrorCode, S3Result, s3_error};
 
 use super::body::{Checksum, Content, Received, Retention};
@@ -191,6 +191,8 @@ pub(super) struct Bucket {
     pub created: SystemTime,
     pub objects: BTreeMap<Key, Arc<Object>>,
     pub uploads: Uploads,
+    /// Rules that the server returns and does not apply.
+    pub lifecycle_rules: Vec<LifecycleRule>,
 }
 
 #[derive(Debug, Default)]
@@ -249,6 +251,7 @@ impl Store {
             created: SystemTime::now(),
             objects: BTreeMap::new(),
             uploads: Uploads::default(),
+            lifecycle_rules: Vec::new(),
         };
         state.buckets.insert(name.to_owned(), bucket);
         Ok(())
@@ -274,6 +277,23 @@ impl Store {
     /// `NoSuchBucket`.
     pub fn head_bucket(&self, name: &str) -> S3Result<()> {
         self.state().bucket(name).map(|_| ())
+    }
+
+    /// Returns the lifecycle rules of a bucket.
+    ///
+    /// # Errors
+    /// `NoSuchBucket`.
+    pub fn lifecycle_rules(&self, bucket: &str) -> S3Result<Vec<LifecycleRule>> {
+        Ok(self.state().bucket(bucket)?.lifecycle_rules.clone())
+    }
+
+    /// Replaces the lifecycle rules of a bucket.
+    ///
+    /// # Errors
+    /// `NoSuchBucket`.
+    pub fn set_lifecycle_rules(&self, bucket: &str, rules: Vec<LifecycleRule>) -> S3Result<()> {
+        self.state().bucket(bucket)?.lifecycle_rules = rules;
+        Ok(())
     }
 
     /// Returns the name and creation time of every bucket, ordered by name.

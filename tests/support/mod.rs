@@ -74,6 +74,8 @@ pub struct ServerOptions {
     pub bucket: String,
     /// Whether the server uses TLS, with a certificate of a private authority ([`Server::ca_pem`]).
     pub tls: bool,
+    /// How that certificate differs from the usual one.
+    pub certificate: tls::Leaf,
     /// Whether bodies are digested and discarded; reading them back is an error
     /// (`InvalidObjectState`).
     pub discard_bodies: bool,
@@ -95,6 +97,7 @@ impl Default for ServerOptions {
             check_region: true,
             bucket: "registry".to_owned(),
             tls: false,
+            certificate: tls::Leaf::default(),
             discard_bodies: false,
             page_size: MAX_PAGE,
             min_part_size: 5 << 20,
@@ -127,10 +130,10 @@ impl Server {
             TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a free port on 127.0.0.1");
         listener.set_nonblocking(true).expect("a non-blocking listener");
         let address = listener.local_addr().expect("the listener's address");
-        let (tls, ca_pem) = options
+        let tls = options
             .tls
-            .then(|| tls::acceptor(&options.bucket, &options.region).expect("a certificate"))
-            .unzip();
+            .then(|| tls::acceptor(&options.bucket, &options.region, &options.certificate));
+        let (tls, ca_pem) = tls.map(|made| made.expect("a certificate")).unzip();
 
         let store = Arc::new(Store::new(Rules {
             region: options.region.clone(),
@@ -217,6 +220,14 @@ impl Server {
     /// If the bucket exists.
     pub fn create_bucket(&self, bucket: &str) {
         self.store.create_bucket(bucket).expect("a new bucket");
+    }
+
+    /// Replaces the lifecycle rules of a bucket, which the server returns and does not apply.
+    ///
+    /// # Panics
+    /// If the bucket does not exist.
+    pub fn set_lifecycle_rules(&self, bucket: &str, rules: Vec<s3s::dto::LifecycleRule>) {
+        self.store.set_lifecycle_rules(bucket, rules).expect("a bucket");
     }
 
     /// Stores an object without a request.

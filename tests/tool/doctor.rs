@@ -5,10 +5,16 @@ use crate::checks;
 use crate::rig::{Rig, Run};
 use crate::support;
 use crate::support::target::Target;
+use crate::support::tls::Leaf;
 use crate::support::{Server, ServerOptions};
+use s3s::dto::{
+    AbortIncompleteMultipartUpload, ExpirationStatus, LifecycleExpiration, LifecycleRule,
+    LifecycleRuleFilter,
+};
 use serde_json::Value;
 use std::net::TcpListener;
 use std::process::Command;
+use std::time::{Duration, SystemTime};
 
 const FAULTS: usize = 1_000;
 
@@ -216,7 +222,10 @@ fn tls_on_one_side_only_is_named() {
     let rig = Rig::new(&target, "tls");
     let other = rig.file(
         "other.pem",
-        support::tls::acceptor("other", "us-east-1").expect("a certificate").1.as_bytes(),
+        support::tls::acceptor("other", "us-east-1", &Leaf::default())
+            .expect("a certificate")
+            .1
+            .as_bytes(),
     );
     let cacert = format!("cacert={other}");
     let own = rig.file("own.pem", tls.ca_pem().expect("a certificate").as_bytes());
@@ -317,4 +326,209 @@ fn a_server_that_does_not_speak_s3_is_named() {
     command.args(["doctor", "--endpoint", &web, "--region", "us-east-1", "-o", "maxretries=0"]);
     let found = examine(command, &[&location(&target)]);
     assert_only_fault(&found, "response", &[]);
+}
+
+const DAY: Duration = Duration::from_secs(24 * 3600);
+
+/// Returns what a check found, with its remedy.
+#[track_caller]
+fn text_of(document: &Value, check: &str) -> (String, String) {
+    let checks = document["checks"].as_array().expect("checks");
+    let found = checks.iter().find(|found| found["check"] == check).expect("the check");
+    let result = found["result"].as_str().expect("a result").to_owned();
+    (result, format!("{} {}", found["found"], found["remedy"]))
+}
+
+/// Runs `doctor` against a TLS server with this certificate, whose authority is trusted.
+fn examine_certificate(certificate: Leaf, options: &[&str]) -> (Value, Option<i32>) {
+    let target = Target::all().remove(0);
+    let rig = Rig::new(&target, "certificate");
+    let options_of_server = ServerOptions { tls: true, certificate, ..ServerOptions::default() };
+    let server = Server::start(options_of_server);
+    let authority = rig.file("ca.pem", server.ca_pem().expect("a certificate").as_bytes());
+    let mut command = rig.bare();
+    command.env("AWS_ACCESS_KEY_ID", server.access_key());
+    command.env("AWS_SECRET_ACCESS_KEY", server.secret_key());
+    let endpoint = format!("https://127.0.0.1:{}", server.port());
+    command.args(["doctor", "--endpoint", &endpoint, "--region", "us-east-1"]);
+    let cacert = format!("cacert={authority}");
+    let trust = if options.is_empty() { vec!["-o", &*cacert] } else { options.to_vec() };
+    examine(command, &[&["s3://registry", "-o", "maxretries=0"][..], &trust].concat())
+}
+
+#[test]
+fn the_names_and_the_dates_of_the_certificate_are_shown() {
+    let (document, code) = examine_certificate(Leaf::default(), &[]);
+    assert_eq!(code, Some(0), "{document:#}");
+    let (result, text) = text_of(&document, "certificate");
+    assert_eq!(result, "ok");
+    assert!(text.contains("127.0.0.1, localhost, registry.localhost"), "{text}");
+
+    let now = SystemTime::now();
+    let hour = Duration::from_secs(3600);
+    for (days, expected) in [(10, "notice"), (21, "notice"), (23, "ok")] {
+        let leaf = Leaf { ends: Some(now + DAY * days - hour), ..Leaf::default() };
+        let (document, code) = examine_certificate(leaf, &[]);
+        assert_eq!(code, Some(0), "{document:#}");
+        let (result, text) = text_of(&document, "certificate");
+        assert_eq!(result, expected, "{text}");
+        assert!(text.contains(&format!("{} ", days - 1)), "{text}");
+    }
+
+    // Without verification, a certificate that has expired is a notice.
+    let expired = Leaf { ends: Some(now - DAY), ..Leaf::default() };
+    let (document, code) = examine_certificate(expired, &["-o", "skipverify=true"]);
+    assert_eq!(code, Some(0), "{document:#}");
+    assert_eq!(text_of(&document, "certificate").0, "notice");
+    let (result, text) = text_of(&document, "tls");
+    assert!(result == "notice" && text.contains("skipverify"), "{text}");
+}
+
+#[test]
+fn a_certificate_outside_of_its_dates_is_named_with_the_clock() {
+    let now = SystemTime::now();
+    let year = |time: SystemTime| s3driver::time::Timestamp::from(time).iso8601()[..4].to_owned();
+    let clock = format!("this machine's clock shows {}-", year(now));
+    let cases = [
+        (Leaf { ends: Some(now - DAY), ..Leaf::default() }, "has expired"),
+        (Leaf { begins: Some(now + DAY), ..Leaf::default() }, "is not valid yet"),
+    ];
+    for (leaf, word) in cases {
+        let found = examine_certificate(leaf, &[]);
+        assert_only_fault(&found, "tls", &[word, &clock, "from ", " until "]);
+    }
+}
+
+#[test]
+fn a_certificate_for_other_names_is_named_with_them() {
+    let names = Some(vec!["s3.example.org".to_owned(), "10.1.2.3".to_owned()]);
+    let found = examine_certificate(Leaf { names, ..Leaf::default() }, &[]);
+    assert_only_fault(&found, "tls", &["other names", "s3.example.org, 10.1.2.3"]);
+}
+
+/// Returns an enabled rule for a prefix.
+fn lifecycle_rule(id: &str, prefix: &str) -> LifecycleRule {
+    LifecycleRule {
+        abort_incomplete_multipart_upload: None,
+        expiration: None,
+        filter: Some(LifecycleRuleFilter {
+            prefix: Some(prefix.to_owned()),
+            ..LifecycleRuleFilter::default()
+        }),
+        id: Some(id.to_owned()),
+        noncurrent_version_expiration: None,
+        noncurrent_version_transitions: None,
+        prefix: None,
+        status: ExpirationStatus::from_static(ExpirationStatus::ENABLED),
+        transitions: None,
+    }
+}
+
+#[test]
+fn lifecycle_rules_are_examined() {
+    let Some(target) = embedded() else { return };
+    let rig = Rig::new(&target, "lifecycle");
+    let server = target.embedded.as_ref().expect("the embedded server");
+    let abort = |prefix: &str, days| LifecycleRule {
+        abort_incomplete_multipart_upload: Some(AbortIncompleteMultipartUpload {
+            days_after_initiation: Some(days),
+        }),
+        ..lifecycle_rule("leftovers", prefix)
+    };
+    let expire = |prefix: &str| LifecycleRule {
+        expiration: Some(LifecycleExpiration { days: Some(30), ..LifecycleExpiration::default() }),
+        ..lifecycle_rule("old images", prefix)
+    };
+    let disabled = |rule: LifecycleRule| LifecycleRule {
+        status: ExpirationStatus::from_static(ExpirationStatus::DISABLED),
+        ..rule
+    };
+    let missing: &[&str] = &["no rule", "prefix \\\"root/\\\"", "AbortIncompleteMultipartUpload"];
+    let cases: &[(Vec<LifecycleRule>, &str, &[&str])] = &[
+        (vec![], "notice", missing),
+        (vec![abort("", 3)], "ok", &["leftovers", "after 3 days"]),
+        (vec![abort("root/", 7)], "ok", &["after 7 days"]),
+        (vec![abort("ro", 7), expire("other/")], "ok", &["after 7 days"]),
+        (vec![abort("other/", 7)], "notice", missing),
+        (vec![abort("root/docker/", 7)], "notice", missing),
+        (vec![disabled(abort("", 7))], "notice", missing),
+        (vec![abort("", 7), expire("")], "fault", &["old images", "disable the rule"]),
+        (vec![abort("", 7), expire("root/docker/")], "notice", &["old images"]),
+        (vec![abort("", 7), disabled(expire(""))], "ok", &["after 7 days"]),
+    ];
+    let arguments = [&*location(&target), "-o", "rootdirectory=root"];
+    for (rules, expected, words) in cases {
+        server.set_lifecycle_rules(&target.bucket, rules.clone());
+        let (document, _) = examine(rig.command(&["doctor"]), &arguments);
+        let (result, text) = text_of(&document, "lifecycle rule");
+        assert_eq!(result, *expected, "{text}");
+        for word in *words {
+            assert!(text.contains(word), "{word} is not in {text}");
+        }
+    }
+    for (status, code, expected, words) in [
+        (403, "AccessDenied", "notice", "s3:GetLifecycleConfiguration"),
+        (501, "NotImplemented", "not_offered", "the server has no lifecycle rules"),
+        (405, "MethodNotAllowed", "not_offered", "the server has no lifecycle rules"),
+    ] {
+        server.fail_next("GetBucketLifecycleConfiguration", status, code, 1);
+        server.set_lifecycle_rules(&target.bucket, vec![]);
+        let (document, exit) = examine(rig.command(&["doctor"]), &arguments);
+        assert_eq!(exit, Some(0), "{document:#}");
+        let (result, text) = text_of(&document, "lifecycle rule");
+        assert_eq!(result, expected, "{text}");
+        assert!(text.contains(words), "{text}");
+    }
+}
+
+#[test]
+fn the_identity_is_that_of_sts() {
+    let Some(target) = embedded() else { return };
+    let rig = Rig::new(&target, "identity");
+    let examined = |url: Option<&str>| {
+        let mut command = rig.command(&["doctor"]);
+        command.envs(url.map(|url| ("AWS_ENDPOINT_URL_STS", url)));
+        let (document, code) = examine(command, &[&location(&target)]);
+        assert_eq!(code, Some(0), "{document:#}");
+        text_of(&document, "identity")
+    };
+    let body = "<GetCallerIdentityResponse><GetCallerIdentityResult>\
+                <Account>123456789012</Account>\
+                <Arn>arn:aws:iam::123456789012:user/registry</Arn>\
+                </GetCallerIdentityResult></GetCallerIdentityResponse>";
+    let response = |status: &str, body: &str| {
+        format!("HTTP/1.1 {status}\r\ncontent-length: {}\r\n\r\n{body}", body.len())
+    };
+    let sts = crate::stalling::page(response("200 OK", body));
+    let (result, text) = examined(Some(&sts));
+    assert_eq!(result, "ok", "{text}");
+    let named = "arn:aws:iam::123456789012:user/registry of account 123456789012";
+    assert!(text.contains(named), "{text}");
+
+    let refusal = "<ErrorResponse><Error><Code>InvalidClientTokenId</Code>\
+                   <Message>The security token is invalid</Message></Error></ErrorResponse>";
+    let sts = crate::stalling::page(response("403 Forbidden", refusal));
+    let (result, text) = examined(Some(&sts));
+    assert_eq!(result, "notice", "{text}");
+    assert!(text.contains("InvalidClientTokenId"), "{text}");
+    let sts = crate::stalling::page(response("200 OK", "<html></html>"));
+    assert_eq!(examined(Some(&sts)).0, "notice");
+
+    let (result, text) = examined(None);
+    assert!(result == "not_used" && text.contains("is not AWS"), "{text}");
+}
+
+#[test]
+fn checksums_and_the_acl_header_are_reported() {
+    let Some(target) = embedded() else { return };
+    let rig = Rig::new(&target, "checksums");
+    let arguments = [&*location(&target), "-o", "objectacl=private"];
+    let (document, code) = examine(rig.command(&["doctor"]), &arguments);
+    assert_eq!(code, Some(0), "{document:#}");
+    let (result, text) = text_of(&document, "checksums");
+    assert!(result == "ok" && text.contains("verified with"), "{text}");
+    let (result, text) = text_of(&document, "acl header");
+    assert!(result == "ok" && text.contains("private"), "{text}");
+    let (document, _) = examine(rig.command(&["doctor"]), &[&location(&target)]);
+    assert_eq!(text_of(&document, "acl header").0, "not_used");
 }

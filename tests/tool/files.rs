@@ -55,7 +55,8 @@ checks! {
         }
         rig.fails(2, &["cp", "-r", &rig.url("t"), &rig.url("t/inside")]);
         rig.fails(2, &["cp", &rig.url("t/a"), &rig.url("t/a")]);
-        rig.fails(2, &["cp", "here", "there"]);
+        let error = rig.fails(2, &["cp", "here", "there"]);
+        assert!(error.contains("here and there are both on this machine"), "{error}");
         rig.fails(3, &["cp", &rig.url("none"), back.to_str().unwrap()]);
         rig.fails(3, &["cp", rig.path("none").to_str().unwrap(), &rig.url("x")]);
     }

@@ -49,7 +49,8 @@ fn pass(mut from: TcpStream, mut to: TcpStream, left: &AtomicU64) {
 }
 
 /// Starts a server that sends one response to every request, and returns the server's URL.
-pub(crate) fn page(response: &'static str) -> String {
+pub(crate) fn page(response: impl Into<String>) -> String {
+    let response = response.into();
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a port");
     let address = listener.local_addr().expect("an address");
     thread::spawn(move || {

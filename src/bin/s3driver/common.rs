@@ -2,8 +2,11 @@
 use clap::Args;
 use std::path::PathBuf;
 
-/// A command's own arguments, and those of every command. An option stands after the name of the
-/// command: one that could stand on both sides would be taken from one side alone.
+// A command's own arguments, and those of every command. An option stands after the name of the
+// command: one that could stand on both sides would be taken from one side alone.
+//
+// This comment and the next one are not for documentation: the help of every command would show them
+// in place of the command's own description.
 #[derive(Args)]
 pub(crate) struct With<A: Args> {
     #[command(flatten)]
@@ -12,7 +15,7 @@ pub(crate) struct With<A: Args> {
     pub(crate) common: Common,
 }
 
-/// The options of every command.
+// The options of every command.
 #[derive(Args)]
 #[command(next_help_heading = "Configuration and output")]
 pub(crate) struct Common {

@@ -23,7 +23,7 @@ impl From<Object> for Found {
             size: object.size,
             last_modified: object.last_modified,
             etag: object.etag,
-            storage_class: object.storage_class,
+            storage_class: object.storage_class.as_deref().map(str::to_owned),
         }
     }
 }

@@ -1,4 +1,4 @@
-//! Locations of objects and files: `s3://bucket/key`, or a path on this machine.
+//! Locations of objects and files: `s3://bucket/key`, a path on this machine, or `-`.
 use crate::failure::{Failure, Outcome};
 use crate::output::shown;
 use std::fmt;
@@ -78,11 +78,13 @@ impl S3Url {
     }
 }
 
-/// An argument that can be an object or a local file.
+/// An argument that can be an object, a local file, or a standard stream.
 #[derive(Clone, Debug)]
 pub(crate) enum Location {
     S3(S3Url),
     Local(PathBuf),
+    /// The standard input or output, written `-`.
+    Standard,
 }
 
 impl FromStr for Location {
@@ -91,6 +93,8 @@ impl FromStr for Location {
     fn from_str(text: &str) -> Result<Self, String> {
         if text.starts_with(SCHEME) {
             text.parse().map(Self::S3)
+        } else if text == "-" {
+            Ok(Self::Standard)
         } else if text.is_empty() {
             Err("an empty path names nothing".to_owned())
         } else {
@@ -104,6 +108,7 @@ impl fmt::Display for Location {
         match self {
             Self::S3(url) => url.fmt(f),
             Self::Local(path) => f.write_str(&shown(&path.to_string_lossy())),
+            Self::Standard => f.write_str("-"),
         }
     }
 }

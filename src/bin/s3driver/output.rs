@@ -18,6 +18,10 @@ impl Output {
         Self { json, is_terminal, stream: Mutex::new(BufWriter::new(stdout)) }
     }
 
+    pub(crate) const fn is_terminal(&self) -> bool {
+        self.is_terminal
+    }
+
     /// Prints one result: a line of text, or one JSON value on a line.
     pub(crate) fn print(
         &self,

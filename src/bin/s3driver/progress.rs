@@ -34,6 +34,11 @@ impl Bars {
         self.start("", "{msg} {bytes} {bytes_per_sec} {elapsed}", Meaning::Sum)
     }
 
+    /// Starts a line for the bytes of a stream, whose length is not known.
+    pub(crate) fn stream(self, name: &str) -> Bar {
+        self.start(name, "{msg} {bytes} {bytes_per_sec} {elapsed}", Meaning::Sum)
+    }
+
     fn start(self, name: &str, template: &str, meaning: Meaning) -> Bar {
         let bar = match self {
             Self::Hidden => ProgressBar::hidden(),

@@ -89,15 +89,18 @@ impl Settings {
 
     /// Opens the driver. If the parameters do not contain keys, the driver uses AWS's chain of
     /// credential sources with the chosen profile.
-    pub(crate) fn open(&self, parameters: &Parameters) -> Outcome<S3Driver> {
-        let chain = parameters.credentials.is_none();
-        Ok(S3Driver::with_config(parameters, |config| {
-            if !chain {
+    /// Also returns the context in which its credentials are looked up, with its proxy and its
+    /// certificates.
+    pub(crate) fn open(&self, parameters: &Parameters) -> Outcome<(S3Driver, Context)> {
+        let mut context = self.context();
+        let driver = S3Driver::with_config(parameters, |config| {
+            context = config.credential_context().with_environment(self.environment.clone());
+            if parameters.credentials.is_some() {
                 return config;
             }
-            let context = config.credential_context().with_environment(self.environment.clone());
             config.credentials(Arc::new(Cache::new(Chain::new(&context), &context)))
-        })?)
+        })?;
+        Ok((driver, context))
     }
 
     /// Returns the context in which credentials are looked up.

@@ -8,6 +8,7 @@ use crate::progress::Bars;
 use crate::settings::Settings;
 use s3driver::Cancel;
 use s3driver::client::{Client, ObjectSettings};
+use s3driver::credentials::Context;
 use s3driver::driver::{Parameters, S3Driver};
 use s3driver::transfer::Transfer;
 use std::num::NonZeroUsize;
@@ -27,6 +28,8 @@ pub(crate) struct Bucket {
     pub(crate) client: Client,
     pub(crate) driver: S3Driver,
     pub(crate) name: String,
+    /// The context in which the credentials are looked up.
+    pub(crate) context: Context,
     pub(crate) parameters: Parameters,
     /// The headers with which new objects are stored.
     pub(crate) settings: ObjectSettings,
@@ -47,7 +50,8 @@ impl Tool {
     pub(crate) fn bucket(&self, url: Option<&S3Url>) -> Outcome<Bucket> {
         let named = url.map(|url| url.bucket.as_str()).filter(|bucket| !bucket.is_empty());
         let parameters = self.settings.parameters(named)?;
-        let driver = self.settings.open(&parameters)?.with_cancel(&self.cancel);
+        let (driver, context) = self.settings.open(&parameters)?;
+        let driver = driver.with_cancel(&self.cancel);
         let mut settings = ObjectSettings::default().encryption(parameters.encryption.clone());
         (settings.storage_class, settings.acl) = (parameters.storage_class, parameters.acl);
         Ok(Bucket {
@@ -55,6 +59,7 @@ impl Tool {
             name: driver.bucket().to_owned(),
             settings,
             driver,
+            context,
             parameters,
         })
     }

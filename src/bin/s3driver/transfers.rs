@@ -1,40 +1,47 @@
 //! Copies between this machine and S3, for `cp`, `mv` and `sync`.
+use crate::each::for_each;
 use crate::failure::{Failure, Outcome};
 use crate::listing::exact;
 use crate::location::{Location, S3Url, file_below};
 use crate::output::shown;
-use crate::parallel;
-use crate::progress::Bar;
+use crate::progress::{Bar, Bars};
+use crate::state::UploadState;
+use crate::streams::{StandardInput, print_object};
 use crate::tool::{Bucket, Tool};
 use crate::walk::Walk;
 use s3driver::client::{CopySource, ListObjects};
-use s3driver::transfer::Progress;
+use s3driver::transfer::{Progress, Transfer, UploadToken};
+use s3driver::{Cancel, ErrorKind};
 use serde_json::json;
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 
 /// How many files and objects are copied at the same time.
-const JOBS_AT_ONCE: usize = 4;
+const JOBS_AT_ONCE: NonZeroUsize = NonZeroUsize::new(4).expect("not zero");
 
 /// How many parts of one file or object are in flight at once when several files or objects are
 /// copied.
 const PARTS_OF_SEVERAL: NonZeroUsize = NonZeroUsize::new(2).expect("not zero");
 
-/// The part of a failed download that is kept.
+/// The remains of a failed transfer that are kept for a later attempt.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Keep {
     Nothing,
-    /// The bytes that have arrived, for a later attempt.
+    /// The bytes that have arrived: those of a download in a file, and those of an upload on the
+    /// server, unless it was interrupted.
     Arrived,
 }
 
-/// One file or object and its target.
+/// One file or object and its target. `Receive` reads the standard input, and `Print` writes to the
+/// standard output.
 #[derive(Clone, Debug)]
 pub(crate) enum Job {
     Upload { file: PathBuf, key: String },
     Download { key: String, file: PathBuf },
     Copy { key: String, target: String },
+    Receive { key: String },
+    Print { key: String },
 }
 
 /// The jobs of a command, and the buckets that they read and write.
@@ -72,14 +79,36 @@ pub(crate) fn plan(
     recursive: bool,
 ) -> Outcome<Plan> {
     match (source, target) {
-        (Location::Local(from), Location::Local(_)) => Err(Failure::usage(format!(
-            "{} and the target are both on this machine: one of them must be s3://bucket/key",
-            from.display()
-        ))),
         (Location::Local(from), Location::S3(to)) => plan_upload(tool, from, to, recursive),
         (Location::S3(from), Location::Local(to)) => plan_download(tool, from, to, recursive),
         (Location::S3(from), Location::S3(to)) => plan_copy(tool, from, to, recursive),
+        (Location::Standard, Location::S3(_)) | (Location::S3(_), Location::Standard)
+            if recursive =>
+        {
+            Err(Failure::usage("- is a single stream of bytes, which -r cannot copy"))
+        }
+        (Location::Standard, Location::S3(to)) => {
+            let key = to.object_key()?.to_owned();
+            if to.is_written_as_directory() {
+                return Err(Failure::usage(format!(
+                    "{to} is a directory: name the object, because the standard input has no name"
+                )));
+            }
+            Ok(Plan::one(None, Some(tool.bucket(Some(to))?), Job::Receive { key }))
+        }
+        (Location::S3(from), Location::Standard) => {
+            let key = from.object_key()?.to_owned();
+            Ok(Plan::one(Some(tool.bucket(Some(from))?), None, Job::Print { key }))
+        }
+        (from, to) => Err(both_local(from, to)),
     }
+}
+
+/// Returns the failure for two locations of which neither is in S3.
+pub(crate) fn both_local(from: &Location, to: &Location) -> Failure {
+    Failure::usage(format!(
+        "{from} and {to} are both on this machine: one of them must be s3://bucket/key"
+    ))
 }
 
 fn plan_upload(tool: &Tool, from: &Path, to: &S3Url, recursive: bool) -> Outcome<Plan> {
@@ -213,14 +242,23 @@ pub(crate) fn run(
         Amount::One => {
             for job in jobs {
                 let job = job?;
-                work(&sides, &job, &tool.bars.bytes(job.name()))?;
+                let bar = match &job {
+                    Job::Receive { key } => tool.bars.stream(key),
+                    // The terminal shows the object itself.
+                    Job::Print { .. } if tool.output.is_terminal() => Bars::Hidden.bytes(""),
+                    job => tool.bars.bytes(job.name()),
+                };
+                work(&sides, &job, &bar)?;
             }
             Ok(())
         }
         Amount::Many => {
             let bar = tool.bars.total();
             let done = Mutex::new(0_u64);
-            parallel::for_each(jobs, JOBS_AT_ONCE, &tool.cancel, |job| {
+            let Some(bucket) = sides.source.as_ref().or(sides.target.as_ref()) else {
+                return Ok(());
+            };
+            for_each(&bucket.transfer_with(JOBS_AT_ONCE), jobs, |job| {
                 work(&sides, &job?, &bar)?;
                 let mut done = done.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
                 *done = done.saturating_add(1);
@@ -233,7 +271,11 @@ pub(crate) fn run(
 
 impl Job {
     fn name(&self) -> &str {
-        let (Self::Upload { key, .. } | Self::Download { key, .. } | Self::Copy { key, .. }) = self;
+        let (Self::Upload { key, .. }
+        | Self::Download { key, .. }
+        | Self::Copy { key, .. }
+        | Self::Receive { key }
+        | Self::Print { key }) = self;
         key.rsplit('/').next().unwrap_or(key)
     }
 }
@@ -252,8 +294,18 @@ impl Sides {
         let bytes = match job {
             Job::Upload { file, key } => {
                 let to = to.ok_or_else(missing)?;
+                self.upload(to, file, key, keep, &progress)?
+            }
+            Job::Receive { key } => {
+                let to = to.ok_or_else(missing)?;
+                let input = StandardInput::open(&tool.cancel)
+                    .map_err(|error| Failure::local("the standard input", &error))?;
                 let transfer = self.transfer(to).progress(&progress);
-                transfer.upload_file(file, &to.name, key, &to.settings)?.bytes
+                transfer.upload(input, &to.name, key, &to.settings)?.bytes
+            }
+            Job::Print { key } => {
+                // A line about the object would be taken for a part of it.
+                return print_object(tool, from.ok_or_else(missing)?, key, 0, Some(bar)).map(drop);
             }
             Job::Download { key, file } => {
                 let from = from.ok_or_else(missing)?;
@@ -280,31 +332,100 @@ impl Sides {
         })
     }
 
-    fn transfer<'a>(&self, bucket: &'a Bucket) -> s3driver::transfer::Transfer<'a> {
+    /// Uploads a file. An upload in several parts is continued if a command that was killed has left
+    /// it. If it fails, it is aborted, unless it is to be kept.
+    fn upload(
+        &self,
+        to: &Bucket,
+        file: &Path,
+        key: &str,
+        keep: Keep,
+        progress: &(dyn Fn(Progress) + Sync),
+    ) -> Outcome<u64> {
+        let transfer = self.transfer(to).progress(progress);
+        let is_large =
+            file.metadata().is_ok_and(|metadata| metadata.len() > to.parameters.chunk_size);
+        let state = if is_large { UploadState::open(file, to, key) } else { None };
+        let Some(mut state) = state else {
+            return Ok(transfer.upload_file(file, &to.name, key, &to.settings)?.bytes);
+        };
+
+        let begin = |state: &mut UploadState| -> Outcome<UploadToken> {
+            let token = transfer.begin_upload(&to.name, key, &to.settings)?;
+            match state.store(&token) {
+                Ok(()) => Ok(token),
+                Err(error) => {
+                    abort(to, &token);
+                    Err(Failure::local("storing the token of the upload", &error))
+                }
+            }
+        };
+        let known = state.token();
+        let mut token = match &known {
+            Some(token) => token.clone(),
+            None => begin(&mut state)?,
+        };
+        let mut sent = transfer.resume_file(file, &token, &to.settings);
+        if known.is_some() && sent.as_ref().is_err_and(s3driver::Error::is_not_found) {
+            // The earlier upload was completed or aborted.
+            token = begin(&mut state)?;
+            sent = transfer.resume_file(file, &token, &to.settings);
+        }
+        match sent {
+            Ok(sent) => {
+                state.remove();
+                Ok(sent.bytes)
+            }
+            Err(error) => {
+                let is_kept = match error.kind() {
+                    // The object may have been stored.
+                    ErrorKind::OutcomeUnknown => true,
+                    ErrorKind::Cancelled => false,
+                    _ => keep == Keep::Arrived,
+                };
+                if !is_kept {
+                    abort(to, &token);
+                    state.remove();
+                }
+                Err(error.into())
+            }
+        }
+    }
+
+    fn transfer<'a>(&self, bucket: &'a Bucket) -> Transfer<'a> {
         self.parts.map_or_else(|| bucket.transfer(), |parts| bucket.transfer_with(parts))
     }
 
     fn source_of(&self, job: &Job) -> String {
         match job {
             Job::Upload { file, .. } => shown(&file.to_string_lossy()),
-            Job::Download { key, .. } | Job::Copy { key, .. } => {
+            Job::Download { key, .. } | Job::Copy { key, .. } | Job::Print { key } => {
                 self.url(self.source.as_ref(), key)
             }
+            Job::Receive { .. } => "-".to_owned(),
         }
     }
 
     fn target_of(&self, job: &Job) -> String {
         match job {
             Job::Download { file, .. } => shown(&file.to_string_lossy()),
-            Job::Upload { key, .. } | Job::Copy { target: key, .. } => {
+            Job::Upload { key, .. } | Job::Copy { target: key, .. } | Job::Receive { key } => {
                 self.url(self.target.as_ref(), key)
             }
+            Job::Print { .. } => "-".to_owned(),
         }
     }
 
     fn url(&self, bucket: Option<&Bucket>, key: &str) -> String {
         bucket.map_or_else(|| shown(key), |bucket| bucket.url(key).to_string())
     }
+}
+
+/// Aborts an upload, even after an interruption. If that fails, the failure of the upload itself is
+/// the one to report.
+fn abort(bucket: &Bucket, token: &UploadToken) {
+    let client = bucket.client.with_cancel(&Cancel::new());
+    drop(client.abort_multipart_upload(token.upload()));
 }
 
 /// Creates the directories that contain a file.

@@ -133,8 +133,18 @@ impl Store {
     /// for those that no driver path can name, such as the directory markers of other tools and the
     /// driver's own checkpoints.
     pub(crate) fn path(&self, key: &str) -> Option<String> {
-        let path = format!("/{}", below(key, &self.parameters.root_directory)?);
-        (check_path(&path).is_ok() && !is_reserved(&path)).then_some(path)
+        let mut path = String::new();
+        self.write_path(key, &mut path).then_some(path)
+    }
+
+    /// Replaces `path` with the driver path of a key, as [`path`](Self::path) returns it. Returns
+    /// `false` if there is none, and then `path` has no meaning.
+    pub(crate) fn write_path(&self, key: &str, path: &mut String) -> bool {
+        let Some(below) = below(key, &self.parameters.root_directory) else { return false };
+        path.clear();
+        path.push('/');
+        path.push_str(below);
+        check_path(path).is_ok() && !is_reserved(path)
     }
 
     /// Reports whether the key is reserved for the driver.

@@ -7,7 +7,7 @@
 //! listing at the first directory to enter. The order does not change, because a directory's name
 //! with its slash sorts exactly where the keys in the directory do.
 use super::store::{DRIVER_NAME, Store};
-use crate::client::ListObjects;
+use crate::client::{ListObjects, has_prefix};
 use crate::driver::walk::Walk;
 use crate::driver::{FileInfo, WalkStep};
 use crate::error::Result;
@@ -97,10 +97,11 @@ fn walk_siblings(
     let parent = store.prefix(skipped.rsplit_once('/').map_or("/", |(parent, _)| parent));
     let start = format!("{}{AFTER_EVERY_NAME}", store.prefix(skipped));
     let request = ListObjects::prefix(&*parent).delimiter("/").start_after(start);
+    let mut file = FileInfo::file("", 0, None);
     for page in store.client.objects(&store.bucket, request).pages() {
         for entry in entries(page.map_err(|error| store.error(error, from))?) {
             let step = match entry {
-                Entry::File(object) => visit_object(store, &parent, &object, walk)?,
+                Entry::File(object) => visit_object(store, &parent, &object, (walk, &mut file))?,
                 Entry::Directory(directory) => {
                     let path = directory.strip_suffix('/').and_then(|key| store.path(key));
                     let Some(path) = path.filter(|_| directory.starts_with(&*parent)) else {
@@ -153,8 +154,10 @@ fn visit_page(
     objects: Vec<Object>,
     walk: &mut Walk<'_>,
 ) -> Result<ControlFlow<()>> {
+    // All files of a page are described in one place, whose path keeps its memory.
+    let mut file = FileInfo::file("", 0, None);
     for object in objects {
-        if visit_object(store, prefix, &object, walk)? == WalkStep::Stop {
+        if visit_object(store, prefix, &object, (walk, &mut file))? == WalkStep::Stop {
             return Ok(ControlFlow::Break(()));
         }
     }
@@ -162,23 +165,24 @@ fn visit_page(
 }
 
 /// Visits a file, or the directory that a marker (a key with a slash at its end) represents.
+/// `file` is where the file is described.
 fn visit_object(
     store: &Store,
     prefix: &str,
     object: &Object,
-    walk: &mut Walk<'_>,
+    (walk, file): (&mut Walk<'_>, &mut FileInfo),
 ) -> Result<WalkStep> {
-    let Some(name) = object.key.strip_prefix(prefix).filter(|name| !name.is_empty()) else {
+    if object.key.len() <= prefix.len() || !has_prefix(&object.key, prefix) {
         return Ok(WalkStep::Continue);
-    };
+    }
 
-    let step = if name.ends_with('/') {
+    if object.key.ends_with('/') {
         let path = object.key.strip_suffix('/').and_then(|key| store.path(key));
-        path.map(|path| walk.enter_directory(&path))
-    } else {
-        let modified = object.last_modified.map(SystemTime::from);
-        store.path(&object.key).map(|path| walk.enter(&FileInfo::file(path, object.size, modified)))
-    };
-
-    step.unwrap_or(Ok(WalkStep::Continue))
+        return path.map_or(Ok(WalkStep::Continue), |path| walk.enter_directory(&path));
+    }
+    if !store.write_path(&object.key, &mut file.path) {
+        return Ok(WalkStep::Continue);
+    }
+    (file.size, file.modified) = (object.size, object.last_modified.map(SystemTime::from));
+    walk.enter(file)
 }

@@ -12,7 +12,7 @@ pub(crate) use buffer::Buffer;
 pub(crate) use cleanup::clean_up;
 pub(crate) use layout::Layout;
 pub use layout::PartSizes;
-pub(crate) use parts::parts_of;
+pub(crate) use parts::{has_content, parts_of};
 pub(super) use sender::SentParts;
 pub(crate) use sender::{Sender, cannot_replace};
 pub use token::UploadToken;

@@ -8,6 +8,19 @@ use std::collections::btree_map::Entry;
 /// checkpoint. S3's limit is 50 TiB; other servers permit more.
 const MAX_UPLOAD_BYTES: u64 = i64::MAX as u64;
 
+/// Returns whether a part on the server verifiably has this size and the MD5 that `md5` computes.
+/// ETags that are not MD5s do not prove anything.
+pub(crate) fn has_content(
+    part: &Part,
+    size: u64,
+    md5: impl FnOnce() -> Result<[u8; 16]>,
+) -> Result<bool> {
+    match hex::decode(&part.etag) {
+        Ok(etag) if etag.len() == 16 && part.size == size => Ok(md5()?[..] == etag[..]),
+        _ => Ok(false),
+    }
+}
+
 /// Returns all parts of an upload by number. The sum of their sizes does not overflow.
 pub(crate) fn parts_of(client: &Client, upload: UploadRef<'_>) -> Result<BTreeMap<u32, Part>> {
     let mut parts = BTreeMap::<u32, Part>::new();

@@ -26,6 +26,17 @@ pub struct UploadToken {
 }
 
 impl UploadToken {
+    /// Creates the token of an upload whose parts all have the same size.
+    pub(crate) fn uniform((bucket, key): (&str, &str), upload_id: String, part_size: u64) -> Self {
+        let (bucket, key) = (bucket.to_owned(), key.to_owned());
+        Self { bucket, key, upload_id, part_size, part_sizes: PartSizes::Uniform }
+    }
+
+    /// Returns the size of the first parts, in bytes.
+    pub(crate) const fn part_size(&self) -> u64 {
+        self.part_size
+    }
+
     /// Returns the upload that the token names.
     pub fn upload(&self) -> UploadRef<'_> {
         UploadRef { bucket: &self.bucket, key: &self.key, upload_id: &self.upload_id }

@@ -2,7 +2,7 @@
 use super::buffer::Buffer;
 use super::cleanup::clean_up;
 use super::layout::{Layout, PartSizes};
-use super::parts::parts_of;
+use super::parts::{has_content, parts_of};
 use super::sender::Sender;
 use super::token::UploadToken;
 use crate::client::{Client, ObjectSettings, Part, UploadRef};
@@ -319,7 +319,12 @@ impl<'a> ObjectWriter<'a> {
     /// already has it.
     fn send(&mut self) -> Result<()> {
         let Some(buffer) = self.buffer.take() else { return Ok(()) };
-        match self.stored.remove(&self.number).filter(|part| has_content(part, buffer.content())) {
+        let content = buffer.content();
+        let is_stored = |part: &Part| {
+            has_content(part, content.len() as u64, || Ok(Md5::digest(content).into()))
+                .unwrap_or(false)
+        };
+        match self.stored.remove(&self.number).filter(is_stored) {
             Some(part) => {
                 self.meter.part(part.size);
                 self.confirmed.push(part);
@@ -426,13 +431,6 @@ impl fmt::Debug for ObjectWriter<'_> {
             .field("size", &self.size)
             .finish_non_exhaustive()
     }
-}
-
-/// Returns whether a part on the server verifiably has this content. ETags that are not MD5s do not
-/// prove anything.
-fn has_content(part: &Part, content: &[u8]) -> bool {
-    part.size == content.len() as u64
-        && hex::decode(&part.etag).is_ok_and(|etag| etag == Md5::digest(content)[..])
 }
 
 /// Converts the error of a reader. An error of this crate, such as that of reading an object, is

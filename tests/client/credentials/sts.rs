@@ -3,7 +3,8 @@
 use super::server::{Answer, Request, Server, reply};
 use super::{context, failed, iso8601, keys, not_configured};
 use s3driver::credentials::{
-    AssumeRole, Container, Context, Credentials, EnvironmentKeys, Role, Source, Static, WebIdentity,
+    AssumeRole, Container, Context, Credentials, EnvironmentKeys, Role, Source, Static,
+    WebIdentity, caller_identity,
 };
 use std::path::PathBuf;
 use std::sync::Mutex;
@@ -230,6 +231,42 @@ fn assume_role_is_signed_with_the_keys_of_its_base() {
         ("DurationSeconds", "900"),
     ] {
         assert_eq!(field(request, name).as_deref(), Some(value));
+    }
+}
+
+#[test]
+fn the_identity_of_a_caller_is_that_of_the_keys_it_signs_with() {
+    let body = "<GetCallerIdentityResponse><GetCallerIdentityResult>\
+                <Arn>arn:aws:sts::123456789012:assumed-role/registry/i-1</Arn>\
+                <Account>123456789012</Account></GetCallerIdentityResult></GetCallerIdentityResponse>";
+    let server = Server::start(move |_| reply(200, body));
+    let context = context(&[("AWS_ENDPOINT_URL_STS", &server.url()), ("AWS_REGION", "eu-west-3")]);
+    let keys = Credentials::new("AKIDCALLER", "s");
+    let identity = caller_identity(&context, &keys).unwrap();
+    assert_eq!(identity.account, "123456789012");
+    assert_eq!(identity.arn, "arn:aws:sts::123456789012:assumed-role/registry/i-1");
+    let request = &server.requests()[0];
+    assert_eq!(request.body, "Action=GetCallerIdentity&Version=2011-06-15");
+    let authorization = request.header("authorization").unwrap();
+    assert!(authorization.contains("=AKIDCALLER/"), "{authorization}");
+    assert!(authorization.contains("/eu-west-3/sts/aws4_request"), "{authorization}");
+}
+
+#[test]
+fn an_identity_that_is_refused_or_unreadable_is_a_reason() {
+    let refused =
+        |code: &str| format!("<ErrorResponse><Error><Code>{code}</Code></Error></ErrorResponse>");
+    for (status, body, expected) in [
+        (403, refused("InvalidClientTokenId"), "InvalidClientTokenId"),
+        (403, refused("ExpiredTokenException"), "ExpiredTokenException"),
+        (200, "<html></html>".to_owned(), "the response of STS cannot be read"),
+    ] {
+        let server = Server::start(move |_| reply(status, body.clone()));
+        let context = context(&[("AWS_ENDPOINT_URL_STS", &server.url())]);
+        let keys = Credentials::new("AKIDCALLER", "secret-of-the-caller");
+        let reason = caller_identity(&context, &keys).unwrap_err().to_string();
+        assert!(reason.contains(expected), "{reason}");
+        assert!(!reason.contains("secret-of-the-caller"), "{reason}");
     }
 }
 

@@ -137,6 +137,8 @@ fn a_folder_is_compared_with_a_prefix() {
         let mut expected: Vec<(String, bool, bool)> =
             changed.iter().map(|name| ((*name).to_owned(), true, true)).collect();
         expected.push(("d/e/file only".to_owned(), true, false));
+        #[cfg(unix)]
+        expected.push(("link".to_owned(), true, false));
         expected.push(("object only".to_owned(), false, true));
         expected.push(("d/../climbs".to_owned(), false, true));
         expected.sort();
@@ -145,6 +147,25 @@ fn a_folder_is_compared_with_a_prefix() {
     assert_eq!(compare(Compare::Size), expected(&["d/longer"]));
     assert_eq!(compare(Compare::SizeAndTime), expected(&["d/longer", "newer"]));
     assert_eq!(compare(Compare::Content), expected(&["d/content", "d/longer"]));
+    // Every file but `newer` was written before its object.
+    let stale = expected(&["d/content", "d/longer", "d/same", "same"]);
+    let found = compare(Compare::SizeAndNewerObject);
+    assert!(found.iter().all(|found| stale.contains(found)), "{found:?}");
+    let earlier = SystemTime::now() - Duration::from_secs(3600);
+    for name in ["same", "d/same", "d/content"] {
+        let file = fs::File::options().write(true).open(folder.path().join(name)).unwrap();
+        file.set_modified(earlier).unwrap();
+    }
+    assert_eq!(compare(Compare::SizeAndNewerObject), stale);
+
+    #[cfg(unix)]
+    {
+        std::os::unix::fs::symlink("d", folder.path().join("circle")).unwrap();
+        let compared = transfer(&client).compare(folder.path(), bucket, "p/", Compare::Size);
+        let error = compared.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::InvalidArgument, "{error}");
+        assert!(error.message().ends_with("circle is a link to a directory"), "{error}");
+    }
 
     let missing = folder.path().join("none");
     let error = transfer(&client).compare(missing, bucket, "p/", Compare::Size).unwrap_err();

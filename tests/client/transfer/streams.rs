@@ -215,6 +215,41 @@ fn an_upload_is_continued_without_sending_what_is_there() {
 }
 
 #[test]
+fn a_files_upload_is_continued_by_any_number_of_processes() {
+    let server = server();
+    let client = client(&server);
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("file");
+    for size in [0, 10, PART, 3 * PART, 3 * PART + 99] {
+        let mut content = bytes(8, 0, size);
+        std::fs::write(&path, &content).unwrap();
+        let token = transfer(&client).begin_upload(server.bucket(), KEY, &settings()).unwrap();
+        let token: UploadToken = token.to_string().parse().unwrap();
+        let resume = || transfer(&client).resume_file(&path, &token, &settings());
+        server.fail_next("CompleteMultipartUpload", 403, "AccessDenied", 1);
+        assert_eq!(resume().unwrap_err().kind(), ErrorKind::AccessDenied);
+        assert_eq!(server.open_uploads(server.bucket()).len(), 1, "the upload is kept");
+
+        // Another process, whose file differs in one part and is a byte shorter.
+        let parts = size.div_ceil(PART).max(1);
+        if size > PART {
+            content[PART + 5] ^= 1;
+            content.pop();
+        }
+        std::fs::write(&path, &content).unwrap();
+        let sent = server.count("UploadPart");
+        let stored = resume().unwrap();
+        assert_eq!((stored.bytes, stored.parts), (content.len() as u64, parts as u32));
+        assert!(server.object(server.bucket(), KEY).unwrap() == content, "{size}");
+        // The changed part, and the last one, which is shorter.
+        let changed = if size > PART { 2 } else { 0 };
+        assert_eq!(server.count("UploadPart") - sent, changed, "{size}");
+        assert_nothing_pending(&server);
+        assert_eq!(resume().unwrap_err().kind(), ErrorKind::NoSuchUpload);
+    }
+}
+
+#[test]
 fn a_resumed_upload_stays_until_it_is_finished_or_aborted() {
     let server = server();
     let client = client(&server);

@@ -8,17 +8,21 @@ use clap::Args;
 ///
 /// Everything is copied as a whole or not at all: an object or a file takes its name when it is
 /// complete. Objects are copied to objects by the server.
+///
+/// A large upload whose command was killed is continued by the next command with the same arguments:
+/// parts that the server has are not sent again. Ctrl-C leaves nothing on the server.
 #[derive(Args)]
 pub(crate) struct Cp {
-    /// The file or object to copy
+    /// The file or object to copy; - for the standard input
     source: Location,
     /// Where to copy it; a target that ends with a slash, or an existing directory, keeps the name
-    /// of the source
+    /// of the source; - for the standard output
     target: Location,
     /// Copies a directory and everything below it
     #[arg(long, short = 'r')]
     recursive: bool,
-    /// Keeps what has arrived of a download when it fails, and continues with it
+    /// Keeps what has arrived of a download when it fails or is interrupted, and the parts of an
+    /// upload when it fails, for the next command with this option
     #[arg(long)]
     resume: bool,
 }

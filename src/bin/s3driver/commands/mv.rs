@@ -21,6 +21,9 @@ pub(crate) struct Mv {
 
 impl Mv {
     pub(crate) fn run(&self, tool: &Tool) -> Outcome {
+        if let (Location::Standard, _) | (_, Location::Standard) = (&self.source, &self.target) {
+            return Err(Failure::usage("- cannot be moved: use cp"));
+        }
         let plan = plan(tool, &self.source, &self.target, self.recursive)?;
         run(tool, plan, &|sides, job, bar| {
             sides.copy(tool, job, Keep::Nothing, bar)?;
@@ -37,6 +40,7 @@ fn remove_source(sides: &Sides, job: &Job) -> Outcome {
         (Job::Download { key, .. } | Job::Copy { key, .. }, Some(source)) => {
             Ok(source.client.delete_object(&source.name, key, &Default::default())?)
         }
-        (Job::Download { .. } | Job::Copy { .. }, None) => Ok(()),
+        // Streams are not moved.
+        _ => Ok(()),
     }
 }

@@ -1,9 +1,9 @@
-use crate::duration;
 use crate::failure::Outcome;
 use crate::location::S3Url;
 use crate::tool::Tool;
 use clap::{Args, ValueEnum};
 use s3driver::client::{self, PresignMethod};
+use s3driver::duration::parse_with_days;
 use s3driver::time::Timestamp;
 use serde_json::json;
 use std::time::Duration;
@@ -17,7 +17,7 @@ pub(crate) struct Presign {
     #[arg(long, value_enum, default_value_t = Allowed::Get)]
     method: Allowed,
     /// How long the URL is valid, such as 20m; less when the credentials end sooner
-    #[arg(long, default_value = "20m", value_parser = duration::parse)]
+    #[arg(long, default_value = "20m", value_parser = parse_with_days)]
     expires: Duration,
 }
 

@@ -1,17 +1,20 @@
 use crate::failure::{Failure, Outcome};
+use crate::listing::nothing_at;
 use crate::location::{Location, S3Url, file_below};
 use crate::output::shown;
 use crate::tool::{Bucket, Tool};
-use crate::transfers::{Job, Keep, Plan, run};
-use crate::walk::Walk;
+use crate::transfers::{Job, Keep, Plan, both_local, run};
 use clap::Args;
 use s3driver::client::ListObjects;
-use s3driver::time::Timestamp;
+use s3driver::transfer::{Compare, FolderDifference};
+use s3driver::xml::Object;
 use serde_json::json;
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 /// Makes a directory like another one: copies what is missing, has another size or is older
+///
+/// Links to files are followed. A link to a directory is an error, because it can lead in a circle.
 #[derive(Args)]
 pub(crate) struct Sync {
     /// The directory to copy
@@ -26,68 +29,64 @@ pub(crate) struct Sync {
     dry_run: bool,
 }
 
-/// One side of the comparison, and its contents: the path below the directory, the size and the
-/// time of each file or object.
+/// Both directories, with at least one of them in S3.
+#[derive(Clone, Copy)]
+enum Sides<'a> {
+    Up { folder: &'a Path, to: &'a S3Url },
+    Down { from: &'a S3Url, folder: &'a Path },
+    Across { from: &'a S3Url, to: &'a S3Url },
+}
+
+/// The names, below both directories, of what has to be copied and of what only the target has.
 ///
-/// Both sides are kept in memory while they are compared, at about 200 bytes for each file.
-struct Side {
-    place: Place,
-    entries: BTreeMap<String, Entry>,
-}
-
-enum Place {
-    Folder(PathBuf),
-    Bucket(Box<Bucket>, S3Url),
-}
-
-#[derive(Clone, Copy, PartialEq, Eq)]
-struct Entry {
-    size: u64,
-    modified: Option<i64>,
+/// At most one of the sides is kept in memory while they are compared, at about 200 bytes for each
+/// file.
+#[derive(Default)]
+struct Differences {
+    wanted: Vec<String>,
+    surplus: Vec<String>,
 }
 
 impl Sync {
     pub(crate) fn run(&self, tool: &Tool) -> Outcome {
-        if let (Location::Local(from), Location::Local(_)) = (&self.source, &self.target) {
-            return Err(Failure::usage(format!(
-                "{} and the target are both on this machine: one of them must be s3://bucket/key",
-                from.display()
-            )));
+        let sides = match (&self.source, &self.target) {
+            (Location::Standard, _) | (_, Location::Standard) => {
+                return Err(Failure::usage("- is not a directory: use cp"));
+            }
+            (Location::Local(folder), Location::S3(to)) => Sides::Up { folder, to },
+            (Location::S3(from), Location::Local(folder)) => Sides::Down { from, folder },
+            (Location::S3(from), Location::S3(to)) => Sides::Across { from, to },
+            (from, to) => return Err(both_local(from, to)),
+        };
+        let mut differences = sides.compare(tool)?;
+        if !self.delete {
+            differences.surplus.clear();
         }
-        let source = Side::read(tool, &self.source, Missing::Fails)?;
-        let target = Side::read(tool, &self.target, Missing::IsEmpty)?;
-        let wanted: Vec<String> = source
-            .entries
-            .iter()
-            .filter(|(below, entry)| {
-                target.entries.get(*below).is_none_or(|there| differs(**entry, *there))
-            })
-            .map(|(below, _)| below.clone())
-            .collect();
-        let surplus: Vec<&String> =
-            target.entries.keys().filter(|below| !source.entries.contains_key(*below)).collect();
         if self.dry_run {
-            for below in &wanted {
+            for below in &differences.wanted {
                 note(tool, "would copy", below)?;
             }
-            for below in surplus.iter().filter(|_| self.delete) {
+            for below in &differences.surplus {
                 note(tool, "would remove", below)?;
             }
             return Ok(());
         }
         let jobs: Vec<Outcome<Job>> =
-            wanted.iter().map(|below| job(&source.place, &target.place, below)).collect();
-        for below in surplus.iter().filter(|_| self.delete) {
-            target.place.check_removable(below)?;
+            differences.wanted.iter().map(|below| sides.job(below)).collect();
+        if let Sides::Down { folder, .. } = sides {
+            // Paths that could not be removed are found before anything is copied.
+            for below in &differences.surplus {
+                file_below(folder, below)?;
+            }
         }
-        let removals = surplus.into_iter().filter(|_| self.delete).cloned().collect::<Vec<_>>();
-        let plan =
-            Plan::many(source.place.bucket(tool)?, target.place.bucket(tool)?, jobs.into_iter());
+        let (source, target) = sides.buckets(tool)?;
+        let plan = Plan::many(source, target, jobs.into_iter());
         run(tool, plan, &|sides, job, bar| sides.copy(tool, job, Keep::Nothing, bar))?;
         // Nothing is removed until everything has been copied.
-        for below in &removals {
+        let (_, target) = sides.buckets(tool)?;
+        for below in &differences.surplus {
             tool.check_interrupted()?;
-            target.place.remove(below)?;
+            sides.remove(target.as_ref(), below)?;
             note(tool, "removed", below)?;
         }
         Ok(())
@@ -101,115 +100,137 @@ fn note(tool: &Tool, action: &str, below: &str) -> Outcome {
     )
 }
 
-/// Returns whether a file has to be copied over an existing one.
-fn differs(source: Entry, target: Entry) -> bool {
-    source.size != target.size || source.modified > target.modified
-}
-
-fn job(source: &Place, target: &Place, below: &str) -> Outcome<Job> {
-    Ok(match (source, target) {
-        (Place::Folder(folder), Place::Bucket(_, url)) => Job::Upload {
-            file: file_below(folder, below)?,
-            key: format!("{}{below}", url.directory()),
-        },
-        (Place::Bucket(_, url), Place::Folder(folder)) => Job::Download {
-            key: format!("{}{below}", url.directory()),
-            file: file_below(folder, below)?,
-        },
-        (Place::Bucket(_, from), Place::Bucket(_, to)) => Job::Copy {
-            key: format!("{}{below}", from.directory()),
-            target: format!("{}{below}", to.directory()),
-        },
-        (Place::Folder(_), Place::Folder(_)) => {
-            return Err(Failure::usage("both sides are on this machine"));
-        }
-    })
-}
-
-/// How a directory that does not exist is treated.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Missing {
-    Fails,
-    IsEmpty,
-}
-
-impl Side {
-    fn read(tool: &Tool, location: &Location, missing: Missing) -> Outcome<Self> {
-        match location {
-            Location::Local(folder) => Self::read_folder(folder, missing),
-            Location::S3(url) => Self::read_bucket(tool, url, missing),
-        }
-    }
-
-    fn read_folder(folder: &Path, missing: Missing) -> Outcome<Self> {
-        let place = Place::Folder(folder.to_owned());
-        let mut entries = BTreeMap::new();
-        if missing == Missing::IsEmpty && !folder.exists() {
-            return Ok(Self { place, entries });
-        }
-        if folder.is_file() {
-            return Err(Failure::usage(format!("{} is a file: use cp for it", folder.display())));
-        }
-        for found in Walk::new(folder.to_owned()) {
-            let (path, below) = found?;
-            let metadata =
-                path.metadata().map_err(|error| Failure::local(path.display(), &error))?;
-            let modified = metadata.modified().ok().map(|time| Timestamp::from(time).unix());
-            entries.insert(below, Entry { size: metadata.len(), modified });
-        }
-        Ok(Self { place, entries })
-    }
-
-    fn read_bucket(tool: &Tool, url: &S3Url, missing: Missing) -> Outcome<Self> {
-        let bucket = tool.bucket(Some(url))?;
-        let prefix = url.directory();
-        let mut entries = BTreeMap::new();
-        for page in bucket.client.objects(&bucket.name, ListObjects::prefix(&*prefix)).pages() {
-            tool.check_interrupted()?;
-            for object in page?.contents {
-                let modified = object.last_modified.map(Timestamp::unix);
-                let below = object.key.strip_prefix(&prefix).unwrap_or(&object.key);
-                // A key that ends with a slash stands for a directory.
-                if !below.is_empty() && !below.ends_with('/') {
-                    entries.insert(below.to_owned(), Entry { size: object.size, modified });
+impl Sides<'_> {
+    fn compare(self, tool: &Tool) -> Outcome<Differences> {
+        match self {
+            Self::Up { folder, to } => {
+                check_folder(folder)?;
+                let bucket = tool.bucket(Some(to))?;
+                let found = bucket.transfer().compare(
+                    folder,
+                    &bucket.name,
+                    &to.directory(),
+                    Compare::SizeAndTime,
+                )?;
+                Ok(Differences::of(found, |found| found.file.is_some()))
+            }
+            Self::Down { from, folder } => {
+                let bucket = tool.bucket(Some(from))?;
+                let Some(first) = objects(&bucket, from).next() else {
+                    return Err(nothing_at(from));
+                };
+                first?;
+                if !folder.exists() {
+                    let wanted = objects(&bucket, from).map(|found| Ok(found?.0));
+                    return Ok(Differences {
+                        wanted: wanted.collect::<Outcome<_>>()?,
+                        surplus: vec![],
+                    });
                 }
+                check_folder(folder)?;
+                let found = bucket.transfer().compare(
+                    folder,
+                    &bucket.name,
+                    &from.directory(),
+                    Compare::SizeAndNewerObject,
+                )?;
+                Ok(Differences::of(found, |found| found.object.is_some()))
+            }
+            Self::Across { from, to } => {
+                let (source, target) = (tool.bucket(Some(from))?, tool.bucket(Some(to))?);
+                let mut there = objects(&target, to).collect::<Outcome<BTreeMap<_, _>>>()?;
+                let (mut wanted, mut is_empty) = (Vec::new(), true);
+                for found in objects(&source, from) {
+                    let (below, object) = found?;
+                    is_empty = false;
+                    let copy = there.remove(&below);
+                    if copy.is_none_or(|copy| differs(&object, &copy)) {
+                        wanted.push(below);
+                    }
+                }
+                if is_empty {
+                    return Err(nothing_at(from));
+                }
+                Ok(Differences { wanted, surplus: there.into_keys().collect() })
             }
         }
-        if entries.is_empty() && missing == Missing::Fails {
-            return Err(crate::listing::nothing_at(url));
-        }
-        Ok(Self { place: Place::Bucket(Box::new(bucket), url.clone()), entries })
-    }
-}
-
-impl Place {
-    fn bucket(&self, tool: &Tool) -> Outcome<Option<Bucket>> {
-        match self {
-            Self::Folder(_) => Ok(None),
-            Self::Bucket(_, url) => tool.bucket(Some(url)).map(Some),
-        }
     }
 
-    /// Fails for a path that could not be removed. The check happens before anything is copied.
-    fn check_removable(&self, below: &str) -> Outcome {
-        match self {
-            Self::Folder(folder) => file_below(folder, below).map(drop),
-            Self::Bucket(..) => Ok(()),
-        }
+    fn job(self, below: &str) -> Outcome<Job> {
+        let key = |url: &S3Url| format!("{}{below}", url.directory());
+        Ok(match self {
+            Self::Up { folder, to } => Job::Upload { file: folder.join(below), key: key(to) },
+            Self::Down { from, folder } => {
+                Job::Download { key: key(from), file: file_below(folder, below)? }
+            }
+            Self::Across { from, to } => Job::Copy { key: key(from), target: key(to) },
+        })
     }
 
-    fn remove(&self, below: &str) -> Outcome {
-        match self {
-            Self::Folder(folder) => {
+    /// Opens the buckets of the source and of the target.
+    fn buckets(self, tool: &Tool) -> Outcome<(Option<Bucket>, Option<Bucket>)> {
+        let open = |url| tool.bucket(Some(url)).map(Some);
+        Ok(match self {
+            Self::Up { to, .. } => (None, open(to)?),
+            Self::Down { from, .. } => (open(from)?, None),
+            Self::Across { from, to } => (open(from)?, open(to)?),
+        })
+    }
+
+    /// Removes a file or an object of the target.
+    fn remove(self, target: Option<&Bucket>, below: &str) -> Outcome {
+        match (self, target) {
+            (Self::Down { folder, .. }, _) => {
                 let file = file_below(folder, below)?;
                 std::fs::remove_file(&file).map_err(|error| {
                     Failure::local(format_args!("removing {}", file.display()), &error)
                 })
             }
-            Self::Bucket(bucket, url) => {
-                let key = format!("{}{below}", url.directory());
+            (Self::Up { to, .. } | Self::Across { to, .. }, Some(bucket)) => {
+                let key = format!("{}{below}", to.directory());
                 Ok(bucket.client.delete_object(&bucket.name, &key, &Default::default())?)
             }
+            (Self::Up { .. } | Self::Across { .. }, None) => Ok(()),
         }
     }
+}
+
+impl Differences {
+    /// Divides the differences between a folder and a prefix into those that the source has, and
+    /// the others.
+    fn of(found: Vec<FolderDifference>, is_wanted: impl Fn(&FolderDifference) -> bool) -> Self {
+        let (wanted, surplus): (Vec<_>, Vec<_>) = found.into_iter().partition(is_wanted);
+        let names = |found: Vec<FolderDifference>| found.into_iter().map(|found| found.name);
+        Self { wanted: names(wanted).collect(), surplus: names(surplus).collect() }
+    }
+}
+
+/// Returns the objects below a location with their names there. Keys that end with a slash stand for
+/// directories, and are left out.
+fn objects<'a>(
+    bucket: &'a Bucket,
+    at: &S3Url,
+) -> impl Iterator<Item = Outcome<(String, Object)>> + 'a {
+    let prefix = at.directory();
+    bucket.client.objects(&bucket.name, ListObjects::prefix(&*prefix)).filter_map(move |object| {
+        let object = match object {
+            Ok(object) => object,
+            Err(error) => return Some(Err(error.into())),
+        };
+        let below = object.key.strip_prefix(&prefix)?.to_owned();
+        (!below.is_empty() && !below.ends_with('/')).then_some(Ok((below, object)))
+    })
+}
+
+/// Returns whether an object has to be copied over an existing one.
+fn differs(source: &Object, target: &Object) -> bool {
+    source.size != target.size || source.last_modified > target.last_modified
+}
+
+fn check_folder(folder: &Path) -> Outcome {
+    let metadata = folder.metadata().map_err(|error| Failure::local(folder.display(), &error))?;
+    if metadata.is_dir() {
+        return Ok(());
+    }
+    Err(Failure::usage(format!("{} is a file: use cp for it", folder.display())))
 }

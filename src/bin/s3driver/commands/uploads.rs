@@ -1,5 +1,4 @@
 use crate::common::{Common, With};
-use crate::duration;
 use crate::failure::Outcome;
 use crate::listing::time;
 use crate::location::S3Url;
@@ -7,6 +6,7 @@ use crate::output::shown;
 use crate::tool::{Bucket, Tool};
 use clap::{Args, Subcommand};
 use s3driver::client::UploadRef;
+use s3driver::duration::parse_with_days;
 use s3driver::time::Timestamp;
 use s3driver::xml::Upload;
 use serde_json::json;
@@ -32,7 +32,7 @@ pub(crate) struct Abort {
     /// The bucket, directory or object, s3://bucket/key
     location: S3Url,
     /// The age from which an upload is aborted, such as 7d; 0s for all
-    #[arg(long, value_name = "AGE", value_parser = duration::parse)]
+    #[arg(long, value_name = "AGE", value_parser = parse_with_days)]
     older_than: Duration,
     /// Shows what would be aborted, and aborts nothing
     #[arg(long, short = 'n')]

@@ -1,10 +1,10 @@
-use crate::duration;
 use crate::failure::{Failure, Outcome};
 use crate::tool::Tool;
 use clap::Args;
 use s3driver::StorageDriver as _;
 use s3driver::cloudfront::{Policy, PrivateKey, Signer};
 use s3driver::driver::{Method, UrlOptions};
+use s3driver::duration::parse_with_days;
 use s3driver::middleware::{CloudFront, CloudFrontOptions};
 use s3driver::time::Timestamp;
 use serde_json::{Map, Value, json};
@@ -24,8 +24,9 @@ pub(crate) struct Url {
     /// Prints cookies in place of a URL; the target may end with *
     #[arg(long)]
     cookies: bool,
-    /// How long the signature is valid; otherwise as long as the configuration says, or 20m
-    #[arg(long, value_parser = duration::parse)]
+    /// How long the signature is valid, such as 90s, 1h30m or 7d; otherwise as long as the
+    /// configuration says, or 20m
+    #[arg(long, value_parser = parse_with_days)]
     expires: Option<Duration>,
     #[command(flatten)]
     distribution: Distribution,
@@ -89,6 +90,7 @@ impl Url {
     /// Prints the URL to which the registry would redirect a client.
     fn print_registry_url(&self, tool: &Tool) -> Outcome {
         let options = self.distribution.options(tool)?;
+        find(&options, "baseurl")?;
         let pairs = options.iter().map(|(name, value)| (name.as_str(), value.as_str()));
         let options = CloudFrontOptions::from_pairs(pairs)?;
         let bucket = tool.bucket(None)?;

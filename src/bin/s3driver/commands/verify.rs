@@ -1,7 +1,7 @@
+use crate::each::for_each;
 use crate::failure::{Exit, Failure, Outcome};
 use crate::location::S3Url;
 use crate::output::shown;
-use crate::parallel;
 use crate::tool::Tool;
 use clap::Args;
 use s3driver::StorageDriver as _;
@@ -10,6 +10,7 @@ use s3driver::{Error, ErrorKind};
 use serde_json::json;
 use sha2::{Digest, Sha256, Sha512};
 use std::io::Read as _;
+use std::num::NonZeroU8;
 use std::sync::Mutex;
 use std::sync::mpsc::{self, SyncSender};
 use std::thread;
@@ -31,8 +32,8 @@ pub(crate) struct Verify {
     /// The bucket, s3://bucket; otherwise that of the configuration
     location: Option<S3Url>,
     /// Blobs that are read at the same time
-    #[arg(long, default_value_t = 4, value_parser = clap::value_parser!(u8).range(1..=64))]
-    threads: u8,
+    #[arg(long, default_value = "4", value_parser = threads)]
+    threads: NonZeroU8,
 }
 
 /// The numbers of blobs and bytes that have been verified so far.
@@ -52,24 +53,23 @@ impl Verify {
         let (sender, paths) = mpsc::sync_channel(WAITING);
         let (walked, verified) = thread::scope(|scope| {
             let walk = scope.spawn(move || find_blobs(driver, &sender));
-            let verified =
-                parallel::for_each(paths, self.threads.into(), &tool.cancel, |path: String| {
-                    let (bytes, damage) = examine(driver, &path)?;
-                    let mut report =
-                        report.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-                    report.blobs = report.blobs.saturating_add(1);
-                    report.bytes = report.bytes.saturating_add(bytes);
-                    bar.advance(bytes, 0);
-                    bar.count(report.blobs);
-                    let Some(damage) = damage else { return Ok(()) };
-                    report.damaged = report.damaged.saturating_add(1);
-                    bar.suspend(|| {
-                        tool.output.print(
-                            || format!("damaged {}: {damage}", shown(&path)),
-                            || json!({ "path": path, "damage": damage }),
-                        )
-                    })
-                });
+            let transfer = bucket.transfer_with(self.threads.into());
+            let verified = for_each(&transfer, paths.into_iter(), |path: String| {
+                let (bytes, damage) = examine(driver, &path)?;
+                let mut report = report.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+                report.blobs = report.blobs.saturating_add(1);
+                report.bytes = report.bytes.saturating_add(bytes);
+                bar.advance(bytes, 0);
+                bar.count(report.blobs);
+                let Some(damage) = damage else { return Ok(()) };
+                report.damaged = report.damaged.saturating_add(1);
+                bar.suspend(|| {
+                    tool.output.print(
+                        || format!("damaged {}: {damage}", shown(&path)),
+                        || json!({ "path": path, "damage": damage }),
+                    )
+                })
+            });
             (walk.join(), verified)
         });
         drop(bar);
@@ -99,6 +99,14 @@ impl Verify {
         }
         Ok(())
     }
+}
+
+/// The greatest number of threads.
+const MOST_THREADS: u8 = 64;
+
+fn threads(text: &str) -> Result<NonZeroU8, String> {
+    let number = text.parse().ok().filter(|number: &NonZeroU8| number.get() <= MOST_THREADS);
+    number.ok_or_else(|| format!("{text:?} is not a number from 1 to {MOST_THREADS}"))
 }
 
 /// Sends the path of every blob to the threads that read the blobs.

@@ -14,7 +14,7 @@ const LIFETIME: Duration = Duration::from_secs(5 * 60);
 
 /// Reads the options of the distribution: the private key, its type, the base URL and the Origin
 /// Path.
-pub(super) fn key(patient: &Patient<'_>) -> Verdict {
+pub(super) fn key(patient: &Patient) -> Verdict {
     if patient.distribution.is_empty() {
         return Verdict::NotUsed("no distribution is configured");
     }
@@ -32,7 +32,7 @@ pub(super) fn key(patient: &Patient<'_>) -> Verdict {
 }
 
 /// Returns a signed URL on the distribution for the object of the examination.
-fn signed_url(patient: &Patient<'_>) -> Result<String, Error> {
+fn signed_url(patient: &Patient) -> Result<String, Error> {
     let pairs = patient.distribution.iter().map(|(name, value)| (name.as_str(), value.as_str()));
     let options = CloudFrontOptions::from_pairs(pairs)?;
     let root = &patient.bucket.parameters.root_directory;
@@ -45,7 +45,7 @@ fn signed_url(patient: &Patient<'_>) -> Result<String, Error> {
 }
 
 /// Downloads the object of the examination through the distribution.
-pub(super) fn download(patient: &Patient<'_>) -> Verdict {
+pub(super) fn download(patient: &Patient) -> Verdict {
     let url = match signed_url(patient) {
         Ok(url) => url,
         Err(error) => return Verdict::failed(&error),
@@ -75,7 +75,7 @@ pub(super) fn download(patient: &Patient<'_>) -> Verdict {
 }
 
 /// Downloads the object of the examination through the redirect endpoint.
-pub(super) fn redirect_endpoint(patient: &Patient<'_>) -> Verdict {
+pub(super) fn redirect_endpoint(patient: &Patient) -> Verdict {
     let bucket = &patient.bucket;
     let Some(endpoint) = &bucket.parameters.redirect_endpoint else {
         return Verdict::NotUsed("the option redirectendpoint is not set");

@@ -12,6 +12,9 @@ pub(super) enum Verdict {
     Fault(Advice),
     /// The configuration does not use what the check examines. Contains the reason.
     NotUsed(&'static str),
+    /// The server does not have what the check examines, and a registry works without it. Contains
+    /// the consequence.
+    NotOffered(&'static str),
     /// A check that this one needs has failed. Contains the name of that check.
     NotReached(&'static str),
 }

@@ -1,8 +1,10 @@
 //! The doctor: a table of every check that a registry's storage has to pass, and the examination
 //! that runs these checks.
+mod certificate;
 mod cloudfront;
 mod connection;
 mod finding;
+mod lifecycle;
 mod multipart;
 mod names;
 mod objects;
@@ -37,7 +39,7 @@ struct Check {
     needs: &'static [&'static str],
     /// The IAM action that the check exercises.
     action: Option<&'static str>,
-    run: fn(&Patient<'_>) -> Verdict,
+    run: fn(&Patient) -> Verdict,
 }
 
 /// The checks in the order in which they run. A check runs when all the checks that it needs have
@@ -47,10 +49,12 @@ const CHECKS: &[Check] = &[
     Check { name: "host name", needs: &[], action: None, run: connection::host_name },
     Check { name: "tcp", needs: &["host name"], action: None, run: connection::tcp },
     Check { name: "tls", needs: &["credentials", "tcp"], action: None, run: connection::tls },
+    Check { name: "certificate", needs: &["tls"], action: None, run: connection::certificate },
     Check { name: "response", needs: &["tls"], action: None, run: connection::response },
     Check { name: "addressing", needs: &["response"], action: None, run: connection::addressing },
     Check { name: "clock", needs: &["addressing"], action: None, run: connection::clock },
     Check { name: "access key", needs: &["clock"], action: None, run: connection::access_key },
+    Check { name: "identity", needs: &["access key"], action: None, run: connection::identity },
     Check { name: "signature", needs: &["access key"], action: None, run: connection::signature },
     Check { name: "bucket", needs: &["signature"], action: None, run: connection::bucket },
     Check { name: "region", needs: &["bucket"], action: None, run: connection::region },
@@ -66,6 +70,13 @@ const CHECKS: &[Check] = &[
     Check { name: "head", needs: &["region"], action: Some("s3:GetObject"), run: objects::head },
     Check { name: "get", needs: &["head"], action: Some("s3:GetObject"), run: objects::get },
     Check { name: "content", needs: &["put", "get"], action: None, run: objects::content },
+    Check { name: "checksums", needs: &["put", "get"], action: None, run: objects::checksums },
+    Check {
+        name: "acl header",
+        needs: &["put"],
+        action: Some("s3:PutObjectAcl"),
+        run: objects::acl_header,
+    },
     Check { name: "encryption", needs: &["put", "head"], action: None, run: objects::encryption },
     Check {
         name: "storage class",
@@ -153,6 +164,12 @@ const CHECKS: &[Check] = &[
         run: multipart::unfinished,
     },
     Check {
+        name: "lifecycle rule",
+        needs: &["region"],
+        action: Some("s3:GetLifecycleConfiguration"),
+        run: lifecycle::rule,
+    },
+    Check {
         name: "redirect endpoint",
         needs: &["put"],
         action: None,
@@ -188,9 +205,9 @@ impl Doctor {
         Err(Failure::new(Exit::CheckFailed, format!("{faults} of the checks failed")))
     }
 
-    fn patient<'a>(&self, tool: &'a Tool) -> Outcome<Patient<'a>> {
+    fn patient(&self, tool: &Tool) -> Outcome<Patient> {
         let options = self.distribution.options(tool)?;
-        Ok(Patient::new(tool, tool.bucket(self.location.as_ref())?, options))
+        Ok(Patient::new(tool.bucket(self.location.as_ref())?, options))
     }
 }
 
@@ -217,7 +234,7 @@ fn misconfigured(failure: &Failure) -> Vec<Finding> {
 }
 
 /// Runs the checks in their order, and skips each check that needs a failed one.
-fn examine(tool: &Tool, patient: &Patient<'_>) -> Vec<Finding> {
+fn examine(tool: &Tool, patient: &Patient) -> Vec<Finding> {
     let mut findings: Vec<Finding> = Vec::new();
     for check in CHECKS {
         if tool.cancel.is_cancelled() {
@@ -237,7 +254,7 @@ fn obstacle(findings: &[Finding], needed: &'static str) -> Option<Verdict> {
         Verdict::Passed(_) | Verdict::Notice(_) => None,
         Verdict::Fault(_) => Some(Verdict::NotReached(needed)),
         Verdict::NotReached(root) => Some(Verdict::NotReached(root)),
-        Verdict::NotUsed(why) => Some(Verdict::NotUsed(why)),
+        Verdict::NotUsed(why) | Verdict::NotOffered(why) => Some(Verdict::NotUsed(why)),
     }
 }
 

@@ -11,7 +11,7 @@ use std::time::SystemTime;
 /// uploads.
 const ABANDONED: i64 = 7 * 24 * 3600;
 
-pub(super) fn create(patient: &Patient<'_>) -> Verdict {
+pub(super) fn create(patient: &Patient) -> Verdict {
     match begin(patient, "multipart") {
         Ok(upload) => {
             *patient.upload.borrow_mut() = Some(upload);
@@ -21,7 +21,7 @@ pub(super) fn create(patient: &Patient<'_>) -> Verdict {
     }
 }
 
-fn begin(patient: &Patient<'_>, name: &str) -> s3driver::Result<Upload> {
+fn begin(patient: &Patient, name: &str) -> s3driver::Result<Upload> {
     let (bucket, key) = (&patient.bucket, patient.key(name));
     let id = bucket.client.create_multipart_upload(&bucket.name, &key, &bucket.settings)?;
     Ok(Upload { key, id, parts: Vec::new() })
@@ -29,7 +29,7 @@ fn begin(patient: &Patient<'_>, name: &str) -> s3driver::Result<Upload> {
 
 /// Runs `work` with the upload that the checks share.
 fn with_upload(
-    patient: &Patient<'_>,
+    patient: &Patient,
     work: impl FnOnce(UploadRef<'_>, &mut Upload) -> Verdict,
 ) -> Verdict {
     let mut shared = patient.upload.borrow_mut();
@@ -41,7 +41,7 @@ fn with_upload(
 }
 
 /// Uploads a part of the smallest size that S3 allows for a part before the last one.
-pub(super) fn upload_part(patient: &Patient<'_>) -> Verdict {
+pub(super) fn upload_part(patient: &Patient) -> Verdict {
     with_upload(patient, |place, upload| {
         let content = vec![b'x'; usize::try_from(MIN_PART_SIZE).unwrap_or_default()];
         match patient.bucket.client.upload_part(place, 1, &content) {
@@ -55,7 +55,7 @@ pub(super) fn upload_part(patient: &Patient<'_>) -> Verdict {
 }
 
 /// Creates the last part by copying an object.
-pub(super) fn copy_part(patient: &Patient<'_>) -> Verdict {
+pub(super) fn copy_part(patient: &Patient) -> Verdict {
     with_upload(patient, |place, upload| {
         let (bucket, key) = (&patient.bucket, patient.key("object"));
         let source = CopySource::new(&bucket.name, &key);
@@ -76,7 +76,7 @@ pub(super) fn copy_part(patient: &Patient<'_>) -> Verdict {
     })
 }
 
-pub(super) fn list_parts(patient: &Patient<'_>) -> Verdict {
+pub(super) fn list_parts(patient: &Patient) -> Verdict {
     with_upload(patient, |place, upload| match patient.bucket.client.list_parts(place, None) {
         Ok(page) if page.parts.len() == upload.parts.len() => {
             Verdict::passed("ListParts is allowed")
@@ -89,7 +89,7 @@ pub(super) fn list_parts(patient: &Patient<'_>) -> Verdict {
     })
 }
 
-pub(super) fn list_uploads(patient: &Patient<'_>) -> Verdict {
+pub(super) fn list_uploads(patient: &Patient) -> Verdict {
     let bucket = &patient.bucket;
     match bucket.client.list_multipart_uploads(&bucket.name, &patient.directory, None) {
         Ok(_) => Verdict::passed("ListMultipartUploads is allowed"),
@@ -100,7 +100,7 @@ pub(super) fn list_uploads(patient: &Patient<'_>) -> Verdict {
 }
 
 /// Completes the upload and compares the object's size with the total size of its parts.
-pub(super) fn complete(patient: &Patient<'_>) -> Verdict {
+pub(super) fn complete(patient: &Patient) -> Verdict {
     let bucket = &patient.bucket;
     let Some(upload) = patient.upload.borrow_mut().take() else {
         return Verdict::NotReached("create multipart upload");
@@ -124,7 +124,7 @@ pub(super) fn complete(patient: &Patient<'_>) -> Verdict {
 }
 
 /// Aborts an upload: the shared one if it is still open, otherwise a new one.
-pub(super) fn abort(patient: &Patient<'_>) -> Verdict {
+pub(super) fn abort(patient: &Patient) -> Verdict {
     let shared = patient.upload.borrow_mut().take();
     let upload = match shared.map_or_else(|| begin(patient, "aborted"), Ok) {
         Ok(upload) => upload,
@@ -143,7 +143,7 @@ pub(super) fn abort(patient: &Patient<'_>) -> Verdict {
 }
 
 /// Counts the uploads below the root directory that appear to be abandoned.
-pub(super) fn unfinished(patient: &Patient<'_>) -> Verdict {
+pub(super) fn unfinished(patient: &Patient) -> Verdict {
     let bucket = &patient.bucket;
     let root = &bucket.parameters.root_directory;
     let oldest = Timestamp::from(SystemTime::now()).unix().saturating_sub(ABANDONED);

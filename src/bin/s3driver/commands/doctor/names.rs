@@ -8,7 +8,7 @@ use s3driver::client::ListObjects;
 const UNUSUAL: [&str; 6] = ["n/a b+c", "n/a%20b", "n/a&<b>'\"", "n/dir-x/1", "n/dir/1", "n/ü~é"];
 
 /// Stores and lists unusual keys, and compares the listed keys with the stored ones byte for byte.
-pub(super) fn unusual_keys(patient: &Patient<'_>) -> Verdict {
+pub(super) fn unusual_keys(patient: &Patient) -> Verdict {
     let bucket = &patient.bucket;
     for name in UNUSUAL {
         if let Err(error) =
@@ -33,7 +33,7 @@ pub(super) fn unusual_keys(patient: &Patient<'_>) -> Verdict {
     }
 }
 
-pub(super) fn listing_order(patient: &Patient<'_>) -> Verdict {
+pub(super) fn listing_order(patient: &Patient) -> Verdict {
     match listed(patient, None) {
         Ok(keys) if keys.is_sorted() => Verdict::passed("listings are in the order of bytes"),
         Ok(_) => Verdict::notice(
@@ -45,7 +45,7 @@ pub(super) fn listing_order(patient: &Patient<'_>) -> Verdict {
     }
 }
 
-pub(super) fn start_after(patient: &Patient<'_>) -> Verdict {
+pub(super) fn start_after(patient: &Patient) -> Verdict {
     let Some(first) = UNUSUAL.first().map(|name| patient.key(name)) else {
         return Verdict::NotUsed("there are no keys");
     };
@@ -60,7 +60,7 @@ pub(super) fn start_after(patient: &Patient<'_>) -> Verdict {
 }
 
 /// Lists the unusual keys on one page, in the server's order.
-fn listed(patient: &Patient<'_>, after: Option<&str>) -> Result<Vec<String>, Error> {
+fn listed(patient: &Patient, after: Option<&str>) -> Result<Vec<String>, Error> {
     let mut request = ListObjects::prefix(patient.key("n/"));
     if let Some(key) = after {
         request = request.start_after(key);

@@ -2,7 +2,9 @@
 use super::finding::{Verdict, what};
 use super::patient::{CONTENT, Patient};
 use s3driver::client::{Condition, CopySource, Encryption, GetObject, ListObjects, ObjectSettings};
+use s3driver::clock::{Clock as _, SystemClock};
 use s3driver::time::Timestamp;
+use s3driver::transfer::Verified;
 use s3driver::{Error, ErrorKind};
 use std::time::SystemTime;
 
@@ -14,7 +16,7 @@ const OBJECT: &str = "object";
 const REFUSED_SKEW: u64 = 15 * 60;
 const NOTICED_SKEW: u64 = 60;
 
-pub(super) fn list(patient: &Patient<'_>) -> Verdict {
+pub(super) fn list(patient: &Patient) -> Verdict {
     let request = ListObjects::prefix(&*patient.directory);
     match patient.bucket.client.list_objects(&patient.bucket.name, &request, None) {
         Ok(page) if page.contents.is_empty() => Verdict::passed("ListObjectsV2 is allowed"),
@@ -28,7 +30,7 @@ pub(super) fn list(patient: &Patient<'_>) -> Verdict {
 
 /// Deletes an object that does not exist. This check runs before anything is stored, because
 /// without the permission the examination could not remove what it stores.
-pub(super) fn delete_missing(patient: &Patient<'_>) -> Verdict {
+pub(super) fn delete_missing(patient: &Patient) -> Verdict {
     match patient.bucket.client.delete_object(
         &patient.bucket.name,
         &patient.key("missing"),
@@ -41,7 +43,7 @@ pub(super) fn delete_missing(patient: &Patient<'_>) -> Verdict {
 
 /// Stores an object as the driver does. If the server refuses it, the check stores it without an
 /// ACL and encryption to find the reason.
-pub(super) fn put(patient: &Patient<'_>) -> Verdict {
+pub(super) fn put(patient: &Patient) -> Verdict {
     let bucket = &patient.bucket;
     let put = |settings: &ObjectSettings| {
         bucket.client.put_object(&bucket.name, &patient.key(OBJECT), CONTENT, settings)
@@ -71,7 +73,7 @@ pub(super) fn put(patient: &Patient<'_>) -> Verdict {
 }
 
 /// Compares this machine's clock with the time at which the server stored an object.
-pub(super) fn server_time(patient: &Patient<'_>) -> Verdict {
+pub(super) fn server_time(patient: &Patient) -> Verdict {
     let bucket = &patient.bucket;
     let meta = bucket.client.head_object(&bucket.name, &patient.key(OBJECT), &Default::default());
     let Some(stored) = meta.ok().and_then(|meta| meta.last_modified) else {
@@ -90,7 +92,7 @@ pub(super) fn server_time(patient: &Patient<'_>) -> Verdict {
     }
 }
 
-pub(super) fn head(patient: &Patient<'_>) -> Verdict {
+pub(super) fn head(patient: &Patient) -> Verdict {
     let bucket = &patient.bucket;
     match bucket.client.head_object(&bucket.name, &patient.key(OBJECT), &Default::default()) {
         Ok(meta) if meta.size == CONTENT.len() as u64 => Verdict::passed("HeadObject is allowed"),
@@ -102,7 +104,7 @@ pub(super) fn head(patient: &Patient<'_>) -> Verdict {
     }
 }
 
-pub(super) fn get(patient: &Patient<'_>) -> Verdict {
+pub(super) fn get(patient: &Patient) -> Verdict {
     match read(patient) {
         Ok(_) => Verdict::passed("GetObject is allowed"),
         Err(error) => without_object(patient, &error, "GetObject"),
@@ -111,7 +113,7 @@ pub(super) fn get(patient: &Patient<'_>) -> Verdict {
 
 /// Returns the verdict on a failed read. If no object could be stored, the response that the object
 /// does not exist shows that reading is permitted.
-fn without_object(patient: &Patient<'_>, error: &Error, operation: &str) -> Verdict {
+fn without_object(patient: &Patient, error: &Error, operation: &str) -> Verdict {
     if error.kind() == ErrorKind::NoSuchKey {
         return Verdict::passed(format!(
             "{operation} is allowed (of an object that does not exist)"
@@ -120,7 +122,7 @@ fn without_object(patient: &Patient<'_>, error: &Error, operation: &str) -> Verd
     patient.refused(error, "s3:GetObject")
 }
 
-fn read(patient: &Patient<'_>) -> Result<Vec<u8>, Error> {
+fn read(patient: &Patient) -> Result<Vec<u8>, Error> {
     let bucket = &patient.bucket;
     let key = patient.key(OBJECT);
     bucket
@@ -130,7 +132,7 @@ fn read(patient: &Patient<'_>) -> Result<Vec<u8>, Error> {
 }
 
 /// Compares the stored content with the content that is read.
-pub(super) fn content(patient: &Patient<'_>) -> Verdict {
+pub(super) fn content(patient: &Patient) -> Verdict {
     match read(patient) {
         Ok(content) if content == CONTENT => Verdict::passed("the object is read as it was stored"),
         Ok(_) => Verdict::fault(
@@ -141,7 +143,40 @@ pub(super) fn content(patient: &Patient<'_>) -> Verdict {
     }
 }
 
-pub(super) fn encryption(patient: &Patient<'_>) -> Verdict {
+/// Downloads the object into a file, and checks that its content can be verified.
+pub(super) fn checksums(patient: &Patient) -> Verdict {
+    let (bucket, key) = (&patient.bucket, patient.key(OBJECT));
+    let name = format!("s3driver-doctor-{:016x}", SystemClock.random());
+    let file = std::env::temp_dir().join(name);
+    let downloaded = bucket.transfer().download_to_file(&bucket.name, &key, &file);
+    // After a failure there is no file.
+    drop(std::fs::remove_file(&file));
+    match downloaded.map(|downloaded| downloaded.verified) {
+        Ok(Verified::Crc64Nvme) => Verdict::passed("downloads are verified with CRC-64/NVME"),
+        Ok(Verified::Md5) => Verdict::passed("downloads are verified with the MD5 in the ETag"),
+        Ok(_) => Verdict::notice(
+            "the server states no checksum of the object: downloads are verified by their length",
+            "set the option checksum to one that the server keeps, such as crc64nvme; a registry \
+             verifies blobs by their digests as well",
+        ),
+        Err(error) if error.kind() == ErrorKind::LocalIo => Verdict::notice(
+            what(&error),
+            "let this user write to the directory for temporary files (TMPDIR)",
+        ),
+        Err(error) => Verdict::failed(&error),
+    }
+}
+
+/// Reports the ACL that objects are stored with. A server that refuses it fails the check of the
+/// stored object.
+pub(super) fn acl_header(patient: &Patient) -> Verdict {
+    match patient.bucket.settings.acl {
+        Some(acl) => Verdict::passed(format!("objects are stored with {}", acl.as_str())),
+        None => Verdict::NotUsed("the option objectacl is not set"),
+    }
+}
+
+pub(super) fn encryption(patient: &Patient) -> Verdict {
     if patient.bucket.settings.encryption == Encryption::None {
         return Verdict::NotUsed("the option encrypt is not set");
     }
@@ -158,7 +193,7 @@ pub(super) fn encryption(patient: &Patient<'_>) -> Verdict {
     }
 }
 
-pub(super) fn storage_class(patient: &Patient<'_>) -> Verdict {
+pub(super) fn storage_class(patient: &Patient) -> Verdict {
     let Some(wanted) = patient.bucket.settings.storage_class else {
         return Verdict::NotUsed("the option storageclass is NONE");
     };
@@ -179,7 +214,7 @@ pub(super) fn storage_class(patient: &Patient<'_>) -> Verdict {
     }
 }
 
-pub(super) fn copy(patient: &Patient<'_>) -> Verdict {
+pub(super) fn copy(patient: &Patient) -> Verdict {
     let bucket = &patient.bucket;
     let key = patient.key(OBJECT);
     let source = CopySource::new(&bucket.name, &key);
@@ -191,7 +226,7 @@ pub(super) fn copy(patient: &Patient<'_>) -> Verdict {
 
 /// Stores an object on condition that it does not exist. Because it does exist, the server must
 /// refuse the request.
-pub(super) fn conditional_write(patient: &Patient<'_>) -> Verdict {
+pub(super) fn conditional_write(patient: &Patient) -> Verdict {
     let bucket = &patient.bucket;
     let absent = bucket.settings.clone().condition(Condition::IfAbsent);
     let put = bucket.client.put_object(&bucket.name, &patient.key(OBJECT), CONTENT, &absent);
@@ -209,7 +244,7 @@ pub(super) fn conditional_write(patient: &Patient<'_>) -> Verdict {
 }
 
 /// Deletes two objects in one request.
-pub(super) fn batch_delete(patient: &Patient<'_>) -> Verdict {
+pub(super) fn batch_delete(patient: &Patient) -> Verdict {
     let bucket = &patient.bucket;
     let keys = [patient.key("missing-1"), patient.key("missing-2")];
     match bucket.client.delete_objects(&bucket.name, &[&keys[0], &keys[1]]) {

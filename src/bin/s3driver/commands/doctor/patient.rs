@@ -1,9 +1,10 @@
 //! The storage under examination, and the state that the checks share.
 use super::finding::{Finding, Verdict, what};
 use crate::arn::Arns;
-use crate::tool::{Bucket, Tool};
+use crate::tool::Bucket;
 use s3driver::client::{ListObjects, Part, UploadRef};
 use s3driver::clock::{Clock as _, SystemClock};
+use s3driver::credentials::Credentials;
 use s3driver::{Cancel, Error};
 use std::cell::RefCell;
 
@@ -11,8 +12,7 @@ use std::cell::RefCell;
 pub(super) const CONTENT: &[u8] = b"stored by s3driver doctor, which removes it\n";
 
 /// A bucket, with a directory for the examination.
-pub(super) struct Patient<'a> {
-    pub(super) tool: &'a Tool,
+pub(super) struct Patient {
     pub(super) bucket: Bucket,
     /// The prefix of all keys of the examination, with a slash at its end.
     pub(super) directory: String,
@@ -20,6 +20,8 @@ pub(super) struct Patient<'a> {
     pub(super) distribution: Vec<(String, String)>,
     /// The result of the first signed request, which reveals most wrong configurations.
     pub(super) first: Result<(), Error>,
+    /// The keys that requests are signed with, once they have been found.
+    pub(super) keys: RefCell<Option<Credentials>>,
     /// The upload that the checks of multipart uploads share.
     pub(super) upload: RefCell<Option<Upload>>,
 }
@@ -31,14 +33,15 @@ pub(super) struct Upload {
     pub(super) parts: Vec<Part>,
 }
 
-impl<'a> Patient<'a> {
-    pub(super) fn new(tool: &'a Tool, bucket: Bucket, distribution: Vec<(String, String)>) -> Self {
+impl Patient {
+    pub(super) fn new(bucket: Bucket, distribution: Vec<(String, String)>) -> Self {
         let name = format!("s3driver-doctor-{:016x}/", SystemClock.random());
         let root = &bucket.parameters.root_directory;
         let directory = if root.is_empty() { name } else { format!("{root}/{name}") };
         let request = ListObjects::prefix(&*directory).max_keys(1);
         let first = bucket.client.list_objects(&bucket.name, &request, None).map(drop);
-        Self { tool, bucket, directory, distribution, first, upload: RefCell::default() }
+        let (keys, upload) = (RefCell::default(), RefCell::default());
+        Self { bucket, directory, distribution, first, keys, upload }
     }
 
     pub(super) fn key(&self, name: &str) -> String {
