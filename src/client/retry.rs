@@ -329,6 +329,66 @@ mod tests {
         }
     }
 
+    /// A second copy of the codes, from the page "Error responses" of the S3 API and the retry modes
+    /// of AWS's SDKs: a misspelling in the first one is noticed.
+    #[test]
+    fn each_code_and_each_status_has_its_kind() {
+        use ErrorKind::*;
+        const THROTTLING: &str = "SlowDown SlowDownRead SlowDownWrite Throttling \
+            ThrottlingException ThrottledException RequestLimitExceeded RequestThrottled \
+            RequestThrottledException TooManyRequests TooManyRequestsException \
+            BandwidthLimitExceeded EC2ThrottledException";
+        const TRANSIENT: &str = "InternalError InternalServerError RequestTimeout \
+            RequestTimeoutException PriorRequestNotComplete OperationAborted ServiceUnavailable \
+            TemporarilyUnavailable IncompleteBody";
+        for (kind, codes) in [
+            (Throttled, THROTTLING),
+            (Server, TRANSIENT),
+            (Integrity, "BadDigest XAmzContentSHA256Mismatch XAmzContentChecksumMismatch"),
+            (AccessDenied, "AccessDenied AllAccessDisabled"),
+            (SignatureRejected, "SignatureDoesNotMatch InvalidAccessKeyId NotSignedUp"),
+            (
+                ExpiredCredentials,
+                "ExpiredToken ExpiredTokenException InvalidToken TokenRefreshRequired",
+            ),
+            (ClockSkew, "RequestTimeTooSkewed"),
+            (
+                WrongRegion,
+                "PermanentRedirect TemporaryRedirect AuthorizationHeaderMalformed \
+                 IllegalLocationConstraintException",
+            ),
+            (NoSuchKey, "NoSuchKey"),
+            (NoSuchBucket, "NoSuchBucket"),
+            (NoSuchUpload, "NoSuchUpload"),
+            (InvalidRange, "InvalidRange"),
+            (PreconditionFailed, "PreconditionFailed"),
+            (Refused, "InvalidObjectState InvalidArgument MalformedXML"),
+        ] {
+            for code in codes.split(' ') {
+                assert_eq!(kind_of_response(400, code), kind, "{code}");
+            }
+        }
+        assert_eq!(kind_of_response(403, "InvalidObjectState"), Refused);
+        assert_eq!(kind_of_response(409, "OperationAborted"), Conflict);
+        assert_eq!(kind_of_response(409, "SlowDown"), Throttled);
+        for (kind, statuses) in [
+            (AccessDenied, &[403][..]),
+            (NoSuchKey, &[404]),
+            (Conflict, &[409]),
+            (PreconditionFailed, &[412]),
+            (InvalidRange, &[416]),
+            (Throttled, &[429, 503, 509, 520]),
+            (Server, &[408, 499, 500, 502, 504, 599]),
+            (Refused, &[400, 401, 405, 410, 411, 501]),
+            (WrongRegion, &[300, 301, 302, 307, 399]),
+            (NotModified, &[304]),
+        ] {
+            for status in statuses {
+                assert_eq!(kind_of_response(*status, ""), kind, "{status}");
+            }
+        }
+    }
+
     fn retry(key: &str, attempts: u32) -> Retried<'_> {
         Retried { bucket: "registry", key, attempts }
     }
