@@ -107,7 +107,8 @@ impl<'a> Tokens<'a> {
             return Some(Tag::Close);
         }
         let (name, rest) = markup.split_at_checked(end_of_plain_name(markup)?)?;
-        self.rest = rest.strip_prefix('>').filter(|_| !name.is_empty())?;
+        let is_tag = !name.is_empty() && !name.starts_with('?');
+        self.rest = rest.strip_prefix('>').filter(|_| is_tag)?;
         self.open.push(name);
         Some(Tag::Open(name))
     }
