@@ -59,7 +59,7 @@
 //! - `sigv4a` (off): SigV4A, signatures that are valid in a set of regions.
 //! - `conformance` (off): a test suite for any [`StorageDriver`].
 //! - `ureq` (off): `Config::agent`, which sends all requests through a `ureq::Agent`.
-//! - `truststore` (off): [`client::TrustStore::System`], the certificate authorities of the operating
+//! - `truststore` (off): `client::TrustStore::System`, the certificate authorities of the operating
 //!   system.
 //! - `log` (off): `observe::Log`, which writes to the `log` crate, and the option `loglevel`.
 //! - `serde` (off): `Deserialize` for the driver's parameters and for a registry's whole
