@@ -289,10 +289,11 @@ impl Sender {
             let number = first.saturating_add(u32::try_from(index).unwrap_or(u32::MAX));
             let content = parts.get(index).copied().unwrap_or_default();
             let part = shared.client.upload_part(upload, number, content)?;
+            let now = shared.client.clock().instant();
             // The caller waits for all of these parts.
             let mut state = shared.lock();
             state.bottleneck = Bottleneck::Network;
-            state.adapt(part.size, shared.client.clock().instant());
+            state.adapt(part.size, now);
             Ok(part)
         });
         let mut state = shared.lock();
@@ -399,16 +400,18 @@ impl SharedSender {
                 continue;
             };
             drop(state);
-            let (counted, begun) = (SentBytes::default(), self.client.clock().instant());
-            let result = catch_panic("a thread that sends parts", || self.upload(&job, &counted));
+            let counted = SentBytes::default();
+            // The clock is the caller's code as well, and the part counts as busy until the end.
+            let result = catch_panic("a thread that sends parts", || {
+                let clock = self.client.clock();
+                let begun = clock.instant();
+                let parts = self.upload(&job, &counted)?;
+                Ok((parts, begun, clock.instant()))
+            });
             state = self.lock();
             state.busy -= 1;
-            let (bytes, now) = (job.buffer.len(), self.client.clock().instant());
-            state.adapt(bytes, now);
-            if let Some(limited) =
-                is_limited_by_processor(bytes, now.saturating_duration_since(begun))
-            {
-                state.is_limited_by_processor = limited;
+            if let Ok((_, begun, now)) = &result {
+                state.adapt_after(job.buffer.len(), *begun, *now);
             }
             let is_needed = state.held <= state.room(self.chunk_size);
             if state.ended || state.failure.is_some() || !is_needed {
@@ -418,7 +421,7 @@ impl SharedSender {
                 state.free.push(job.buffer);
             }
             match result {
-                Ok(parts) => {
+                Ok((parts, ..)) => {
                     let bytes =
                         parts.iter().fold(0, |sum: u64, part| sum.saturating_add(part.size));
                     state.add(parts.len(), counted.advance(bytes));
@@ -524,6 +527,15 @@ impl SendQueue {
     fn next_job(&mut self) -> Option<Job> {
         let sending = self.busy.saturating_sub(self.queue.len());
         if sending < self.window { self.queue.pop_front() } else { None }
+    }
+
+    /// Adapts the window and the number of buffers after a thread has sent a part.
+    fn adapt_after(&mut self, bytes: u64, begun: Instant, now: Instant) {
+        self.adapt(bytes, now);
+        let elapsed = now.saturating_duration_since(begun);
+        if let Some(is_limited) = is_limited_by_processor(bytes, elapsed) {
+            self.is_limited_by_processor = is_limited;
+        }
     }
 
     /// Adapts the window after a part of this size was sent.
