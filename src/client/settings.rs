@@ -234,14 +234,17 @@ impl ObjectSettings {
 
 /// Returns the encryption context as the header contains it: JSON in base64. `None` without pairs.
 fn context_of(pairs: &[(String, String)]) -> std::result::Result<Option<String>, String> {
+    if pairs.is_empty() {
+        return Ok(None);
+    }
+
     let mut context = serde_json::Map::new();
     for (name, value) in pairs {
         if context.insert(name.clone(), value.as_str().into()).is_some() {
             return Err(format!("the encryption context has {name:?} twice"));
         }
     }
-    let json = serde_json::Value::Object(context).to_string();
-    Ok((!pairs.is_empty()).then(|| BASE64.encode(json)))
+    Ok(Some(BASE64.encode(serde_json::Value::Object(context).to_string())))
 }
 
 #[cfg(test)]

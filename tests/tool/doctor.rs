@@ -482,6 +482,28 @@ fn lifecycle_rules_are_examined() {
 }
 
 #[test]
+fn tags_are_tried_and_not_required() {
+    let Some(target) = embedded() else { return };
+    let Some(server) = target.embedded.as_ref() else { return };
+    let rig = Rig::new(&target, "tags");
+    for (fault, expected, words) in [
+        (None, "ok", "stored and read"),
+        (Some((403, "AccessDenied")), "not_used", "s3:PutObjectTagging"),
+        (Some((501, "NotImplemented")), "not_offered", "has no tags"),
+        (Some((404, "NoSuchKey")), "notice", "NoSuchKey"),
+    ] {
+        if let Some((status, code)) = fault {
+            server.fail_next("PutObjectTagging", status, code, 1);
+        }
+        let (document, exit) = examine(rig.command(&["doctor"]), &[&*location(&target)]);
+        assert_eq!(exit, Some(0), "{document:#}");
+        let (result, text) = text_of(&document, "tags");
+        assert_eq!(result, expected, "{text}");
+        assert!(text.contains(words), "{text}");
+    }
+}
+
+#[test]
 fn the_identity_is_that_of_sts() {
     let Some(target) = embedded() else { return };
     let rig = Rig::new(&target, "identity");

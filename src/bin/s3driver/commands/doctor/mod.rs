@@ -77,6 +77,12 @@ const CHECKS: &[Check] = &[
         action: Some("s3:PutObjectAcl"),
         run: objects::acl_header,
     },
+    Check {
+        name: "tags",
+        needs: &["put"],
+        action: Some("s3:PutObjectTagging"),
+        run: objects::tags,
+    },
     Check { name: "encryption", needs: &["put", "head"], action: None, run: objects::encryption },
     Check {
         name: "storage class",

@@ -1,10 +1,14 @@
 //! Checks of objects: each permission separately, and how the server treats the driver's headers.
 use super::finding::{Verdict, what};
 use super::patient::{CONTENT, Patient};
-use s3driver::client::{Condition, CopySource, Encryption, GetObject, ListObjects, ObjectSettings};
+use s3driver::client::{
+    Condition, CopySource, Encryption, GetObject, ListObjects, ObjectSettings, VersionSelector,
+    lacks_operation,
+};
 use s3driver::clock::{Clock as _, SystemClock};
 use s3driver::time::Timestamp;
 use s3driver::transfer::Verified;
+use s3driver::xml::Tag;
 use s3driver::{Error, ErrorKind};
 use std::time::SystemTime;
 
@@ -173,6 +177,31 @@ pub(super) fn acl_header(patient: &Patient) -> Verdict {
     match patient.bucket.settings.acl {
         Some(acl) => Verdict::passed(format!("objects are stored with {}", acl.as_str())),
         None => Verdict::NotUsed("the option objectacl is not set"),
+    }
+}
+
+/// Stores a tag and reads it. The driver does not use tags, but lifecycle rules and policies can
+/// select objects by them.
+pub(super) fn tags(patient: &Patient) -> Verdict {
+    let (client, name, key) = (&patient.bucket.client, &patient.bucket.name, patient.key(OBJECT));
+    let tags = [Tag::new("s3driver", "doctor")];
+    let current = VersionSelector::default();
+    let read = client
+        .put_object_tagging(name, &key, &tags, &current)
+        .and_then(|()| client.get_object_tagging(name, &key, &current));
+    match read {
+        Ok(read) if read == tags => Verdict::passed("tags are stored and read"),
+        Ok(_) => Verdict::NotOffered("the server does not keep tags: rules cannot select by them"),
+        Err(error) if error.kind() == ErrorKind::AccessDenied => Verdict::NotUsed(
+            "the keys may not tag objects (s3:PutObjectTagging, s3:GetObjectTagging), and a registry \
+             does not need to",
+        ),
+        Err(error) if lacks_operation(&error) || error.kind() == ErrorKind::Protocol => {
+            Verdict::NotOffered("the server has no tags: rules cannot select by them")
+        }
+        Err(error) => {
+            Verdict::notice(what(&error), "nothing for a registry, which does not tag objects")
+        }
     }
 }
 
