@@ -158,6 +158,8 @@ impl Client {
         let call = settings.condition.apply_to_write(call)?;
         let begun = self.inner.config.clock.instant();
         match self.store(&call, content, self.inner.checksum, Etag::Optional) {
+            // Without a condition, an older object with the same bytes and other metadata could be
+            // there already, and the caller may repeat the put whatever its outcome was.
             Err(error) if settings.condition != Condition::Always && may_have_happened(&error) => {
                 self.settle_put(&call, content, begun, error)
             }
