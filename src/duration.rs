@@ -1,6 +1,6 @@
 //! Parsing of durations in registry configurations: in Go's notation (`1h30m`, `1.5h`, `300ms`) or
-//! as a plain number of seconds. All options use this parser, and check their own limits. So does the
-//! command line, which also has days.
+//! as a plain number of seconds. All options use this parser, and check their own limits. So does
+//! the command line, which also has days.
 use crate::text::{Form, shown_value};
 use std::time::Duration;
 

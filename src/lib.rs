@@ -2,8 +2,8 @@
 //! client that it uses, and a CloudFront signer. The crate is synchronous: it does not need an
 //! async runtime, and does not contain `unsafe` code.
 //!
-//! - **Programs that are not async** use [`driver`], a registry's storage driver, or `client`, which
-//!   reads and writes any key of any bucket.
+//! - **Programs that are not async** use [`driver`], a registry's storage driver, or `client`,
+//!   which reads and writes any key of any bucket.
 //! - **Auditors of signing code** can compare [`sign`] with AWS's pages. It makes, verifies and
 //!   explains signatures, and returns every intermediate value.
 //! - **Programs that parse or fuzz S3's XML** use [`xml`], which parses documents in bounded time,

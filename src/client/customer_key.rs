@@ -1,5 +1,5 @@
-//! Keys of the customer (SSE-C): the server encrypts with a key that each request contains, and does
-//! not store it.
+//! Keys of the customer (SSE-C): the server encrypts with a key that each request contains, and
+//! does not store it.
 use super::endpoint::Scheme;
 use super::request::Call;
 use crate::error::{Error, ErrorKind, Result};

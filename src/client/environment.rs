@@ -51,14 +51,14 @@ impl Config {
     /// cannot be combined with a URL. The certificates in the file are trusted in addition to the
     /// built-in ones.
     ///
-    /// Credentials come from AWS's chain of sources, in the same environment. Unlike the driver, whose endpoint is one
-    /// of its parameters, this function takes the server from the environment: anyone who can set
-    /// the variables decides where signed requests are sent.
+    /// Credentials come from AWS's chain of sources, in the same environment. Unlike the driver,
+    /// whose endpoint is one of its parameters, this function takes the server from the
+    /// environment: anyone who can set the variables decides where signed requests are sent.
     ///
     /// # Errors
     /// [`ErrorKind::Configuration`] with the name of the variable, if there is neither a region nor
-    /// an endpoint, if the endpoint cannot be used, if a switch is neither `true` nor `false`, or if
-    /// a file of certificates cannot be read.
+    /// an endpoint, if the endpoint cannot be used, if a switch is neither `true` nor `false`, or
+    /// if a file of certificates cannot be read.
     pub fn from_env(environment: &Environment) -> Result<Self> {
         let context = Context::default().with_environment(environment.clone());
         let is_on =

@@ -40,8 +40,8 @@ pub struct ObjectMeta {
     pub encryption: Option<String>,
     /// `x-amz-server-side-encryption-aws-kms-key-id`.
     pub kms_key_id: Option<String>,
-    /// `x-amz-server-side-encryption-bucket-key-enabled`: whether the object is encrypted with an S3
-    /// Bucket Key.
+    /// `x-amz-server-side-encryption-bucket-key-enabled`: whether the object is encrypted with an
+    /// S3 Bucket Key.
     pub bucket_key_enabled: Option<bool>,
     /// `x-amz-server-side-encryption-customer-algorithm`, if the object is encrypted with a key
     /// that the request has to contain.

@@ -192,7 +192,8 @@ impl Client {
     }
 
     /// [CopyObject]: copies up to 5 GB on the server, and stores the copy with `settings` and the
-    /// source's metadata, and with its tags unless `settings` has some. [`CopySource::condition`] is a condition for the source, and
+    /// source's metadata, and with its tags unless `settings` has some. [`CopySource::condition`]
+    /// is a condition for the source, and
     /// [`ObjectSettings::condition`] is one for the target.
     ///
     /// If the responses do not show whether the object was copied (a lost response, a success

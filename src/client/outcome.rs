@@ -184,8 +184,8 @@ pub(super) fn check_names(call: &Call<'_>, bucket: Option<&str>, key: Option<&st
 
 /// Returns whether `named` may be another spelling of `bucket`.
 ///
-/// AWS returns the bucket's own name if an access point was given, by its ARN or its alias, and Ceph
-/// leaves out the tenant.
+/// AWS returns the bucket's own name if an access point was given, by its ARN or its alias, and
+/// Ceph leaves out the tenant.
 fn names_bucket(named: &str, bucket: &str) -> bool {
     let access_point = bucket.starts_with("arn:")
         || ["-s3alias", "--ol-s3", "--op-s3", "--xa-s3", ".mrap"]

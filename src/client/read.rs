@@ -236,8 +236,8 @@ impl Client {
             object_call("GetObject", "GET", bucket, key)?.maybe_header("range", range.header());
         let mut call = request.apply_to(call)?;
         call.time_limit = TimeLimit::WhileBytesMove;
-        // Stored checksums cover whole objects, so a range does not have one. An ETag that is not an
-        // MD5 cannot be compared.
+        // Stored checksums cover whole objects, so a range does not have one. An ETag that is not
+        // an MD5 cannot be compared.
         let is_comparable =
             |algorithm| algorithm != Algorithm::Md5 || !self.inner.has_opaque_etags(bucket);
         let algorithm = self

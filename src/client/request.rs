@@ -112,8 +112,8 @@ impl<'a> Call<'a> {
             None => self,
         }
     }
-    /// Describes a body that is an XML document. S3 requires a digest of some of them, and version 2
-    /// of the signature and older servers only support this one.
+    /// Describes a body that is an XML document. S3 requires a digest of some of them, and version
+    /// 2 of the signature and older servers only support this one.
     pub(super) fn with_document(self, body: &str) -> Self {
         self.header("content-type", "application/xml")
             .header("content-md5", BASE64.encode(Md5::digest(body.as_bytes())))

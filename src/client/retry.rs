@@ -329,8 +329,8 @@ mod tests {
         }
     }
 
-    /// A second copy of the codes, from the page "Error responses" of the S3 API and the retry modes
-    /// of AWS's SDKs: a misspelling in the first one is noticed.
+    /// A second copy of the codes, from the page "Error responses" of the S3 API and the retry
+    /// modes of AWS's SDKs: a misspelling in the first one is noticed.
     #[test]
     fn each_code_and_each_status_has_its_kind() {
         use ErrorKind::*;

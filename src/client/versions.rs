@@ -35,8 +35,8 @@ impl Client {
     /// keys. `markers` are the `next_key_marker` and the `next_version_id_marker` of the previous
     /// page; without them, [`ListObjects::start_after`] is the key after which the listing starts.
     ///
-    /// Keys and the key marker are returned decoded, as by [`Client::list_objects`]. S3 requires the
-    /// permission `s3:ListBucketVersions`.
+    /// Keys and the key marker are returned decoded, as by [`Client::list_objects`]. S3 requires
+    /// the permission `s3:ListBucketVersions`.
     ///
     /// # Errors
     /// [`ErrorKind::Protocol`](crate::ErrorKind::Protocol) if the page has a key without the
@@ -73,8 +73,8 @@ impl Client {
         Ok(page)
     }
 
-    /// Returns an iterator over versions and delete markers, with ListObjectVersions: those of a key
-    /// follow one another, the latest first. Keys up to `start_after` are omitted, even if the
+    /// Returns an iterator over versions and delete markers, with ListObjectVersions: those of a
+    /// key follow one another, the latest first. Keys up to `start_after` are omitted, even if the
     /// server ignores it or includes that key.
     ///
     /// ```no_run

@@ -50,8 +50,8 @@ impl Transfer<'_> {
     }
 }
 
-/// Adds the source's metadata and tags, which CopyObject keeps by itself but a multipart upload does
-/// not.
+/// Adds the source's metadata and tags, which CopyObject keeps by itself but a multipart upload
+/// does not.
 fn with_metadata_of(
     client: &Client,
     source: CopySource<'_>,

@@ -169,8 +169,8 @@ impl Pass<'_> {
         std::thread::scope(|scope| {
             // The threads end once the sender is dropped.
             let sender = sender;
-            // The last keys are kept until further ones arrive: most directories have only one batch,
-            // and do not need a thread.
+            // The last keys are kept until further ones arrive: most directories have only one
+            // batch, and do not need a thread.
             let mut keys: Vec<String> = Vec::new();
             let mut threads = 0;
             list_in_shards(self.client, self.bucket, self.prefix, CONCURRENCY, &mut |page| {

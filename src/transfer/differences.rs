@@ -70,8 +70,8 @@ impl FolderDifference {
 impl Transfer<'_> {
     /// Compares the regular files of a folder, at any depth, with the objects below a prefix, and
     /// returns the differences in the order of names. These are what a synchronisation has to
-    /// upload, download or delete. Symbolic links to files are followed. Keys that end with a slash,
-    /// which other tools store for directories, are ignored.
+    /// upload, download or delete. Symbolic links to files are followed. Keys that end with a
+    /// slash, which other tools store for directories, are ignored.
     ///
     /// ```no_run
     /// use s3driver::client::{Client, ObjectSettings};

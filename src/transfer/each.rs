@@ -38,12 +38,13 @@ impl Transfer<'_> {
         })
     }
 
-    /// Calls `work` for each of `items` like [`Transfer::each`], and takes the items one at a time as
-    /// threads become free: they can be the pages of a listing, or what another thread finds. An
+    /// Calls `work` for each of `items` like [`Transfer::each`], and takes the items one at a time
+    /// as threads become free: they can be the pages of a listing, or what another thread finds. An
     /// error from the iterator counts as a failure of `work`.
     ///
     /// # Errors
-    /// The first error of `work` or of `items`; [`ErrorKind::Cancelled`](crate::ErrorKind::Cancelled).
+    /// The first error of `work` or of `items`;
+    /// [`ErrorKind::Cancelled`](crate::ErrorKind::Cancelled).
     ///
     /// ```no_run
     /// use s3driver::client::{Client, DeleteObject, ListObjects};

@@ -11,7 +11,8 @@ use std::time::{Duration, Instant};
 const PROBE: u64 = 1 << 20;
 
 /// The time for which a reader must have waited before the speed of its connection is evaluated:
-/// several time slices, because a thread that waits for the processor seems to wait for the network.
+/// several time slices, because a thread that waits for the processor seems to wait for the
+/// network.
 const PROBE_WAIT: Duration = Duration::from_millis(20);
 
 /// The number of bytes after which a measurement begins again: earlier ones no longer matter.
@@ -61,8 +62,8 @@ impl Probe {
         Self { rest: bytes.max(REST), ..Self::default() }
     }
 
-    /// Records bytes that arrived at `now`, after a wait. Returns the speed in bytes per second once
-    /// it is clear that the connection is slower than its reader.
+    /// Records bytes that arrived at `now`, after a wait. Returns the speed in bytes per second
+    /// once it is clear that the connection is slower than its reader.
     ///
     /// Only the reader's waiting time is evaluated: a slow reader finds the bytes already received.
     pub(super) fn came(&mut self, bytes: usize, waited: Duration, now: Instant) -> Option<f64> {

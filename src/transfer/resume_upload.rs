@@ -15,7 +15,8 @@ impl Transfer<'_> {
     /// [`Transfer::resume`]. The upload stays on the server until it is completed or aborted.
     ///
     /// # Errors
-    /// The errors of [`Client::create_multipart_upload`](crate::client::Client::create_multipart_upload).
+    /// The errors of
+    /// [`Client::create_multipart_upload`](crate::client::Client::create_multipart_upload).
     pub fn begin_upload(
         &self,
         bucket: &str,

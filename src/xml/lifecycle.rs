@@ -29,8 +29,8 @@ pub struct LifecycleRule {
 ///
 /// - Required: `Status` in each `Rule`, and `DaysAfterInitiation` in each
 ///   `AbortIncompleteMultipartUpload`.
-/// - Optional: everything else. The prefix may stand in the rule, in its `Filter`, or in the `And` of
-///   the filter. `Expiration` without `Days` or `Date` deletes no current object.
+/// - Optional: everything else. The prefix may stand in the rule, in its `Filter`, or in the `And`
+///   of the filter. `Expiration` without `Days` or `Date` deletes no current object.
 /// - Refused: a number of days that is not a whole number, and two prefixes in one rule.
 ///
 /// ```

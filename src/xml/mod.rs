@@ -54,8 +54,8 @@
 //! counts, and all fields of a completion except for an error) are `None` if they cannot be parsed
 //! or occur twice, so that an operation that took effect is not reported as failed because of them.
 //!
-//! If the body is an `Error` document, or has an `Error` element directly below its root, the error is
-//! returned in [`Error::document`], because S3 may report failures with status 200.
+//! If the body is an `Error` document, or has an `Error` element directly below its root, the error
+//! is returned in [`Error::document`], because S3 may report failures with status 200.
 //!
 //! Some rules of XML are not checked because nothing depends on them: attributes (apart from their
 //! quotes), the characters in names, and `--` in comments.

@@ -18,8 +18,8 @@ pub enum Versioning {
 ///
 /// - Required: the root `VersioningConfiguration`.
 /// - Optional: `Status`, without which versions were never enabled: `None`.
-/// - Refused: another status than `Enabled`, `Suspended` and (Ceph) `Disabled`, which is `None`, and
-///   a second one.
+/// - Refused: another status than `Enabled`, `Suspended` and (Ceph) `Disabled`, which is `None`,
+///   and a second one.
 ///
 /// ```
 /// use s3driver::xml::{self, Versioning};

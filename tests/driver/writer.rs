@@ -632,8 +632,8 @@ fn object_settings_survive_close() {
     assert_eq!(attributes.content_type.as_deref(), Some("application/octet-stream"));
 }
 
-/// A writer that was killed leaves parts after the last close. They stay in the upload while the next
-/// writers close and continue it, and are no sign of another program.
+/// A writer that was killed leaves parts after the last close. They stay in the upload while the
+/// next writers close and continue it, and are no sign of another program.
 #[test]
 fn parts_of_a_killed_writer_do_not_count_after_the_next_close() {
     let server = server();
@@ -674,8 +674,8 @@ fn parts_of_a_killed_writer_do_not_count_after_the_next_close() {
     }
 }
 
-/// A writer that was killed before any close may leave a gap between its parts. Those after the gap do
-/// not count, also when the next writer has closed within the missing part.
+/// A writer that was killed before any close may leave a gap between its parts. Those after the gap
+/// do not count, also when the next writer has closed within the missing part.
 #[test]
 fn parts_after_a_gap_do_not_count_after_the_next_close() {
     let server = server();

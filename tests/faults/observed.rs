@@ -735,9 +735,9 @@ impl Clock for Counted {
     }
 }
 
-/// Without an observer, an operation reads the clock for its retries, its deadline and its signature
-/// only, and PutObject also for the case that its response is lost. `scripts/guards` also counts
-/// allocations and the readings of the transport.
+/// Without an observer, an operation reads the clock for its retries, its deadline and its
+/// signature only, and PutObject also for the case that its response is lost. `scripts/guards` also
+/// counts allocations and the readings of the transport.
 #[test]
 fn no_clock_is_read_for_events_without_an_observer() {
     let readings = |is_observed: bool| {

@@ -91,8 +91,8 @@ const BODY: &str = "response body \"";
 fn each_level_writes_what_it_is_for() {
     process::alone("logging::each_level_writes_what_it_is_for", || {
         for (level, expected) in [
-            // Requests, retries, failures, signing steps, bodies: a PutObject of two requests and two
-            // GetObjects, of which one has a body that is read afterwards.
+            // Requests, retries, failures, signing steps, bodies: a PutObject of two requests and
+            // two GetObjects, of which one has a body that is read afterwards.
             ("off", [0, 0, 0, 0, 0]),
             ("debug", [4, 0, 0, 0, 0]),
             ("debugwitheventstreambody", [4, 0, 0, 0, 0]),

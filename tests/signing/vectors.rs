@@ -732,7 +732,8 @@ fn v2_presign(case: &Value) -> String {
     presigned.steps.signature
 }
 
-/// Asserts that a form which meets its policy verifies, and that it does not with a different policy.
+/// Asserts that a form which meets its policy verifies, and that it does not with a different
+/// policy.
 fn form_verifies(signed: &[(&'static str, String)], credentials: &Credentials, now: Timestamp) {
     use base64::Engine as _;
     let keys = |id: &str| (id == credentials.access_key_id()).then(|| credentials.clone());

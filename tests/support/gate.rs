@@ -172,8 +172,8 @@ fn percent_decoded(text: &str) -> String {
     String::from_utf8_lossy(&bytes).into_owned()
 }
 
-/// The parts of the host of an access point that precede and follow the region. For each bucket there
-/// is an access point of the same name, in this account and in every region.
+/// The parts of the host of an access point that precede and follow the region. For each bucket
+/// there is an access point of the same name, in this account and in every region.
 const ACCESS_POINTS: (&str, &str) = ("-123456789012.s3-accesspoint.", ".amazonaws.com");
 
 /// Virtual hosting: `BUCKET.localhost`, and the host of an access point for the bucket, name the

@@ -2,9 +2,9 @@
 //!
 //! The `s3s` crate implements the protocol and verifies every signature (versions 2 and 4, in
 //! headers, URLs and chunks), and this project's own verifier verifies it a second time: if the two
-//! disagree, the request fails. The buckets are kept in memory by this project's code. The main file
-//! of a test program includes it with `#[path = "../support/mod.rs"] mod support;`, and those of
-//! examples and benchmarks with their path to this file.
+//! disagree, the request fails. The buckets are kept in memory by this project's code. The main
+//! file of a test program includes it with `#[path = "../support/mod.rs"] mod support;`, and those
+//! of examples and benchmarks with their path to this file.
 //!
 //! ```ignore
 //! let server = Server::start(ServerOptions::default());

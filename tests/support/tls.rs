@@ -20,9 +20,9 @@ pub struct Leaf {
     pub ends: Option<SystemTime>,
 }
 
-/// Returns an acceptor for `127.0.0.1`, `localhost`, `BUCKET.localhost` and the bucket's access point
-/// in `region`, and the authority's certificate as PEM. The bucket is named because rustls does not
-/// accept a wildcard directly below a top-level name.
+/// Returns an acceptor for `127.0.0.1`, `localhost`, `BUCKET.localhost` and the bucket's access
+/// point in `region`, and the authority's certificate as PEM. The bucket is named because rustls
+/// does not accept a wildcard directly below a top-level name.
 pub fn acceptor(
     bucket: &str,
     region: &str,

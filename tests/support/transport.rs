@@ -1,5 +1,5 @@
-//! The transport that tests send through: the client's own or, with `S3DRIVER_TEST_TRANSPORT=ureq` and the feature
-//! `ureq`, an agent.
+//! The transport that tests send through: the client's own or, with `S3DRIVER_TEST_TRANSPORT=ureq`
+//! and the feature `ureq`, an agent.
 
 use s3driver::Result;
 use s3driver::client::Config;
@@ -17,7 +17,8 @@ pub fn is_agent() -> bool {
     }
 }
 
-/// Returns the configuration with the chosen transport, for a server whose certificate is `authority`.
+/// Returns the configuration with the chosen transport, for a server whose certificate is
+/// `authority`.
 pub fn choose(config: Config, authority: Option<&[u8]>) -> Config {
     #[cfg(feature = "ureq")]
     if is_agent() {

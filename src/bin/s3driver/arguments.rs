@@ -6,8 +6,8 @@ use clap::Parser;
 /// Works with objects in Amazon S3 and servers that speak its API, and checks a registry's storage.
 ///
 /// A location is written s3://bucket/key; without a bucket (s3:///key) it is in the bucket of the
-/// configuration. The configuration comes from a registry's config.yml (--config), from options after
-/// the command, and from AWS's variables and profiles, in this order.
+/// configuration. The configuration comes from a registry's config.yml (--config), from options
+/// after the command, and from AWS's variables and profiles, in this order.
 #[derive(Parser)]
 #[command(name = "s3driver", version, after_help = EXIT_CODES, disable_help_subcommand = true)]
 pub(crate) struct Arguments {

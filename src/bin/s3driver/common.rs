@@ -5,8 +5,8 @@ use std::path::PathBuf;
 // A command's own arguments, and those of every command. An option stands after the name of the
 // command: one that could stand on both sides would be taken from one side alone.
 //
-// This comment and the next one are not for documentation: the help of every command would show them
-// in place of the command's own description.
+// This comment and the next one are not for documentation: the help of every command would show
+// them in place of the command's own description.
 #[derive(Args)]
 pub(crate) struct With<A: Args> {
     #[command(flatten)]

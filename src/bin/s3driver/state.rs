@@ -78,8 +78,8 @@ fn folder() -> Option<PathBuf> {
     Some(base?.join(FOLDER))
 }
 
-/// Returns a name for everything that makes two uploads one: the local file, the server, the bucket,
-/// the key, and the settings, which are fixed when an upload begins.
+/// Returns a name for everything that makes two uploads one: the local file, the server, the
+/// bucket, the key, and the settings, which are fixed when an upload begins.
 fn name(source: &Path, bucket: &Bucket, key: &str) -> Option<String> {
     let source = fs::canonicalize(source).ok()?;
     let server = bucket.parameters.endpoint.locate(&bucket.name).ok()?.root_url();

@@ -332,8 +332,8 @@ impl Sides {
         })
     }
 
-    /// Uploads a file. An upload in several parts is continued if a command that was killed has left
-    /// it. If it fails, it is aborted, unless it is to be kept.
+    /// Uploads a file. An upload in several parts is continued if a command that was killed has
+    /// left it. If it fails, it is aborted, unless it is to be kept.
     fn upload(
         &self,
         to: &Bucket,

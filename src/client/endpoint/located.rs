@@ -113,8 +113,8 @@ impl Located {
     /// with a signed request, because other services also have hosts in these domains.
     pub(in crate::client) fn redirected(&self, location: &str, bucket: &str) -> Option<Self> {
         let to = Url::parse(location).ok()?.origin();
-        // This is the destination that was addressed before: the host alone does not show whether it
-        // names the bucket, because any host can accept the bucket in the path.
+        // This is the destination that was addressed before: the host alone does not show whether
+        // it names the bucket, because any host can accept the bucket in the path.
         if to == self.origin {
             return Some(self.clone());
         }

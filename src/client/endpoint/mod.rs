@@ -11,8 +11,8 @@
 //! S3's dual-stack names are in the partition's usual domain (`s3.dualstack.REGION.amazonaws.com`),
 //! unlike most services, which use `api.aws`.
 //!
-//! A bucket argument may also be the ARN of an access point or the name of a directory bucket, which
-//! have hosts of their kind: see [`BucketKind`].
+//! A bucket argument may also be the ARN of an access point or the name of a directory bucket,
+//! which have hosts of their kind: see [`BucketKind`].
 
 mod located;
 mod name;
@@ -93,8 +93,8 @@ pub struct Endpoint {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum ArnRegions {
-    /// Every region of the endpoint's partition: requests go to the ARN's region, and are signed for
-    /// it.
+    /// Every region of the endpoint's partition: requests go to the ARN's region, and are signed
+    /// for it.
     #[default]
     Any,
     /// The endpoint's region. Other ARNs are refused.

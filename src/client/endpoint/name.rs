@@ -1,5 +1,5 @@
-//! The names that an operation accepts as its bucket: those of buckets, and those of access points and
-//! directory buckets, which are used in place of one. The forms follow AWS's pages on
+//! The names that an operation accepts as its bucket: those of buckets, and those of access points
+//! and directory buckets, which are used in place of one. The forms follow AWS's pages on
 //! [access points](https://docs.aws.amazon.com/AmazonS3/latest/userguide/access-points-naming.html),
 //! [Outposts](https://docs.aws.amazon.com/AmazonS3/latest/userguide/S3onOutposts.html),
 //! [multi-region access points](https://docs.aws.amazon.com/AmazonS3/latest/userguide/MultiRegionAccessPointRequests.html)

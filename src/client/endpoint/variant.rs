@@ -18,7 +18,8 @@ pub enum Fips {
     /// Any.
     #[default]
     NotRequired,
-    /// `s3-fips` (`usefipsendpoint`). AWS has them in the United States and Canada; elsewhere the name does not resolve.
+    /// `s3-fips` (`usefipsendpoint`). AWS has them in the United States and Canada; elsewhere the
+    /// name does not resolve.
     Required,
 }
 

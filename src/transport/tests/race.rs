@@ -19,8 +19,8 @@ const NAMESPACE: &str = "
     exec \"$@\"
 ";
 
-/// The names of the test. `2001:db8::2`, `192.0.2.8` and `192.0.2.9` are dark, `2001:db8::1` refuses, and the
-/// server has `192.0.2.1`.
+/// The names of the test. `2001:db8::2`, `192.0.2.8` and `192.0.2.9` are dark, `2001:db8::1`
+/// refuses, and the server has `192.0.2.1`.
 const HOSTS: &str = "2001:db8::2 dark-six.test\n192.0.2.1 dark-six.test\n\
                      2001:db8::1 refusing-six.test\n192.0.2.1 refusing-six.test\n\
                      2001:db8::2 dark.test\n192.0.2.9 dark.test\n\

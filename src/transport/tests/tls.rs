@@ -414,8 +414,9 @@ fn early_answers() {
     assert_eq!((reply.status, text(reply.read_to_end(10, None))), (403, "denied".into()));
 }
 
-/// TLS does not change the rule of `p01_an_early_200_is_not_stored`: a success that arrives while most
-/// of the body is unsent is a failure, whether the session stays open or ends with `close_notify`.
+/// TLS does not change the rule of `p01_an_early_200_is_not_stored`: a success that arrives while
+/// most of the body is unsent is a failure, whether the session stays open or ends with
+/// `close_notify`.
 #[test]
 fn p01_an_early_200_over_tls_is_not_stored() {
     const SIZE: u64 = 32 << 20;

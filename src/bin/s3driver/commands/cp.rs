@@ -9,8 +9,8 @@ use clap::Args;
 /// Everything is copied as a whole or not at all: an object or a file takes its name when it is
 /// complete. Objects are copied to objects by the server.
 ///
-/// A large upload whose command was killed is continued by the next command with the same arguments:
-/// parts that the server has are not sent again. Ctrl-C leaves nothing on the server.
+/// A large upload whose command was killed is continued by the next command with the same
+/// arguments: parts that the server has are not sent again. Ctrl-C leaves nothing on the server.
 #[derive(Args)]
 pub(crate) struct Cp {
     /// The file or object to copy; - for the standard input

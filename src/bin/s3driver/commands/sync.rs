@@ -206,8 +206,8 @@ impl Differences {
     }
 }
 
-/// Returns the objects below a location with their names there. Keys that end with a slash stand for
-/// directories, and are left out.
+/// Returns the objects below a location with their names there. Keys that end with a slash stand
+/// for directories, and are left out.
 fn objects<'a>(
     bucket: &'a Bucket,
     at: &S3Url,

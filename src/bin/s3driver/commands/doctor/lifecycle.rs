@@ -1,4 +1,5 @@
-//! Checks of the bucket's lifecycle rules: one that removes leftovers, and none that removes images.
+//! Checks of the bucket's lifecycle rules: one that removes leftovers, and none that removes
+//! images.
 use super::finding::{Verdict, what};
 use super::patient::Patient;
 use s3driver::client::lacks_operation;
@@ -8,7 +9,8 @@ use s3driver::{Error, ErrorKind};
 /// The storage classes whose objects cannot be read before they are restored.
 const ARCHIVES: [&str; 2] = ["GLACIER", "DEEP_ARCHIVE"];
 
-/// The age, in days, that is suggested for a new rule. The registry's own purge takes a week as well.
+/// The age, in days, that is suggested for a new rule. The registry's own purge takes a week as
+/// well.
 const SUGGESTED_DAYS: u64 = 7;
 
 /// Looks for a rule that aborts unfinished uploads, and for rules that would remove blobs.
