@@ -53,7 +53,7 @@ impl Transfer<'_> {
     /// let client = Client::from_env()?;
     /// let logs = client.objects("bucket", ListObjects::prefix("logs/2024/"));
     /// Transfer::new(&client).each_taken(logs, |client, object| {
-    ///     client.delete_object("bucket", &object.key, &DeleteObject::default())
+    ///     client.delete_object("bucket", &object.key, &DeleteObject::default()).map(drop)
     /// })?;
     /// # Ok::<(), s3driver::Error>(())
     /// ```
