@@ -5,7 +5,6 @@ use super::Environment;
 use super::shared_files::{Files, Profile};
 use crate::clock::{Clock, SystemClock};
 use crate::observe::{Observer, Observers};
-use crate::sync;
 use crate::text::{Form, shown_value};
 use crate::transport::TransportOptions;
 use std::collections::BTreeSet;
@@ -177,6 +176,7 @@ impl Context {
     #[cfg(unix)]
     pub(super) fn check_permissions(&self, path: &Path) {
         use crate::observe::{CredentialsEvent, Event, Warning};
+        use crate::sync;
         use std::os::unix::fs::PermissionsExt;
 
         const GROUP_AND_OTHERS: u32 = 0o077;
