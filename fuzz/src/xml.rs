@@ -87,7 +87,10 @@ fn seen_in_listing(root: &Element, page: &ListBucketResult) {
     assert_eq!(page.contents.len(), entries.len());
     for (object, entry) in page.contents.iter().zip(entries) {
         assert_eq!(entry.word("Size").parse(), Ok(object.size));
-        assert_eq!(some(entry.word("StorageClass")), object.storage_class);
+        assert_eq!(
+            some(entry.word("StorageClass")),
+            object.storage_class.as_deref().map(str::to_owned)
+        );
         assert!(page.encoding_type.is_some() || object.key == entry.text_of("Key"));
     }
     let prefixes = root.children("CommonPrefixes").flat_map(|entry| entry.children("Prefix"));
