@@ -193,8 +193,7 @@ impl Client {
 
     /// [CopyObject]: copies up to 5 GB on the server, and stores the copy with `settings` and the
     /// source's metadata, and with its tags unless `settings` has some. [`CopySource::condition`]
-    /// is a condition for the source, and
-    /// [`ObjectSettings::condition`] is one for the target.
+    /// is a condition for the source, and [`ObjectSettings::condition`] is one for the target.
     ///
     /// If the responses do not show whether the object was copied (a lost response, a success
     /// without content), the client looks at the copy: if it has the source's size, and the

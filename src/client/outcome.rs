@@ -2,8 +2,8 @@
 //!
 //! A response can be lost, or it can be a success without evidence: an empty 200 to a copy or a
 //! completion, or a result with another root element or without the decisive field. The client then
-//! looks at the object once, and compares it with the [intended result](Wanted) of the write. Puts,
-//! copies, completions and deletions all use this module.
+//! looks at the object once, and compares it with the [intended result](Wanted) of the write.
+//! Conditional puts, copies, completions and deletions all use this module.
 use super::Client;
 use super::body::Payload;
 use super::call::Retry;

@@ -10,6 +10,9 @@ use crate::xml::{self, Tag};
 impl Client {
     /// [GetObjectTagging]: returns the tags of an object, in the server's order.
     ///
+    /// Huawei OBS, Wasabi and Versity's gateway respond to a request for an object without tags with
+    /// the error `NoSuchTagSet`, and S3 with an empty list, which is the result in both cases.
+    ///
     /// [GetObjectTagging]: https://docs.aws.amazon.com/AmazonS3/latest/API/API_GetObjectTagging.html
     pub fn get_object_tagging(
         &self,
@@ -18,7 +21,10 @@ impl Client {
         version: &VersionSelector,
     ) -> Result<Vec<Tag>> {
         let call = tagging_call("GetObjectTagging", "GET", (bucket, key), version)?;
-        self.run_for_document(&call, Payload::Empty, (tags_of, xml::MAX_REPLY_BYTES))
+        match self.run_for_document(&call, Payload::Empty, (tags_of, xml::MAX_REPLY_BYTES)) {
+            Err(error) if error.code() == Some("NoSuchTagSet") => Ok(Vec::new()),
+            tags => tags,
+        }
     }
 
     /// [PutObjectTagging]: replaces all tags of an object. The object keeps its version and its

@@ -22,7 +22,7 @@ pub struct Progress {
 /// Counts the progress of one transfer and reports it, from one thread at a time.
 pub(super) struct Meter<'a> {
     client: Client,
-    tell: Option<&'a (dyn Fn(Progress) + Sync)>,
+    report: Option<&'a (dyn Fn(Progress) + Sync)>,
     retries_before: u64,
     progress: Mutex<Progress>,
 }
@@ -30,13 +30,13 @@ pub(super) struct Meter<'a> {
 impl<'a> Meter<'a> {
     pub(super) fn new(
         client: &Client,
-        tell: Option<&'a (dyn Fn(Progress) + Sync)>,
+        report: Option<&'a (dyn Fn(Progress) + Sync)>,
         total: u64,
     ) -> Self {
         let retries_before = client.stats().retries;
         Self {
             client: client.clone(),
-            tell,
+            report,
             retries_before,
             progress: Mutex::new(Progress { total, ..Progress::default() }),
         }
@@ -44,7 +44,7 @@ impl<'a> Meter<'a> {
 
     /// Returns whether the progress is reported to the caller.
     pub(super) const fn is_reported(&self) -> bool {
-        self.tell.is_some()
+        self.report.is_some()
     }
 
     /// Records one more finished part of this size.
@@ -57,9 +57,9 @@ impl<'a> Meter<'a> {
         let mut progress = self.lock();
         progress.bytes += bytes;
         progress.parts += parts;
-        if let Some(tell) = self.tell {
+        if let Some(report) = self.report {
             progress.retries = self.client.stats().retries.saturating_sub(self.retries_before);
-            tell(*progress);
+            report(*progress);
         }
     }
 

@@ -214,11 +214,11 @@ impl<'a> Transfer<'a> {
         self
     }
 
-    /// Calls `tell` from the working threads, one at a time: for every part, and while a part is
+    /// Calls `report` from the working threads, one at a time: for every part, and while a part is
     /// being sent or received. It should return quickly.
     #[must_use]
-    pub const fn progress(mut self, tell: &'a (dyn Fn(Progress) + Sync)) -> Self {
-        self.progress = Some(tell);
+    pub const fn progress(mut self, report: &'a (dyn Fn(Progress) + Sync)) -> Self {
+        self.progress = Some(report);
         self
     }
 

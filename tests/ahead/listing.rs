@@ -194,7 +194,7 @@ fn a_divided_listing_takes_few_requests_at_once() {
     assert!((5..=8).contains(&far.connections()), "{} connections", far.connections());
 }
 
-/// A directory whose members take several pages is not asked for them on each of its own pages.
+/// A directory with several pages of members is examined on its first page and not on every page.
 #[test]
 fn a_directory_of_many_directories_is_examined_once() {
     let _turn = turn();

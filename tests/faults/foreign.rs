@@ -297,7 +297,7 @@ fn case_52_start_after_works_on_servers_that_ignore_it() {
     rig.finish();
 }
 
-/// The same applies to pages of version 1, and to a server that also ignores `marker`.
+/// Listings of version 1 begin after the key too, even if the server also ignores `marker`.
 #[test]
 fn case_46_start_after_works_with_version_1() {
     let (rig, _) = rig();

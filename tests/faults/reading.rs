@@ -4,7 +4,7 @@ use crate::server::{Answer, End, Fault};
 use crate::support::target::bytes_at;
 use crate::{ATTEMPTS, BUCKET, Rig, quickly};
 use s3driver::ErrorKind;
-use s3driver::client::{ByteRange, GetObject};
+use s3driver::client::{ByteRange, GetObject, VersionSelector};
 
 const SIZE: usize = 300_000;
 
@@ -361,5 +361,19 @@ fn endless_body() {
     rig.faulty.always("GetObject", Fault::raw(endless));
     let error = read(&rig, ByteRange::All).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::InvalidArgument, "{error}");
+    rig.finish();
+}
+
+/// Huawei OBS (esdk-obs-java issue 162), Wasabi and Versity's gateway (issue 1686) report an error for
+/// an object without tags.
+#[test]
+fn an_object_without_a_tag_set_has_no_tags() {
+    let rig = Rig::new();
+    rig.store("key", b"content");
+    let tags = || rig.client.get_object_tagging(BUCKET, "key", &VersionSelector::default());
+    rig.faulty.once("GetObjectTagging", Fault::error(404, "NoSuchTagSet"));
+    assert_eq!(tags().unwrap(), []);
+    rig.faulty.once("GetObjectTagging", Fault::error(404, "NoSuchKey"));
+    assert_eq!(tags().unwrap_err().kind(), ErrorKind::NoSuchKey);
     rig.finish();
 }

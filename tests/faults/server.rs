@@ -556,6 +556,7 @@ fn operation_of(head: &str) -> (&'static str, String) {
         ("DELETE", true) => "DeleteBucket",
         ("POST", true) => "DeleteObjects",
         ("GET", false) if has("uploadId") => "ListParts",
+        ("GET", false) if has("tagging") => "GetObjectTagging",
         ("GET", false) => "GetObject",
         ("HEAD", false) => "HeadObject",
         ("PUT", false) if has("uploadId") && copies => "UploadPartCopy",

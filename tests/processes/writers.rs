@@ -178,7 +178,7 @@ fn fifty_killed_writers_are_resumed() {
     kill_rounds("writers::fifty_killed_writers_are_resumed", 50);
 }
 
-/// What a stream is written with.
+/// The interface that writes a stream.
 #[cfg(target_os = "linux")]
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Through {

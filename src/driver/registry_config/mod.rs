@@ -143,11 +143,11 @@ pub struct UploadPurging {
     pub age: Duration,
     /// The time between two purges.
     pub interval: Duration,
-    /// What the purge does with the uploads that it finds.
+    /// Whether the uploads that are found are removed.
     pub run: PurgeRun,
 }
 
-/// What a purge does with the uploads that it finds.
+/// The action of a purge on the uploads that it finds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum PurgeRun {
     /// Uploads are removed.

@@ -41,8 +41,8 @@ causes! {
         "one side percent-encoded the text twice: pass the key unencoded, and make sure that no \
          proxy encodes it again",
 
-    /// The same text was percent-encoded differently: `+` for a space, lower-case hex digits, or
-    /// letters that were encoded.
+    /// Both sides percent-encoded a text in different ways: `+` for a space, lower-case hex digits,
+    /// or letters that were encoded.
     EncodedOtherwise =>
         "the same text was percent-encoded differently: make sure that no proxy or library \
          re-encodes it",

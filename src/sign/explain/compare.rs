@@ -44,9 +44,9 @@ pub struct Difference {
     pub line: usize,
     /// The first byte of that line that differs, counted from 1.
     pub byte: usize,
-    /// What the client signed there.
+    /// The text that the client signed at this place.
     pub ours: String,
-    /// What the server signed there.
+    /// The text that the server signed at this place.
     pub theirs: String,
 }
 

@@ -359,7 +359,8 @@ impl Shards<'_> {
             Ok(members.map(|members| Level::new(directory.clone(), members)))
         })?;
         for (directory, level) in directories.into_iter().zip(found) {
-            // What follows a directory in the outer ones must be known to give away a part of it.
+            // A part of a directory can only be given away if the members after it in the outer
+            // directories are known.
             let Some(level) = level else {
                 course.unclear = Some(directory);
                 break;

@@ -71,8 +71,8 @@ impl Level {
 }
 
 /// Returns the members of a directory in the order of their bytes, given its listing with a
-/// delimiter. Returns `None` if the listing goes on, has another order, or repeats itself: then the
-/// directory is listed as a whole.
+/// delimiter. Returns `None` if there are more pages, or if entries are out of order or repeated:
+/// the directory is then listed as a whole.
 pub(super) fn members(directory: &str, level: &ListBucketResult) -> Option<Vec<String>> {
     if level.is_followed() {
         return None;

@@ -82,7 +82,7 @@ struct SendQueue {
     sent: Vec<Part>,
     /// Whether bytes are counted while parts are being sent.
     counting: Counting,
-    /// What was sent since the last report.
+    /// The parts and bytes that were sent since the last report.
     unreported: SentParts,
     failure: Option<FirstFailure>,
     ended: bool,

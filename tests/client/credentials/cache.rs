@@ -509,7 +509,7 @@ fn cancelling_ends_a_wait_for_keys_and_the_refresh_continues() {
     source.change(|state| state.passes = 1);
     let used = cache.credentials().unwrap();
     assert_eq!((keys(&used).0, source.begun()), ("K1", 1));
-    // The same applies to a refresh after the server has reported expired credentials.
+    // A refresh after the server has reported expired credentials is shared in the same way.
     clock.advance(MINUTE);
     for _ in 0..2 {
         cancelled(&|cancel| cache.refresh_until(&used, cancel).map(drop));
