@@ -21,7 +21,7 @@ const MISSING_OPERATION: &[&str] = &[
 /// they mistook the request (Google: `InvalidArgument`), or with the 404 of a router in front of
 /// them. A refusal with a specific meaning (credentials, permission, clock, region, conditions,
 /// load) does not count. The caller must have another way to reach its goal, so that a
-/// misinterpreted refusal only costs one request, and the other way meets it again.
+/// misinterpreted refusal only costs one request, and the alternative reports the same refusal.
 pub fn lacks_operation(error: &Error) -> bool {
     let named = error.code().is_some_and(|code| MISSING_OPERATION.contains(&code));
     match error.kind() {

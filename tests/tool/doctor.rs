@@ -110,7 +110,30 @@ fn each_missing_permission_is_named_with_its_action() {
         server.fail_next(operation, 403, "AccessDenied", FAULTS);
         let found = examine(rig.command(&["doctor"]), &[&location(&target)]);
         assert_only_fault(&found, check, &[action, "arn:aws:s3:::registry"]);
+        if *operation != "DeleteObject" {
+            assert_eq!(server.keys(&target.bucket), [""; 0], "without {operation}");
+        }
+        if *operation != "AbortMultipartUpload" {
+            assert_eq!(server.open_uploads(&target.bucket), [], "without {operation}");
+        }
     }
+}
+
+#[test]
+fn keys_that_may_only_read_are_named_with_both_actions() {
+    let Some(target) = embedded() else { return };
+    let rig = Rig::new(&target, "read-only");
+    let server = target.embedded.as_ref().expect("the embedded server");
+    for operation in ["PutObject", "DeleteObject"] {
+        server.fail_next(operation, 403, "AccessDenied", FAULTS);
+    }
+    let (document, code) = examine(rig.command(&["doctor"]), &[&location(&target)]);
+    assert_eq!(code, Some(5), "{document:#}");
+    for (check, action) in [("put", "s3:PutObject"), ("delete", "s3:DeleteObject")] {
+        let (result, text) = text_of(&document, check);
+        assert!(result == "fault" && text.contains(action), "{text}");
+    }
+    assert_eq!(text_of(&document, "clean-up").0, "ok", "nothing was stored");
 }
 
 #[test]
@@ -233,6 +256,7 @@ fn tls_on_one_side_only_is_named() {
     let at = |server: &Server, scheme: &str| format!("{scheme}://127.0.0.1:{}", server.port());
     for (endpoint, options, words) in [
         (at(&plain, "https"), &[][..], &["http://"][..]),
+        (at(&tls, "http"), &[], &["https://"]),
         (at(&tls, "https"), &[], &["cacert"]),
         (at(&tls, "https"), &["-o", &*cacert], &["cacert"]),
     ] {

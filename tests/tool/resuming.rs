@@ -22,10 +22,10 @@ fn tokens(rig: &Rig<'_>) -> Vec<PathBuf> {
 }
 
 /// Starts an upload with one part at a time, and ends it with a signal when two parts are stored.
-fn ended_by(signal_name: &str, rig: &Rig<'_>, server: &Server, file: &str) -> Run {
+fn ended_by(signal_name: &str, rig: &Rig<'_>, server: &Server, file: &str, more: &[&str]) -> Run {
     server.delay(Duration::from_millis(200));
     let before = server.count("UploadPart");
-    let child = rig.start(&["cp", file, &rig.url("x"), "-o", "concurrency=1"]);
+    let child = rig.start(&[&["cp", file, &rig.url("x"), "-o", "concurrency=1"], more].concat());
     wait_until("two parts are stored", || server.count("UploadPart") >= before + 3);
     signal(&child, signal_name);
     let run = Run::of(child.wait_with_output().unwrap());
@@ -40,7 +40,7 @@ fn a_killed_upload_is_continued_by_the_next_command() {
     let rig = Rig::new(&target, "killed");
     let content = bytes_at(7, 0, SIZE);
     let file = rig.file("x", &content);
-    let run = ended_by("KILL", &rig, server, &file);
+    let run = ended_by("KILL", &rig, server, &file, &[]);
     assert_eq!(run.code, None);
     assert_eq!(rig.uploads(), 1);
     let stored = tokens(&rig);
@@ -73,7 +73,7 @@ fn a_file_that_changed_after_the_kill_is_uploaded_as_it_is() {
     let Some(server) = &target.embedded else { return };
     let rig = Rig::new(&target, "changed");
     let file = rig.file("x", &bytes_at(7, 0, SIZE));
-    ended_by("KILL", &rig, server, &file);
+    ended_by("KILL", &rig, server, &file, &[]);
     let mut content = bytes_at(7, 0, SIZE);
     content[0] ^= 1;
     content.truncate(SIZE - 1);
@@ -90,14 +90,14 @@ fn a_token_whose_upload_is_gone_is_replaced() {
     let rig = Rig::new(&target, "gone");
     let content = bytes_at(7, 0, SIZE);
     let file = rig.file("x", &content);
-    ended_by("KILL", &rig, server, &file);
+    ended_by("KILL", &rig, server, &file, &[]);
     rig.ok(&["uploads", "abort", &rig.url("x"), "--older-than", "0s"]);
     rig.ok(&["cp", &file, &rig.url("x")]);
     assert!(rig.get("x") == content);
     assert_eq!((rig.uploads(), tokens(&rig).len()), (0, 0));
 
     // A file that is not a token is replaced as well.
-    ended_by("KILL", &rig, server, &file);
+    ended_by("KILL", &rig, server, &file, &[]);
     fs::write(&tokens(&rig)[0], "{").unwrap();
     rig.ok(&["cp", &file, &rig.url("x")]);
     assert_eq!(tokens(&rig).len(), 0);
@@ -110,8 +110,29 @@ fn an_interruption_leaves_nothing_even_with_resume() {
     let Some(server) = &target.embedded else { return };
     let rig = Rig::new(&target, "interrupted");
     let file = rig.file("x", &bytes_at(7, 0, SIZE));
-    let run = ended_by("INT", &rig, server, &file);
-    assert_eq!((run.code, &*run.stderr), (Some(130), "s3driver: interrupted\n"));
+    for more in [&[][..], &["--resume"]] {
+        let run = ended_by("INT", &rig, server, &file, more);
+        assert_eq!((run.code, &*run.stderr), (Some(130), "s3driver: interrupted\n"));
+        assert_eq!((rig.uploads(), tokens(&rig).len()), (0, 0), "{more:?}");
+    }
+}
+
+#[test]
+fn an_upload_that_cannot_be_begun_leaves_no_token_and_one_that_cannot_be_aborted_leaves_its() {
+    let target = Target::all().remove(0);
+    let Some(server) = &target.embedded else { return };
+    let rig = Rig::new(&target, "refused");
+    let file = rig.file("x", &bytes_at(7, 0, SIZE));
+    let cp = ["cp", &file, &rig.url("x"), "-o", "concurrency=1"];
+    server.fail_next("CreateMultipartUpload", 403, "AccessDenied", 1);
+    rig.fails(4, &cp);
+    assert_eq!((rig.uploads(), tokens(&rig).len()), (0, 0));
+
+    server.fail_next("CompleteMultipartUpload", 403, "AccessDenied", 1);
+    server.fail_next("AbortMultipartUpload", 403, "AccessDenied", 1);
+    rig.fails(4, &cp);
+    assert_eq!((rig.uploads(), tokens(&rig).len()), (1, 1));
+    rig.ok(&cp);
     assert_eq!((rig.uploads(), tokens(&rig).len()), (0, 0));
 }
 

@@ -304,7 +304,7 @@ impl Sides {
                 transfer.upload(input, &to.name, key, &to.settings)?.bytes
             }
             Job::Print { key } => {
-                // A line about the object would be taken for a part of it.
+                // A status line would become part of the object's content.
                 return print_object(tool, from.ok_or_else(missing)?, key, 0, Some(bar)).map(drop);
             }
             Job::Download { key, file } => {
@@ -350,10 +350,16 @@ impl Sides {
             return Ok(transfer.upload_file(file, &to.name, key, &to.settings)?.bytes);
         };
 
-        let begin = |state: &mut UploadState| -> Outcome<UploadToken> {
-            let token = transfer.begin_upload(&to.name, key, &to.settings)?;
+        let begin = |mut state: UploadState| -> Outcome<(UploadState, UploadToken)> {
+            let token = match transfer.begin_upload(&to.name, key, &to.settings) {
+                Ok(token) => token,
+                Err(error) => {
+                    state.remove();
+                    return Err(error.into());
+                }
+            };
             match state.store(&token) {
-                Ok(()) => Ok(token),
+                Ok(()) => Ok((state, token)),
                 Err(error) => {
                     abort(to, &token);
                     Err(Failure::local("storing the token of the upload", &error))
@@ -361,14 +367,15 @@ impl Sides {
             }
         };
         let known = state.token();
-        let mut token = match &known {
-            Some(token) => token.clone(),
-            None => begin(&mut state)?,
+        let is_known = known.is_some();
+        let (mut state, mut token) = match known {
+            Some(token) => (state, token),
+            None => begin(state)?,
         };
         let mut sent = transfer.resume_file(file, &token, &to.settings);
-        if known.is_some() && sent.as_ref().is_err_and(s3driver::Error::is_not_found) {
+        if is_known && sent.as_ref().is_err_and(s3driver::Error::is_not_found) {
             // The earlier upload was completed or aborted.
-            token = begin(&mut state)?;
+            (state, token) = begin(state)?;
             sent = transfer.resume_file(file, &token, &to.settings);
         }
         match sent {
@@ -383,8 +390,8 @@ impl Sides {
                     ErrorKind::Cancelled => false,
                     _ => keep == Keep::Arrived,
                 };
-                if !is_kept {
-                    abort(to, &token);
+                // The token of an upload that could not be aborted is kept, for the next command.
+                if !is_kept && abort(to, &token) {
                     state.remove();
                 }
                 Err(error.into())
@@ -421,11 +428,14 @@ impl Sides {
     }
 }
 
-/// Aborts an upload, even after an interruption. If that fails, the failure of the upload itself is
-/// the one to report.
-fn abort(bucket: &Bucket, token: &UploadToken) {
+/// Aborts an upload, even after an interruption, and returns whether no part of it is left. If that
+/// fails, the failure of the upload itself is the one to report.
+fn abort(bucket: &Bucket, token: &UploadToken) -> bool {
     let client = bucket.client.with_cancel(&Cancel::new());
-    drop(client.abort_multipart_upload(token.upload()));
+    match client.abort_multipart_upload(token.upload()) {
+        Ok(()) => true,
+        Err(error) => error.is_not_found(),
+    }
 }
 
 /// Creates the directories that contain a file.

@@ -126,7 +126,7 @@ pub(super) fn tcp(patient: &Patient) -> Verdict {
         }
     }
     let remedy = if whose == "the proxy" {
-        "check the option proxy, and that the proxy runs"
+        "check the option proxy or the variable that names it, and that the proxy runs"
     } else {
         "check the host and the port of the endpoint, that the server runs, and that no firewall \
          is in the way"
@@ -241,7 +241,7 @@ pub(super) fn identity(patient: &Patient) -> Verdict {
     let has_service = patient.bucket.parameters.endpoint.is_aws()
         || std::env::var_os("AWS_ENDPOINT_URL_STS").is_some();
     if !has_service {
-        return Verdict::NotUsed("skipped: the endpoint is not AWS, so there is no STS to ask");
+        return Verdict::NotUsed("the endpoint is not AWS, so no STS is known");
     }
     let keys = patient.keys.borrow();
     let Some(keys) = keys.as_ref() else {
@@ -253,7 +253,7 @@ pub(super) fn identity(patient: &Patient) -> Verdict {
         }
         Err(error) => Verdict::notice(
             format!("GetCallerIdentity: {error}"),
-            "nothing for a registry, which does not ask STS: the other checks show what these keys \
+            "nothing for a registry, which does not use STS: the other checks show what these keys \
              are permitted",
         ),
     }
@@ -297,7 +297,7 @@ pub(super) fn signature(patient: &Patient) -> Verdict {
     match by_first_request(patient, "signature", String::new) {
         Verdict::Passed(_) if version == SignatureVersion::V2 => Verdict::notice(
             "the server accepts signature version 2",
-            "use version 4 (v4auth: true) where the server has it: version 2 is no longer \
+            "use version 4 (v4auth: true) if the server supports it: version 2 is no longer \
              accepted by AWS for new buckets",
         ),
         Verdict::Passed(_) => Verdict::passed("the server accepts signature version 4"),

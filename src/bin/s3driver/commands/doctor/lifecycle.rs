@@ -52,7 +52,7 @@ pub(super) fn rule(patient: &Patient) -> Verdict {
                 format!("with the prefix \"{root}\"")
             };
             Verdict::notice(
-                "no rule of the bucket aborts unfinished uploads, whose parts are charged for",
+                "no rule of the bucket aborts all unfinished uploads of the registry, whose parts are charged for",
                 format!(
                     "add a rule {keys} and AbortIncompleteMultipartUpload after {SUGGESTED_DAYS} \
                      days, or abort them regularly (s3driver uploads abort)"
@@ -95,6 +95,6 @@ fn touches(rule: &LifecycleRule, root: &str) -> bool {
 fn named(rule: &LifecycleRule) -> String {
     match &rule.id {
         Some(id) => format!("the rule {id}"),
-        None => "a rule without a name".to_owned(),
+        None => "an unnamed rule".to_owned(),
     }
 }

@@ -228,7 +228,7 @@ fn configured() -> Finding {
 /// Returns the findings for an unusable configuration, with which no request can be made.
 fn misconfigured(failure: &Failure) -> Vec<Finding> {
     let (found, remedy) = failure.parts();
-    let remedy = remedy.unwrap_or("correct what is named there");
+    let remedy = remedy.unwrap_or("correct the option that the message names");
     let fault = Verdict::fault(found, remedy);
     let mut findings = vec![Finding { name: CONFIGURATION, action: None, verdict: fault }];
     findings.extend(CHECKS.iter().map(|check| Finding {

@@ -107,7 +107,9 @@ pub(super) fn complete(patient: &Patient) -> Verdict {
     };
     let place = UploadRef { bucket: &bucket.name, key: &upload.key, upload_id: &upload.id };
     let size: u64 = upload.parts.iter().map(|part| part.size).fold(0, u64::saturating_add);
-    match bucket.client.complete_multipart_upload(place, &upload.parts, &Condition::Always) {
+    let completed =
+        bucket.client.complete_multipart_upload(place, &upload.parts, &Condition::Always);
+    match patient.written(&upload.key, completed) {
         Ok(_) => match bucket.client.head_object(&bucket.name, &upload.key, &Default::default()) {
             Ok(meta) if meta.size != size => Verdict::fault(
                 format!("parts of {size} bytes became an object of {} bytes", meta.size),

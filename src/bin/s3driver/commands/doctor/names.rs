@@ -11,9 +11,9 @@ const UNUSUAL: [&str; 6] = ["n/a b+c", "n/a%20b", "n/a&<b>'\"", "n/dir-x/1", "n/
 pub(super) fn unusual_keys(patient: &Patient) -> Verdict {
     let bucket = &patient.bucket;
     for name in UNUSUAL {
-        if let Err(error) =
-            bucket.client.put_object(&bucket.name, &patient.key(name), b"x", &bucket.settings)
-        {
+        let key = patient.key(name);
+        let stored = bucket.client.put_object(&bucket.name, &key, b"x", &bucket.settings);
+        if let Err(error) = patient.written(&key, stored) {
             return patient.refused(&error, "s3:PutObject");
         }
     }

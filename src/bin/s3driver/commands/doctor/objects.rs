@@ -32,8 +32,8 @@ pub(super) fn list(patient: &Patient) -> Verdict {
     }
 }
 
-/// Deletes an object that does not exist. This check runs before anything is stored, because
-/// without the permission the examination could not remove what it stores.
+/// Deletes an object that does not exist. This check runs before anything is stored, so that the
+/// missing permission is reported before the objects that could not be removed without it.
 pub(super) fn delete_missing(patient: &Patient) -> Verdict {
     match patient.bucket.client.delete_object(
         &patient.bucket.name,
@@ -49,8 +49,9 @@ pub(super) fn delete_missing(patient: &Patient) -> Verdict {
 /// ACL and encryption to find the reason.
 pub(super) fn put(patient: &Patient) -> Verdict {
     let bucket = &patient.bucket;
+    let key = patient.key(OBJECT);
     let put = |settings: &ObjectSettings| {
-        bucket.client.put_object(&bucket.name, &patient.key(OBJECT), CONTENT, settings)
+        patient.written(&key, bucket.client.put_object(&bucket.name, &key, CONTENT, settings))
     };
     let Err(error) = put(&bucket.settings) else {
         return Verdict::passed("PutObject is allowed");
@@ -181,9 +182,15 @@ pub(super) fn acl_header(patient: &Patient) -> Verdict {
 }
 
 /// Stores a tag and reads it. The driver does not use tags, but lifecycle rules and policies can
-/// select objects by them.
+/// select objects by them. Other checks use another object, because copying a tagged one requires
+/// the permission to read its tags.
 pub(super) fn tags(patient: &Patient) -> Verdict {
-    let (client, name, key) = (&patient.bucket.client, &patient.bucket.name, patient.key(OBJECT));
+    let (bucket, key) = (&patient.bucket, patient.key("tagged"));
+    let (client, name) = (&bucket.client, &bucket.name);
+    let stored = client.put_object(name, &key, CONTENT, &bucket.settings);
+    if let Err(error) = patient.written(&key, stored) {
+        return patient.refused(&error, "s3:PutObject");
+    }
     let tags = [Tag::new("s3driver", "doctor")];
     let current = VersionSelector::default();
     let read = client
@@ -245,9 +252,10 @@ pub(super) fn storage_class(patient: &Patient) -> Verdict {
 
 pub(super) fn copy(patient: &Patient) -> Verdict {
     let bucket = &patient.bucket;
-    let key = patient.key(OBJECT);
+    let (key, copy) = (patient.key(OBJECT), patient.key("copy"));
     let source = CopySource::new(&bucket.name, &key);
-    match bucket.client.copy_object(source, &bucket.name, &patient.key("copy"), &bucket.settings) {
+    let copied = bucket.client.copy_object(source, &bucket.name, &copy, &bucket.settings);
+    match patient.written(&copy, copied) {
         Ok(_) => Verdict::passed("CopyObject is allowed"),
         Err(error) => patient.refused(&error, "s3:PutObject and s3:GetObject"),
     }

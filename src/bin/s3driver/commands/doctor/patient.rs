@@ -7,6 +7,7 @@ use s3driver::clock::{Clock as _, SystemClock};
 use s3driver::credentials::Credentials;
 use s3driver::{Cancel, Error};
 use std::cell::RefCell;
+use std::collections::BTreeSet;
 
 /// The content of the object that most checks use.
 pub(super) const CONTENT: &[u8] = b"stored by s3driver doctor, which removes it\n";
@@ -22,6 +23,8 @@ pub(super) struct Patient {
     pub(super) first: Result<(), Error>,
     /// The keys that requests are signed with, once they have been found.
     pub(super) keys: RefCell<Option<Credentials>>,
+    /// The keys of the objects that the checks have stored.
+    stored: RefCell<BTreeSet<String>>,
     /// The upload that the checks of multipart uploads share.
     pub(super) upload: RefCell<Option<Upload>>,
 }
@@ -40,12 +43,22 @@ impl Patient {
         let directory = if root.is_empty() { name } else { format!("{root}/{name}") };
         let request = ListObjects::prefix(&*directory).max_keys(1);
         let first = bucket.client.list_objects(&bucket.name, &request, None).map(drop);
-        let (keys, upload) = (RefCell::default(), RefCell::default());
-        Self { bucket, directory, distribution, first, keys, upload }
+        let (keys, stored, upload) = (RefCell::default(), RefCell::default(), RefCell::default());
+        Self { bucket, directory, distribution, first, keys, stored, upload }
     }
 
     pub(super) fn key(&self, name: &str) -> String {
         format!("{}{name}", self.directory)
+    }
+
+    /// Records that a write to `key` had this result. The object has to be removed unless the server
+    /// has refused the write.
+    pub(super) fn written<T>(&self, key: &str, result: Result<T, Error>) -> Result<T, Error> {
+        let is_refusal = |error: &Error| matches!(error.status(), Some(400..500));
+        if !result.as_ref().is_err_and(is_refusal) {
+            self.stored.borrow_mut().insert(key.to_owned());
+        }
+        result
     }
 
     /// Returns the resource that names the bucket itself in a policy.
@@ -65,11 +78,12 @@ impl Patient {
     /// Removes everything that the examination stored, even after an interruption.
     pub(super) fn clean(&self) -> Finding {
         let finding = |verdict| Finding { name: "clean-up", action: None, verdict };
-        if self.first.is_err() {
+        if self.stored.borrow().is_empty() && self.upload.borrow().is_none() {
             return finding(Verdict::passed("nothing was stored"));
         }
         let client = self.bucket.client.with_cancel(&Cancel::new());
-        let removed = self.abort_uploads(&client).and_then(|()| self.delete_objects(&client));
+        let aborted = self.abort_uploads(&client);
+        let removed = self.delete_objects(&client).and(aborted);
         finding(match removed {
             Ok(()) => Verdict::passed(format!("{} was removed", self.directory)),
             Err(error) => Verdict::notice(
@@ -92,12 +106,8 @@ impl Patient {
     }
 
     fn delete_objects(&self, client: &s3driver::client::Client) -> Result<(), Error> {
-        let mut keys = Vec::new();
-        for page in client.objects(&self.bucket.name, ListObjects::prefix(&*self.directory)).pages()
-        {
-            keys.extend(page?.contents.into_iter().map(|object| object.key));
-        }
-        keys.iter().try_for_each(|key| {
+        // The objects are known, because the permission to list them may be missing.
+        self.stored.borrow().iter().try_for_each(|key| {
             client.delete_object(&self.bucket.name, key, &Default::default()).map(drop)
         })
     }
