@@ -29,9 +29,9 @@ const OF_SOURCE: Names = [
 /// A key with which the server encrypts objects, and which it does not store
 /// ([SSE-C](https://docs.aws.amazon.com/AmazonS3/latest/userguide/ServerSideEncryptionCustomerKeys.html)).
 ///
-/// [`Client::with_customer_key`](super::Client::with_customer_key) stores and reads objects with a key. The key is sent over https
-/// only, and never to another host that the server redirects to. It is not shown in errors, events
-/// or `Debug`, and is wiped when its last clone is dropped.
+/// [`Client::with_customer_key`](super::Client::with_customer_key) stores and reads objects with a
+/// key. The key is sent over https only, and never to another host that a `Location` names. It is not
+/// shown in errors, events or `Debug`, and is wiped when its last clone is dropped.
 #[derive(Clone)]
 pub struct CustomerKey(Arc<Encoded>);
 

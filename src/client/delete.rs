@@ -14,7 +14,7 @@ use std::collections::HashMap;
 
 /// The maximum number of keys in one DeleteObjects
 /// (<https://docs.aws.amazon.com/AmazonS3/latest/API/API_DeleteObjects.html>).
-pub const DELETE_OBJECTS_KEYS: usize = 1000;
+pub const DELETE_OBJECTS_KEYS: usize = xml::MAX_DELETE_KEYS;
 
 /// A request to delete an object. By default, the current object is deleted without a condition.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -163,7 +163,11 @@ impl Client {
     {
         if objects.len() > DELETE_OBJECTS_KEYS {
             let call = Call::new("DeleteObjects", "POST", bucket, "");
-            return Err(call.refuse(format!("{} keys given, 1,000 are allowed", objects.len())));
+            return Err(call.refuse(format!(
+                "{} keys were given, and one request deletes at most {DELETE_OBJECTS_KEYS}: split \
+                 them",
+                objects.len()
+            )));
         }
         let (in_xml, alone): (Vec<ObjectIdentifier<'k>>, Vec<_>) =
             objects.iter().copied().map(T::into).partition(|object| xml::can_carry(object.key));
@@ -312,8 +316,9 @@ fn fates<'k>(
         .collect();
     for object in objects {
         let name = (object.key, object.version_id);
-        // A server that does not repeat the version may mean any of them.
-        let Some(error) = failed.get(&name).or_else(|| failed.get(&(object.key, None))) else {
+        // A server that does not repeat the version may mean any that it does not name as deleted.
+        let unversioned = || failed.get(&(object.key, None)).filter(|_| !gone.contains_key(&name));
+        let Some(error) = failed.get(&name).or_else(unversioned) else {
             match gone.get(&name) {
                 Some(deleted) => fates.deleted.push((*deleted).clone()),
                 None => fates.unnamed.push(*object),
@@ -334,4 +339,37 @@ fn fates<'k>(
         }
     }
     fates
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_error_without_a_version_does_not_concern_a_version_that_was_deleted() {
+        let body = "<DeleteResult><Deleted><Key>a</Key><VersionId>v1</VersionId></Deleted>\
+                    <Error><Key>a</Key><Code>AccessDenied</Code></Error>\
+                    <Error><Key>b</Key><VersionId>v1</VersionId><Code>NoSuchVersion</Code></Error>\
+                    <Error><Key>c</Key><Code>AccessDenied</Code></Error></DeleteResult>";
+        let result = xml::delete_result(body.as_bytes()).unwrap();
+        let objects = [
+            ObjectIdentifier::from("a"),
+            ObjectIdentifier::from("a").version_id("v1"),
+            ObjectIdentifier::from("b").version_id("v1"),
+            ObjectIdentifier::from("c").version_id("v1"),
+            ObjectIdentifier::from("d"),
+        ];
+        let call = Call::new("DeleteObjects", "POST", "bucket", "");
+        let fates = fates(&call, &objects, result);
+        let keys = |objects: &[ObjectIdentifier<'_>]| {
+            objects.iter().map(|object| object.key.to_owned()).collect::<Vec<_>>()
+        };
+        let deleted: Vec<_> = fates.deleted.iter().map(|deleted| &*deleted.key).collect();
+        assert_eq!(deleted, ["a", "b"]);
+        let failed: Vec<_> = fates.failed.iter().map(|(object, _)| *object).collect();
+        assert_eq!(keys(&failed), ["a", "c"]);
+        assert_eq!((failed[0].version_id, failed[1].version_id), (None, Some("v1")));
+        assert_eq!(keys(&fates.unnamed), ["d"]);
+        assert!(fates.again.is_empty());
+    }
 }

@@ -74,12 +74,11 @@ impl Client {
         if let Some(algorithm) = self.inner.checksum {
             call = algorithm.announce_in(call);
         }
-        let opaque = self.customer_key.is_some()
-            || has_opaque_etag(call.headers.iter().map(|(name, value)| (&**name, &**value)));
+        let opaque = has_opaque_etag(call.headers.iter().map(|(name, value)| (&**name, &**value)));
         let result = self.run(&call, Payload::Empty, |response, deadline| {
             // Not every server repeats the encryption in the responses to parts.
             if opaque || has_opaque_etag(response.headers()) {
-                self.inner.remember_opaque_etags(bucket);
+                self.remember_opaque_etags(bucket);
             }
             let reader: Reader<xml::InitiateMultipartUploadResult> =
                 (xml::initiate_multipart_upload_result, xml::MAX_REPLY_BYTES);

@@ -322,8 +322,10 @@ impl Client {
     /// compresses or streams the response: with a range of one byte or, if that does not state a
     /// size either, with a listing.
     fn size_without_head(&self, head: &Call<'_>) -> Result<u64> {
-        let call =
+        let mut call =
             object_call("GetObject", "GET", head.bucket, head.key)?.header("range", "bytes=0-0");
+        call.query.extend(head.query.iter().filter(|(name, _)| name == "versionId").cloned());
+        let names_version = !call.query.is_empty();
         let found = self.run(&call, Payload::Empty, |response, _| {
             let range = response.header("content-range").map(ContentRange::parse);
             Ok(match range {
@@ -339,14 +341,16 @@ impl Client {
             Err(error) if error.kind() == ErrorKind::InvalidRange => {}
             Err(error) => return Err(error),
         }
+        let unknown = || {
+            let text = "the server does not state the object's size";
+            head.place(Error::new(ErrorKind::Protocol, text))
+        };
+        // A listing contains only the current versions.
+        if names_version {
+            return Err(unknown());
+        }
         let page = self.first_page(head.bucket, &ListObjects::prefix(head.key).max_keys(1))?;
-        let listed =
-            page.contents.iter().find(|object| object.key == head.key).map(|object| object.size);
-        listed.ok_or_else(|| {
-            head.place(Error::new(
-                ErrorKind::Protocol,
-                "the server does not state the object's size",
-            ))
-        })
+        let listed = page.contents.iter().find(|object| object.key == head.key);
+        listed.map(|object| object.size).ok_or_else(unknown)
     }
 }

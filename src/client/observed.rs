@@ -32,7 +32,6 @@ pub(super) struct Watch {
     trace: Arc<Trace>,
     began: Instant,
     host: String,
-    secrets: Arc<Secrets>,
     /// The beginning of the request's body, if it is shown.
     request: Option<Vec<u8>>,
     response: Option<ResponseHead>,
@@ -69,7 +68,7 @@ impl Watch {
     }
 
     fn redacted<'t>(&self, text: &'t str) -> Cow<'t, str> {
-        let text = self.secrets.redact(text);
+        let text = self.trace.secrets().redact(text);
         match &self.signature {
             Some(signature) => Cow::Owned(signature.redact(&text).into_owned()),
             None => text,
@@ -109,10 +108,9 @@ impl Inner {
         let secrets = self.secrets(call, lease);
         Some(Watch {
             number,
-            trace: Arc::new(Trace::new(if bodies { kept } else { 0 })),
             began: now(),
             host: secrets.redact(located.host_header()).into_owned(),
-            secrets,
+            trace: Arc::new(Trace::new(if bodies { kept } else { 0 }, secrets)),
             request,
             response: None,
             signature: None,
@@ -276,7 +274,6 @@ impl Inner {
             reported: trace.measured().received,
             trace,
             began: self.config.clock.instant(),
-            secrets: self.redaction.latest(),
         })
     }
 }
@@ -287,7 +284,6 @@ pub(super) struct DownloadWatch {
     /// The number of bytes that the request's `Attempt` has reported.
     reported: u64,
     began: Instant,
-    secrets: Option<Arc<Secrets>>,
 }
 
 impl DownloadWatch {
@@ -302,8 +298,8 @@ impl DownloadWatch {
             total: now.saturating_duration_since(self.began),
             is_complete: measured.complete,
         }));
-        if let (true, Some(secrets)) = (observers.want(Detail::Bodies), &self.secrets) {
-            let redact = |text: &str| secrets.redact(text).into_owned();
+        if observers.want(Detail::Bodies) {
+            let redact = |text: &str| self.trace.secrets().redact(text).into_owned();
             observers.emit(&Event::Bodies(&Bodies {
                 operation: "GetObject",
                 bucket,

@@ -123,7 +123,8 @@ impl Client {
         let call = object_call("presign", method, bucket, key)?;
         let inner = &*self.inner;
         let place = inner.place_of(bucket).map_err(|error| call.place(error))?;
-        let elsewhere = request.endpoint.map(|endpoint| endpoint.locate(bucket)).transpose()?;
+        let elsewhere = request.endpoint.map(|endpoint| endpoint.locate(bucket)).transpose();
+        let elsewhere = elsewhere.map_err(|error| call.place(error))?;
         let located = elsewhere.as_ref().unwrap_or(&place);
         let lease = self.lease_for(&call, &place).map_err(|error| call.place(error))?;
         let now = inner.now();

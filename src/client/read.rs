@@ -239,7 +239,7 @@ impl Client {
         // Stored checksums cover whole objects, so a range does not have one. An ETag that is not
         // an MD5 cannot be compared.
         let is_comparable =
-            |algorithm| algorithm != Algorithm::Md5 || !self.inner.has_opaque_etags(bucket);
+            |algorithm| algorithm != Algorithm::Md5 || !self.has_opaque_etags(bucket);
         let algorithm = self
             .inner
             .checksum

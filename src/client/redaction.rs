@@ -21,9 +21,4 @@ impl Redaction {
             }
         }
     }
-
-    /// Returns the secrets of the credentials that were used last.
-    pub(super) fn latest(&self) -> Option<Arc<Secrets>> {
-        sync::lock(&self.0).as_ref().map(|(_, secrets)| Arc::clone(secrets))
-    }
 }

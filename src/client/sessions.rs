@@ -30,6 +30,7 @@ struct Failure {
     status: Option<u16>,
     code: Option<String>,
     request_id: Option<String>,
+    host_id: Option<String>,
     hint: Option<String>,
 }
 
@@ -78,9 +79,12 @@ impl Failure {
             ErrorKind::AccessDenied => Some(format!(
                 "allow these credentials the action s3express:CreateSession on the bucket {bucket}"
             )),
-            ErrorKind::Protocol => Some(
-                "for a server without sessions, disable them (Config::session_auth)".to_owned(),
-            ),
+            // MinIO responds with a listing, and others do not know the operation.
+            kind if kind == ErrorKind::Protocol || matches!(error.status(), Some(405 | 501)) => {
+                Some(
+                    "for a server without sessions, disable them (Config::session_auth)".to_owned(),
+                )
+            }
             _ => error.hint().map(str::to_owned),
         };
         Self {
@@ -93,6 +97,7 @@ impl Failure {
             status: error.status(),
             code: error.code().map(str::to_owned),
             request_id: error.request_id().map(str::to_owned),
+            host_id: error.host_id().map(str::to_owned),
             hint,
         }
     }
@@ -107,6 +112,9 @@ impl Failure {
         }
         if let Some(id) = &self.request_id {
             error = error.with_request_id(id.clone());
+        }
+        if let Some(id) = &self.host_id {
+            error = error.with_host_id(id.clone());
         }
         match &self.hint {
             Some(hint) => error.with_hint(hint.clone()),

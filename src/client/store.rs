@@ -186,7 +186,7 @@ impl Client {
         let call = &*call;
         self.run(call, payload, |response, deadline| {
             if has_opaque_etag(response.headers()) {
-                self.inner.remember_opaque_etags(call.bucket);
+                self.remember_opaque_etags(call.bucket);
             }
             let version_id = response.header("x-amz-version-id").map(str::to_owned);
             let result = PutResult { etag: etag_of(&response), version_id };
@@ -207,8 +207,7 @@ impl Client {
     /// that are sent.
     fn compares_etags(&self, call: &Call<'_>) -> bool {
         self.inner.config.checksum != Checksum::None
-            && self.customer_key.is_none()
-            && !self.inner.has_opaque_etags(call.bucket)
+            && !self.has_opaque_etags(call.bucket)
             && !has_opaque_etag(call.headers.iter().map(|(name, value)| (&**name, &**value)))
     }
 }

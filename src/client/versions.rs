@@ -73,9 +73,9 @@ impl Client {
         Ok(page)
     }
 
-    /// Returns an iterator over versions and delete markers, with ListObjectVersions: those of a
-    /// key follow one another, the latest first. Keys up to `start_after` are omitted, even if the
-    /// server ignores it or includes that key.
+    /// Returns an iterator over versions and delete markers, with ListObjectVersions, in the order of
+    /// [`ListVersionsResult::versions`]. Keys up to `start_after` are omitted, even if the server
+    /// ignores it or includes that key.
     ///
     /// ```no_run
     /// use s3driver::client::{Client, ListObjects};
@@ -146,11 +146,12 @@ impl Page for ListVersionsResult {
 /// Returns the key marker of the next page, decoded.
 ///
 /// AWS encodes the marker as it encodes keys, and other servers send it as it is. The marker is
-/// usually the last entry, which shows the right form.
+/// usually an entry of the page, which shows the right form: the last one, but SeaweedFS lists the
+/// delete markers of a page after all of its versions.
 fn decoded_marker(page: &ListVersionsResult) -> Option<String> {
     let marker = page.next_key_marker.as_ref()?;
-    let last = [page.versions.last().map(|version| &version.key), page.common_prefixes.last()];
-    if page.encoding_type.is_none() || last.contains(&Some(marker)) {
+    let mut entries = page.versions.iter().map(|version| &version.key).chain(&page.common_prefixes);
+    if page.encoding_type.is_none() || entries.any(|entry| entry == marker) {
         return Some(marker.clone());
     }
     let decoded = percent::decode(&marker.replace('+', " "));
@@ -162,13 +163,23 @@ fn next_page(page: &ListVersionsResult, seen: &mut Seen) -> Follow<Marker> {
     let named = page.next_key_marker.clone().filter(|key| !key.is_empty());
     let next = match (page.is_truncated, named) {
         (Some(false), _) | (None, None) => return Ok(None),
-        (_, Some(key)) => (key, page.next_version_id_marker.clone()),
-        (Some(true), None) => match (page.versions.last(), page.common_prefixes.last()) {
+        (_, Some(key)) => {
+            // Without a version, the next page would begin after all versions of the key.
+            let last = page.versions.iter().rfind(|version| version.key == key);
+            let version = page.next_version_id_marker.clone();
+            (key, version.or_else(|| last.map(|version| version.version_id.clone())))
+        }
+        (Some(true), None) => match (greatest(&page.versions), page.common_prefixes.last()) {
             (Some(version), prefix) if prefix.is_none_or(|prefix| *prefix < version.key) => {
                 (version.key.clone(), Some(version.version_id.clone()))
             }
             (_, Some(prefix)) => (prefix.clone(), None),
-            _ => return Err("the list of versions is truncated, but the server did not say where"),
+            _ => {
+                return Err(
+                    "the list of versions is truncated, but the server returned no marker and no \
+                     entry",
+                );
+            }
         },
     };
     if seen.markers.insert(&next) {
@@ -176,6 +187,11 @@ fn next_page(page: &ListVersionsResult, seen: &mut Seen) -> Follow<Marker> {
     } else {
         Err("the server gave the same version markers twice")
     }
+}
+
+/// Returns the last version of the greatest key.
+fn greatest(versions: &[ObjectVersion]) -> Option<&ObjectVersion> {
+    versions.iter().max_by(|one, other| one.key.cmp(&other.key))
 }
 
 #[cfg(test)]
@@ -204,7 +220,11 @@ mod tests {
             ("a%2Bb", "a%2Bb", "", "a%2Bb"),
             ("z", "100%", URL, "100%"),
         ] {
-            let page = page(key, marker, encoding);
+            let mut page = page(key, marker, encoding);
+            assert_eq!(decoded_marker(&page).as_deref(), Some(expected), "{key} {marker}");
+            let mut deleted = page.versions.clone();
+            deleted.iter_mut().for_each(|version| version.key = "b".to_owned());
+            page.versions.extend(deleted);
             assert_eq!(decoded_marker(&page).as_deref(), Some(expected), "{key} {marker}");
         }
     }
@@ -238,6 +258,22 @@ mod tests {
             })
             .is_err()
         );
+        assert_eq!(next(|page| page.next_version_id_marker = None), marker("k", Some("v")));
+        assert_eq!(
+            next(|page| {
+                page.next_key_marker = Some("l/".to_owned());
+                page.next_version_id_marker = None;
+            }),
+            marker("l/", None)
+        );
+        // A delete marker after the versions of the page.
+        let with_marker = |page: &mut ListVersionsResult| {
+            page.next_key_marker = None;
+            let mut deleted = page.versions.clone();
+            deleted.iter_mut().for_each(|version| version.key = "b".to_owned());
+            page.versions.extend(deleted);
+        };
+        assert_eq!(next(with_marker), marker("k", Some("v")));
         let mut seen = Seen::default();
         assert!(next_page(&page("k", "k", ""), &mut seen).is_ok());
         assert!(next_page(&page("k", "k", ""), &mut seen).is_err(), "the server repeats itself");

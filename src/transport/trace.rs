@@ -1,7 +1,8 @@
 //! The measurements of one exchange, taken for an observer.
 
 use crate::sync;
-use std::sync::Mutex;
+use crate::text::Secrets;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 /// The measurements of one exchange. They may be read while the body of the response is still being
@@ -10,6 +11,8 @@ use std::time::Duration;
 pub(crate) struct Trace {
     /// How many leading bytes of the response's body are kept.
     kept: usize,
+    /// The texts that an observer of the exchange must not see.
+    secrets: Arc<Secrets>,
     measured: Mutex<Measured>,
 }
 
@@ -36,8 +39,12 @@ pub(crate) struct Measured {
 
 impl Trace {
     /// Creates empty measurements that will keep the first `kept` bytes of the response's body.
-    pub(crate) fn new(kept: usize) -> Self {
-        Self { kept, measured: Mutex::default() }
+    pub(crate) fn new(kept: usize, secrets: Arc<Secrets>) -> Self {
+        Self { kept, secrets, measured: Mutex::default() }
+    }
+
+    pub(crate) const fn secrets(&self) -> &Arc<Secrets> {
+        &self.secrets
     }
 
     pub(crate) fn measured(&self) -> Measured {

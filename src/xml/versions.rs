@@ -53,10 +53,10 @@ pub struct ListVersionsResult {
     pub delimiter: Option<String>,
     /// The most versions that the server puts into a page.
     pub max_keys: Option<u64>,
-    /// `url` when the server says that keys are percent-encoded. The keys in
+    /// `url` when the server states that keys are percent-encoded. The keys in
     /// [`versions`](Self::versions) are decoded.
     pub encoding_type: Option<String>,
-    /// Whether more pages follow; `None` when the server does not say.
+    /// Whether more pages follow; `None` when the server does not state it.
     pub is_truncated: Option<bool>,
     /// The key after which this page was requested to start, as the server echoes it.
     pub key_marker: Option<String>,
@@ -66,8 +66,9 @@ pub struct ListVersionsResult {
     pub next_key_marker: Option<String>,
     /// The version from which the next page continues.
     pub next_version_id_marker: Option<String>,
-    /// The versions and delete markers of this page, in the order of the server: those of a key
-    /// follow one another, the latest first.
+    /// The versions and delete markers of this page, in the order of the server. S3 returns those of
+    /// a key together, the latest first. SeaweedFS returns the delete markers of a page after its
+    /// versions. [`ObjectVersion::is_latest`] identifies the current one.
     pub versions: Vec<ObjectVersion>,
     /// The prefixes rolled up by the delimiter, decoded.
     pub common_prefixes: Vec<String>,
@@ -170,8 +171,9 @@ fn read(body: &[u8], demand: Demand) -> Result<ListVersionsResult, Error> {
     })
 }
 
-/// The root, and its name after the operation.
-const ROOTS: &[&str] = &["ListVersionsResult", "ListObjectVersionsResult"];
+/// The names of the root: S3's, that of the operation, which some servers use, and that of gofakes3.
+const ROOTS: &[&str] =
+    &["ListVersionsResult", "ListObjectVersionsResult", "ListBucketVersionsResult"];
 
 fn version(document: &mut Document<'_>, kind: VersionKind) -> Result<ObjectVersion, Error> {
     let element = match kind {

@@ -55,6 +55,7 @@ fn objects_are_stored_and_read_with_the_customers_key() {
     assert_eq!(kind(plain.head_object(bucket, "k", &request)), ErrorKind::Refused);
     assert_eq!(kind(wrong.get_object(bucket, "k", &request)), ErrorKind::AccessDenied);
     plain.delete_object(bucket, "k", &Default::default()).expect("a deletion needs no key");
+    assert!(plain.notices().is_empty(), "the key says nothing about other objects of the bucket");
 }
 
 #[test]
@@ -159,6 +160,11 @@ fn a_key_that_the_server_repeats_is_not_shown() {
     let source = CopySource::new(bucket, "k").customer_key(&key);
     let copy = client.copy_object(source, bucket, "l", &ObjectSettings::default()).unwrap_err();
     let mut texts = vec![format!("{key:?} {client:?} {source:?}")];
+    client.put_object(bucket, "k", b"a content", &ObjectSettings::default()).unwrap();
+    client.get_object(bucket, "k", &GetObject::default()).unwrap().read_all(99).unwrap();
+    let is_read = |text: &String| text.contains("Bodies") && text.contains("a content");
+    let read = observer.0.lock().unwrap().iter().filter(|text| is_read(text)).count();
+    assert_eq!(read, 2, "of the upload and of the download");
     for error in [put, copy] {
         assert_eq!(error.status(), Some(400));
         texts.extend([error.to_string(), format!("{error:?}"), format!("{:?}", error.code())]);

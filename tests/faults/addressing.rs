@@ -4,8 +4,8 @@ use crate::hosts::{Hosts, Received};
 use crate::server::{Answer, error_document};
 use crate::{retry, timeouts};
 use s3driver::client::{
-    Client, Config, CopySource, DeleteObject, Endpoint, GetObject, ListObjects, ObjectSettings,
-    Presign, PresignMethod, Proxy, SignatureVersion,
+    Client, Config, CopySource, CustomerKey, DeleteObject, Endpoint, GetObject, ListObjects,
+    ObjectSettings, Presign, PresignMethod, Proxy, SignatureVersion,
 };
 use s3driver::sign::Credentials;
 use s3driver::sign::verify::{Content, Verifier};
@@ -219,6 +219,29 @@ fn an_access_point_does_not_move() {
         assert_eq!((seen.len(), seen[0].host()), (1, host), "{status} {code}");
         let signed = seen[0].verified(&[keys()]).unwrap();
         assert_eq!(signed.region, "us-west-2");
+    }
+}
+
+#[test]
+fn a_customers_key_is_not_sent_to_where_a_redirect_leads() {
+    const HOME: &str = "registry.s3.us-east-1.amazonaws.com";
+    const OTHER: &str = "registry.s3.ap-south-1.amazonaws.com";
+    let redirected = |request: &Received| match request.host() {
+        HOME => Answer { status: 307, ..Answer::default() }
+            .with("location", &format!("https://{OTHER}/key"))
+            .body(error_document("TemporaryRedirect")),
+        _ => respond(request),
+    };
+    for (has_key, hosts) in [(false, &[HOME, OTHER][..]), (true, &[HOME])] {
+        let server = Hosts::start(&[HOME, OTHER], redirected);
+        let mut client = client(&server, |config| config);
+        if has_key {
+            client = client.with_customer_key(&CustomerKey::new(&[7; 32]));
+        }
+        let put = client.put_object("registry", "key", b"data", &ObjectSettings::default());
+        assert_eq!(put.is_err(), has_key, "{put:?}");
+        let seen = server.seen();
+        assert_eq!(seen.iter().map(Received::host).collect::<Vec<_>>(), hosts);
     }
 }
 
