@@ -179,7 +179,7 @@ impl ObjectMeta {
     pub(crate) fn md5(&self) -> Option<[u8; 16]> {
         let own_keys =
             self.encryption.as_deref().is_none_or(|name| name.eq_ignore_ascii_case("AES256"));
-        self.etag.as_deref().filter(|_| own_keys && !self.has_opaque_etag).and_then(md5_of)
+        self.etag.as_deref().filter(|_| own_keys && !self.has_opaque_etag).and_then(md5_of_etag)
     }
 }
 
@@ -217,7 +217,7 @@ pub(super) fn has_opaque_etag<'h>(mut headers: impl Iterator<Item = (&'h str, &'
 }
 
 /// Returns the MD5 that an ETag represents: 32 hexadecimal digits, in upper or lower case.
-pub(super) fn md5_of(etag: &str) -> Option<[u8; 16]> {
+pub(crate) fn md5_of_etag(etag: &str) -> Option<[u8; 16]> {
     let mut md5 = [0; 16];
     hex::decode_to_slice(etag, &mut md5).ok().map(|()| md5)
 }
@@ -226,14 +226,14 @@ pub(super) fn md5_of(etag: &str) -> Option<[u8; 16]> {
 /// number.
 pub(super) fn parts_of(etag: &str) -> Option<u64> {
     let (digits, count) = etag.split_once('-')?;
-    md5_of(digits)?;
+    md5_of_etag(digits)?;
     count.parse().ok().filter(|_| count.bytes().all(|byte| byte.is_ascii_digit()))
 }
 
 /// Returns whether two ETags are equal. Alibaba's are in upper case, and others differ from
 /// response to response.
 pub(super) fn same_etag(one: &str, other: &str) -> bool {
-    let hexadecimal = |etag: &str| md5_of(etag).is_some() || parts_of(etag).is_some();
+    let hexadecimal = |etag: &str| md5_of_etag(etag).is_some() || parts_of(etag).is_some();
     one == other || hexadecimal(one) && one.eq_ignore_ascii_case(other)
 }
 

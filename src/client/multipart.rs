@@ -3,7 +3,7 @@ use super::Client;
 use super::body::{Payload, Reopen};
 use super::condition::Condition;
 use super::entries::Entries;
-use super::meta::{ObjectMeta, has_opaque_etag, md5_of, parts_of};
+use super::meta::{ObjectMeta, has_opaque_etag, md5_of_etag, parts_of};
 use super::object::CopySource;
 use super::outcome::{Ended, Found, Wanted, check_names, may_have_happened, outcome_unknown};
 use super::pages::{Follow, Page, Pages, Seen};
@@ -517,7 +517,7 @@ pub(crate) fn total_size(parts: &[Part]) -> Option<u64> {
 pub(crate) fn expected_etag(parts: &[Part]) -> Option<String> {
     let mut digest = Md5::new();
     for part in parts {
-        digest.update(md5_of(&part.etag)?);
+        digest.update(md5_of_etag(&part.etag)?);
     }
     Some(format!("{}-{}", hex::encode(digest.finalize()), parts.len()))
 }

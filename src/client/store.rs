@@ -16,7 +16,7 @@ use super::Client;
 use super::body::{BodyUse, Payload, Progress, Reopen, for_each_piece, unreadable};
 use super::checksum::{Algorithm, IN_HEADERS, Running};
 use super::fallback::needs_digest;
-use super::meta::{etag_of, has_opaque_etag, md5_of};
+use super::meta::{etag_of, has_opaque_etag, md5_of_etag};
 use super::reply::expect_nothing;
 use super::request::{Call, TimeLimit};
 use super::values::Checksum;
@@ -233,7 +233,7 @@ impl Offered {
             let sum = BASE64.decode(value).ok().filter(|bytes| bytes.len() == algorithm.size())?;
             Some((algorithm, BASE64.encode(sum)))
         });
-        Self { sums: sums.collect(), md5: etag.and_then(md5_of) }
+        Self { sums: sums.collect(), md5: etag.and_then(md5_of_etag) }
     }
 
     /// Compares the values with the checksums of the bytes that were sent, as far as `sum` returns

@@ -1,7 +1,7 @@
 //! Finds the differences between a local folder and the objects below a prefix.
 use super::file::local_error;
 use super::{Transfer, download};
-use crate::client::{BucketKind, ListObjects};
+use crate::client::{BucketKind, ListObjects, md5_of_etag};
 use crate::error::{Error, ErrorKind, Result};
 use crate::time::Timestamp;
 use crate::xml::Object;
@@ -179,10 +179,9 @@ fn is_equal(file: &LocalFile, object: &Object, compare: Compare, kind: BucketKin
         _ => false,
     };
     let etag = object.etag.as_deref().filter(|_| !kind.has_opaque_etags());
-    let md5 = etag.and_then(|etag| hex::decode(etag).ok());
-    Ok(match (compare, md5.filter(|md5| md5.len() == 16)) {
+    Ok(match (compare, etag.and_then(md5_of_etag)) {
         (Compare::Size, _) => true,
-        (Compare::Content, Some(md5)) => md5_of(file)? == md5[..],
+        (Compare::Content, Some(md5)) => md5_of(file)? == md5,
         (Compare::SizeAndTime | Compare::SizeAndNewerObject | Compare::Content, _) => is_old,
     })
 }

@@ -1,5 +1,5 @@
 //! The parts of an unfinished upload that are stored on the server.
-use crate::client::{Client, Part, UploadRef};
+use crate::client::{Client, Part, UploadRef, md5_of_etag};
 use crate::error::{Error, ErrorKind, Result};
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
@@ -15,8 +15,8 @@ pub(crate) fn has_content(
     size: u64,
     md5: impl FnOnce() -> Result<[u8; 16]>,
 ) -> Result<bool> {
-    match hex::decode(&part.etag) {
-        Ok(etag) if etag.len() == 16 && part.size == size => Ok(md5()?[..] == etag[..]),
+    match md5_of_etag(&part.etag) {
+        Some(etag) if part.size == size => Ok(md5()? == etag),
         _ => Ok(false),
     }
 }

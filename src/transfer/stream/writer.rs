@@ -327,22 +327,26 @@ impl<'a> ObjectWriter<'a> {
     /// Passes the part being filled to the threads, even if it is not full, unless the server
     /// already has it.
     fn send(&mut self) -> Result<()> {
-        let Some(buffer) = self.buffer.take() else { return Ok(()) };
+        // The part stays in the writer until nothing can fail before it is passed on: the caller may
+        // write again after an error.
+        let Some(buffer) = &self.buffer else { return Ok(()) };
         let content = buffer.as_slice();
-        let stored = match self.stored.remove(&self.number) {
-            Some(part) if has_content(&part, content.len(), || content.md5())? => Some(part),
+        let stored = match self.stored.get(&self.number) {
+            Some(part) if has_content(part, content.len(), || content.md5())? => Some(part.clone()),
             _ => None,
         };
-        match stored {
-            Some(part) => {
-                self.meter.part(part.size);
-                self.confirmed.push(part);
-                self.sender.give_back(buffer);
-            }
-            None => {
-                let upload_id = self.begin()?;
-                self.sender.send(&upload_id, self.number, buffer, None)?;
-            }
+        let upload_id = match stored {
+            Some(_) => None,
+            None => Some(self.begin()?),
+        };
+        let Some(buffer) = self.buffer.take() else { return Ok(()) };
+        self.stored.remove(&self.number);
+        if let Some(part) = stored {
+            self.meter.part(part.size);
+            self.confirmed.push(part);
+            self.sender.give_back(buffer);
+        } else if let Some(upload_id) = upload_id {
+            self.sender.send(&upload_id, self.number, buffer, None)?;
         }
         self.number = self.number.saturating_add(1);
         Ok(())

@@ -135,6 +135,32 @@ impl Read for Panics {
 }
 
 #[test]
+fn a_writer_is_used_again_after_its_upload_could_not_be_begun() {
+    const FAILURES: usize = 5;
+    let server = server();
+    let client = client(&server);
+    let content = bytes(3, 0, 3 * PART + 7);
+    let mut writer = transfer(&client).writer(server.bucket(), KEY, &settings());
+    server.fail_next("CreateMultipartUpload", 403, "AccessDenied", FAILURES);
+    let (mut rest, mut failures) = (&content[..], 0);
+    while !rest.is_empty() {
+        match writer.write(rest) {
+            Ok(count) => rest = &rest[count..],
+            Err(error) => {
+                assert_eq!(error.kind(), io::ErrorKind::PermissionDenied, "{error}");
+                failures += 1;
+            }
+        }
+    }
+    assert_eq!(failures, FAILURES);
+    assert_eq!(writer.finish().unwrap().bytes, content.len() as u64);
+    let object = server.object_info(server.bucket(), KEY).unwrap();
+    assert!(object.content.to_bytes().unwrap() == content);
+    client.delete_object(server.bucket(), KEY, &Default::default()).unwrap();
+    assert_nothing_pending(&server);
+}
+
+#[test]
 fn a_cancelled_stream_ends_soon_and_leaves_nothing() {
     let server = server();
     let cancel = Cancel::new();

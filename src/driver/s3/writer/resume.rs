@@ -1,6 +1,8 @@
 //! Finds the unfinished upload that an appending writer continues.
 use super::checkpoint::{self, Checkpoint, CommittedFile, LaterParts, StoredCheckpoint};
-use crate::client::{GetObject, MAX_PART_SIZE, MIN_PART_SIZE, ObjectMeta, Part, UploadRef};
+use crate::client::{
+    GetObject, MAX_PART_SIZE, MIN_PART_SIZE, ObjectMeta, Part, UploadRef, md5_of_etag,
+};
 use crate::driver::s3::parameters::PartSizes;
 use crate::driver::s3::store::Store;
 use crate::error::{Error, ErrorKind, Result};
@@ -161,7 +163,10 @@ fn closed(
     stored: StoredCheckpoint,
 ) -> Result<Resumed> {
     let StoredCheckpoint { checkpoint, tail, .. } = stored;
-    let next_part = next_part(&parts, &checkpoint).filter(|part| begins(&tail, part)).cloned();
+    let next_part = match next_part(&parts, &checkpoint) {
+        Some(part) if begins(&tail, part)? => Some(part.clone()),
+        _ => None,
+    };
     if went_on(&parts, &checkpoint, tail.len(), next_part.as_ref()) {
         return Ok(Resumed { kept: Kept::OldCheckpoint, ..never_closed(store, upload_id, parts) });
     }
@@ -196,17 +201,14 @@ fn next_part<'a>(parts: &'a BTreeMap<u32, Part>, checkpoint: &Checkpoint) -> Opt
 
 /// Returns whether `part` holds the first bytes of `tail`. On servers that do not allow parts to be
 /// replaced, `part` may come from an earlier close.
-fn begins(tail: &PartContent, part: &Part) -> bool {
+fn begins(tail: &PartContent, part: &Part) -> Result<bool> {
     if part.size > tail.len() {
-        return false;
+        return Ok(false);
     }
-    // ETags that do not look like an MD5 (KMS, some servers) prove nothing.
-    let is_md5 = part.etag.len() == 32 && part.etag.bytes().all(|byte| byte.is_ascii_hexdigit());
-    if is_md5 {
-        let md5 = tail.slice(0, part.size).md5();
-        md5.is_ok_and(|md5| part.etag.eq_ignore_ascii_case(&hex::encode(md5)))
-    } else {
-        part.size == tail.len()
+    match md5_of_etag(&part.etag) {
+        Some(etag) => Ok(tail.slice(0, part.size).md5()? == etag),
+        // ETags that do not look like an MD5 (KMS, some servers) prove nothing.
+        None => Ok(part.size == tail.len()),
     }
 }
 
