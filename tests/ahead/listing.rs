@@ -230,6 +230,59 @@ fn a_server_without_prefixes_inside_of_names_is_listed_whole() {
     assert!(cut.load(std::sync::atomic::Ordering::SeqCst) > 2, "the listing was divided");
 }
 
+/// A server that keeps keys in a tree lists the directory `a/` before the file `a-b`, although `-`
+/// comes before `/`. No key may be missing or repeated, wherever the listing is divided.
+#[test]
+fn a_listing_in_the_order_of_a_tree_is_complete() {
+    let _turn = turn();
+    let shapes: [fn(&Far); 4] = [
+        // The file follows a directory that is divided.
+        |far| {
+            far.store("d/a-b", 1);
+            for directory in 0..256 {
+                (0..40).for_each(|n| far.store(format!("d/a/{directory:02x}/{n:03}"), 1));
+            }
+            (0..2000).for_each(|n| far.store(format!("d/b/{n:04}"), 1));
+        },
+        // The directory was listed before the page with the files.
+        |far| {
+            (0..700).for_each(|n| far.store(format!("d/a/{n:03}"), 1));
+            (0..601).for_each(|n| far.store(format!("d/a-{n:03}"), 1));
+            (0..2500).for_each(|n| far.store(format!("d/b/{n:04}"), 1));
+        },
+        // Both below a directory that is given away.
+        |far| {
+            for name in ["0", "1", "2", "3"] {
+                (0..1200).for_each(|n| far.store(format!("{name}/m/{n:04}"), 1));
+                (0..1200).for_each(|n| far.store(format!("{name}/m-{n:04}"), 1));
+                (0..1200).for_each(|n| far.store(format!("{name}/n/{n:04}"), 1));
+            }
+        },
+        // Directories of which one has the beginning of the other's name.
+        |far| {
+            for name in ["a", "a-b", "a.c", "ab"] {
+                for directory in 0..16 {
+                    (0..150).for_each(|n| far.store(format!("{name}/{directory:02}/{n:03}"), 1));
+                }
+            }
+        },
+    ];
+    for (index, shape) in shapes.into_iter().enumerate() {
+        let far = far();
+        shape(&far);
+        let expected: Vec<String> = far.objects().into_keys().collect();
+        assert!(
+            all_keys(&client(&far), "").unwrap() == expected,
+            "shape {index}, ordered by bytes"
+        );
+        far.list_as_a_tree();
+        let mut listed = all_keys(&client(&far), "").unwrap();
+        listed.sort_unstable();
+        let (found, missing) = (listed.len(), expected.len().abs_diff(listed.len()));
+        assert!(listed == expected, "shape {index}: {found} keys, {missing} too few or too many");
+    }
+}
+
 #[test]
 fn a_failure_is_returned_in_its_place_and_stopping_ends_the_threads() {
     let _turn = turn();

@@ -79,6 +79,7 @@ struct Shared {
     script: Mutex<Option<Arc<Script>>>,
     seen: Mutex<Vec<Request>>,
     wrong_checksum: AtomicBool,
+    tree: AtomicBool,
     open: AtomicUsize,
     connections: AtomicUsize,
     stopped: AtomicBool,
@@ -103,6 +104,7 @@ impl Far {
             script: Mutex::default(),
             seen: Mutex::default(),
             wrong_checksum: AtomicBool::new(false),
+            tree: AtomicBool::new(false),
             open: AtomicUsize::new(0),
             connections: AtomicUsize::new(0),
             stopped: AtomicBool::new(false),
@@ -152,6 +154,12 @@ impl Far {
     /// Returns wrong checksums from now on.
     pub fn send_wrong_checksums(&self) {
         self.shared.wrong_checksum.store(true, Ordering::SeqCst);
+    }
+
+    /// Lists folder by folder from now on, as servers that keep keys in a tree do: `a/x` comes before
+    /// `a-b`.
+    pub fn list_as_a_tree(&self) {
+        self.shared.tree.store(true, Ordering::SeqCst);
     }
 
     /// Returns the requests so far, without bodies.
@@ -516,13 +524,24 @@ impl Shared {
     }
 
     fn list(&self, request: &Request) -> Response {
-        let get = |name: &str| request.query.get(name).map_or("", String::as_str);
-        let (prefix, delimiter) = (get("prefix"), get("delimiter"));
+        // In a tree, the slash comes before every other character.
+        let tree = self.tree.load(Ordering::SeqCst);
+        let ordered = |key: &str| if tree { key.replace('/', "\0") } else { key.to_owned() };
+        let named = |key: &str| if tree { key.replace('\0', "/") } else { key.to_owned() };
+        let get = |name: &str| ordered(request.query.get(name).map_or("", String::as_str));
+        let (prefix, delimiter) = (&*get("prefix"), &*get("delimiter"));
         let most: usize = get("max-keys").parse().unwrap_or(1000);
         let objects = self.objects.lock().unwrap();
+        let in_a_tree: BTreeMap<String, u64>;
+        let objects = if tree {
+            in_a_tree = objects.iter().map(|(key, size)| (ordered(key), *size)).collect();
+            &in_a_tree
+        } else {
+            &*objects
+        };
         let after = get("start-after").max(get("continuation-token"));
-        let from = if after >= prefix {
-            Bound::Excluded(after.to_owned())
+        let from = if *after >= *prefix {
+            Bound::Excluded(after)
         } else {
             Bound::Included(prefix.to_owned())
         };
@@ -540,7 +559,8 @@ impl Shared {
             match rolled {
                 Some(at) => {
                     let rolled = &key[..prefix.len() + at + delimiter.len()];
-                    write!(entries, "<CommonPrefixes><Prefix>{rolled}</Prefix></CommonPrefixes>")
+                    let shown = named(rolled);
+                    write!(entries, "<CommonPrefixes><Prefix>{shown}</Prefix></CommonPrefixes>")
                         .unwrap();
                     // Continues after every key with this prefix.
                     last = format!("{rolled}\u{10ffff}");
@@ -548,9 +568,10 @@ impl Shared {
                     following = objects.range::<String, _>(after);
                 }
                 None => {
+                    let shown = named(key);
                     write!(
                         entries,
-                        "<Contents><Key>{key}</Key><Size>{size}</Size><ETag>\"{ETAG}\"</ETag>"
+                        "<Contents><Key>{shown}</Key><Size>{size}</Size><ETag>\"{ETAG}\"</ETag>"
                     )
                     .unwrap();
                     entries.push_str(
@@ -561,7 +582,7 @@ impl Shared {
             }
         }
         let more = match truncated {
-            true => format!("<NextContinuationToken>{last}</NextContinuationToken>"),
+            true => format!("<NextContinuationToken>{}</NextContinuationToken>", named(&last)),
             false => String::new(),
         };
         Response::text(

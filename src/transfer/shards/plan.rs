@@ -71,8 +71,8 @@ impl Level {
 }
 
 /// Returns the members of a directory in the order of their bytes, given its listing with a
-/// delimiter. Returns `None` if there are more pages, or if entries are out of order or repeated:
-/// the directory is then listed as a whole.
+/// delimiter. Returns `None` if there are more pages, if entries are repeated, or if the server may
+/// list the members in another order: the directory is then listed as a whole.
 pub(super) fn members(directory: &str, level: &ListBucketResult) -> Option<Vec<String>> {
     if level.is_followed() {
         return None;
@@ -86,7 +86,20 @@ pub(super) fn members(directory: &str, level: &ListBucketResult) -> Option<Vec<S
     let mut members: Vec<String> =
         files.into_iter().chain(directories).map(str::to_owned).collect();
     members.sort_unstable();
-    members.is_sorted_by(|one, next| one < next).then_some(members)
+    let has_known_order = |pair: &[String]| match pair {
+        [one, next] => one < next && !comes_later_in_a_tree(one, next),
+        _ => true,
+    };
+    members.windows(2).all(has_known_order).then_some(members)
+}
+
+/// Returns whether a server that keeps keys in a tree lists the file `file` after the directory
+/// `next`, which is the next member in the order of bytes: `a-b` after `a/`, although `-` comes
+/// before `/`. Files and directories are separate in a listing, so that it does not show this order;
+/// that of two directories has been checked.
+fn comes_later_in_a_tree(file: &str, next: &str) -> bool {
+    let is_longer = |directory: &str| file.len() > directory.len() && file.starts_with(directory);
+    !file.ends_with(DELIMITER) && next.strip_suffix(DELIMITER).is_some_and(is_longer)
 }
 
 /// Returns the directories whose members should be found out, after `page` was listed below
@@ -136,26 +149,14 @@ pub(super) fn give_away(levels: &mut [Level], page: &[Object], threads: usize) -
         };
         division.divide(&level.members, Some(reached), &mut groups);
         let given = groups.iter().skip(before).map(|group| group.members.len());
-        let kept = level.members.len() - given.fold(0, usize::saturating_add);
-        let last = kept.checked_sub(1).and_then(|last| level.members.get(last));
-        if groups.get(before).zip(last).is_some_and(|(group, last)| is_unordered(last, group)) {
-            groups.truncate(before);
-            continue;
-        }
-        level.members.truncate(kept);
+        let given = given.fold(0, usize::saturating_add);
+        level.members.truncate(level.members.len().saturating_sub(given));
     }
     let ends: Vec<String> = groups.iter().skip(1).map(|next| next.prefix.clone()).collect();
     for (group, end) in groups.iter_mut().zip(ends) {
         group.end = Some(end);
     }
     groups
-}
-
-/// Returns whether a group may have been listed before `last`, the member before it: a server with
-/// a tree lists the directory `a/` before the file `a-b`, although `-` comes before `/`.
-fn is_unordered(last: &str, group: &Group) -> bool {
-    let directory = group.prefix.strip_suffix(DELIMITER);
-    !last.ends_with(DELIMITER) && directory.is_some_and(|directory| last.starts_with(directory))
 }
 
 /// Returns the number of keys in each member that `page` covers up to the one that it has
@@ -356,7 +357,7 @@ mod tests {
     }
 
     #[test]
-    fn a_directory_that_a_tree_lists_earlier_is_not_given_away() {
+    fn large_members_are_given_away_one_by_one() {
         let given = |names: [&str; 3], last: &str| {
             let members = names.map(|name| format!("d/{name}")).to_vec();
             let mut levels = [Level::new("d/".to_owned(), members)];
@@ -364,8 +365,6 @@ mod tests {
             assert_eq!(levels[0].members.len() + groups.len(), 3);
             shown(&groups)
         };
-        assert_eq!(given(["a-b", "a/", "b/"], "a-b"), "");
-        assert_eq!(given(["a-b", "a/", "b/"], "a/x"), "d/b/:1");
         assert_eq!(given(["a-b/", "a/", "b/"], "a-b/x"), "d/a/:1 d/b/:1", "the order of bytes");
         assert_eq!(given(["a-b", "c/", "d/"], "a-b"), "d/c/:1 d/d/:1");
     }
@@ -417,6 +416,21 @@ mod tests {
         };
         assert_eq!(found(&["d/b", "d/m"], &["d/a/", "d/c/"]).as_deref(), Some("d/a/ d/b d/c/ d/m"));
         assert_eq!(found(&[], &["d/a/", "d/a-b/"]), None, "the order of a tree");
+        for (files, directories) in [
+            (&["d/a-b"][..], &["d/a/", "d/b/"][..]),
+            (&["d/a-1", "d/a-2"], &["d/a/"]),
+            (&["d/a!", "d/b"], &["d/a/", "d/b0/"]),
+        ] {
+            assert_eq!(found(files, directories), None, "{files:?}: a tree may have another order");
+        }
+        for (files, directories, expected) in [
+            (&["d/a0"][..], &["d/a/"][..], "d/a/ d/a0"),
+            (&["d/a"], &["d/a/"], "d/a d/a/"),
+            (&["d/a-b"], &["d/b/"], "d/a-b d/b/"),
+            (&["d/a-b"], &["d/a-c/", "d/a/"], "d/a-b d/a-c/ d/a/"),
+        ] {
+            assert_eq!(found(files, directories).as_deref(), Some(expected));
+        }
         assert_eq!(found(&[], &["d/a/", "d/a/"]), None, "a repeated directory");
         assert_eq!(found(&[], &["d/"]), None, "the directory in itself");
         let mut followed = level(&["d/b"], &[]);
