@@ -6,7 +6,10 @@
 use crate::parsers::PARSERS;
 use proptest::prelude::*;
 use s3driver::time::Timestamp;
-use s3driver::xml::{self, DeleteMode, Error, ObjectIdentifier, Tag, VersionKind, Versioning};
+use s3driver::xml::{
+    self, ChecksumAlgorithm, ChecksumType, DeleteMode, Error, ObjectIdentifier, Part,
+    StoredChecksum, Tag, VersionKind, Versioning,
+};
 use std::fmt::Write as _;
 use std::time::{Duration, Instant};
 
@@ -186,7 +189,8 @@ mod responses {
         let complete = xml::complete_multipart_upload_result(COMPLETE.as_bytes()).unwrap();
         assert_eq!(complete.etag.as_deref(), Some("3858f62230ac3c915f300c664312c11f-9"));
         assert_eq!(complete.location.as_deref(), Some("http://b.s3.amazonaws.com/k"));
-        assert_eq!(complete.checksum_crc64nvme.as_deref(), Some("rsUVUuiNBXo="));
+        let crc = StoredChecksum::new(ChecksumAlgorithm::Crc64Nvme, "rsUVUuiNBXo=", None);
+        assert_eq!(complete.checksums, [crc]);
 
         let page = xml::list_parts_result(PARTS.as_bytes()).unwrap();
         assert_eq!((page.is_truncated, page.next_part_number_marker), (Some(true), Some(3)));
@@ -216,6 +220,29 @@ mod responses {
     }
 
     #[test]
+    fn checksums_of_parts_have_the_type_of_the_object() {
+        let page = |sum: &str, kind: &str| {
+            let part =
+                format!("<Part><PartNumber>1</PartNumber><ETag>e</ETag><Size>1</Size>{sum}</Part>");
+            let page = format!("<ListPartsResult>{part}{kind}</ListPartsResult>");
+            let mut page = xml::list_parts_result(page.as_bytes()).unwrap();
+            page.parts.remove(0).checksum.map(|sum| (sum.algorithm, sum.checksum_type))
+        };
+        let crc32 = "<ChecksumCRC32>AAAAAA==</ChecksumCRC32>";
+        let nvme = "<ChecksumCRC64NVME>AAAAAAAAAAA=</ChecksumCRC64NVME>";
+        let full = "<ChecksumType>FULL_OBJECT</ChecksumType>";
+        for (sum, kind, expected) in [
+            ("", full, None),
+            (crc32, full, Some((ChecksumAlgorithm::Crc32, ChecksumType::FullObject))),
+            // S3's defaults.
+            (crc32, "", Some((ChecksumAlgorithm::Crc32, ChecksumType::Composite))),
+            (nvme, "", Some((ChecksumAlgorithm::Crc64Nvme, ChecksumType::FullObject))),
+        ] {
+            assert_eq!(page(sum, kind), expected, "{sum}{kind}");
+        }
+    }
+
+    #[test]
     fn aws_copy_delete_location() {
         for copied in [
             xml::copy_object_result(COPY_OBJECT.as_bytes()),
@@ -224,13 +251,11 @@ mod responses {
             let copied = copied.unwrap();
             assert_eq!(copied.etag, "9b2cf535f27731c974343645a3985328");
             assert!(copied.last_modified.is_some());
-            assert_eq!(copied.checksum_crc64nvme, None);
+            assert_eq!(copied.checksums, []);
         }
         let summed = "<CopyPartResult><ETag>e</ETag><ChecksumCRC64NVME>DHC/1gvTDPc=</ChecksumCRC64NVME></CopyPartResult>";
-        assert_eq!(
-            xml::copy_part_result(summed.as_bytes()).unwrap().checksum_crc64nvme.as_deref(),
-            Some("DHC/1gvTDPc=")
-        );
+        let crc = StoredChecksum::new(ChecksumAlgorithm::Crc64Nvme, "DHC/1gvTDPc=", None);
+        assert_eq!(xml::copy_part_result(summed.as_bytes()).unwrap().checksums, [crc]);
         let result = xml::delete_result(DELETED.as_bytes()).unwrap();
         assert_eq!(result.deleted, [xml::DeletedObject::new("sample1.txt")]);
         let versions = "<DeleteResult><Deleted><Key>a</Key><VersionId>v</VersionId></Deleted>
@@ -1378,11 +1403,17 @@ mod writers {
 
     #[test]
     fn complete_multipart_upload() {
+        let sum = StoredChecksum::new(ChecksumAlgorithm::Crc32c, "AAAAAA==", None);
+        let parts = [
+            Part::new(1, "a", 1),
+            Part::new(2, "\"b\"", 1).checksum(sum),
+            Part::new(10_000, "W/\"c\"", 1),
+        ];
         assert_eq!(
-            xml::complete_multipart_upload(&[(1, "a"), (2, "\"b\""), (10_000, "W/\"c\"")]).unwrap(),
+            xml::complete_multipart_upload(&parts).unwrap(),
             "<CompleteMultipartUpload xmlns=\"http://s3.amazonaws.com/doc/2006-03-01/\">\
              <Part><PartNumber>1</PartNumber><ETag>\"a\"</ETag></Part>\
-             <Part><PartNumber>2</PartNumber><ETag>\"b\"</ETag></Part>\
+             <Part><PartNumber>2</PartNumber><ETag>\"b\"</ETag><ChecksumCRC32C>AAAAAA==</ChecksumCRC32C></Part>\
              <Part><PartNumber>10000</PartNumber><ETag>W/\"c\"</ETag></Part></CompleteMultipartUpload>"
         );
         for (parts, why) in [
@@ -1395,7 +1426,8 @@ mod writers {
             (&[(1, "\"\"")], "part 1 has an empty ETag"),
             (&[(1, "a\u{0}")], "the ETag \"a\\0\" of part 1 has a character at byte 1"),
         ] {
-            assert_eq!(refused(xml::complete_multipart_upload(parts), why).offset, None);
+            let parts: Vec<_> = parts.iter().map(|(n, etag)| Part::new(*n, *etag, 1)).collect();
+            assert_eq!(refused(xml::complete_multipart_upload(&parts), why).offset, None);
         }
     }
 
@@ -1610,7 +1642,7 @@ proptest! {
     #[test]
     fn other_parsers_read_written_documents_alike(keys in proptest::collection::vec(some_key(), 1..6)) {
         let borrowed: Vec<&str> = keys.iter().map(String::as_str).collect();
-        let parts: Vec<(u32, &str)> = keys.iter().zip(1..).filter(|(etag, _)| !etag.contains('"')).map(|(etag, number)| (number, etag.as_str())).collect();
+        let parts: Vec<Part> = keys.iter().zip(1..).filter(|(etag, _)| !etag.contains('"')).map(|(etag, number)| Part::new(number, etag, 1)).collect();
         prop_assume!(!parts.is_empty());
         for (name, parser) in PARSERS {
             let root = parser(&xml::delete(&borrowed, DeleteMode::Verbose).unwrap()).unwrap();
@@ -1619,7 +1651,7 @@ proptest! {
 
             let root = parser(&xml::complete_multipart_upload(&parts).unwrap()).unwrap();
             let read = root.children("Part").map(|part| (part.word("PartNumber"), part.text_of("ETag")));
-            let expected = parts.iter().map(|(number, etag)| (number.to_string(), format!("\"{etag}\"")));
+            let expected = parts.iter().map(|part| (part.part_number.to_string(), format!("\"{}\"", part.etag)));
             prop_assert!(read.eq(expected), "{}", name);
         }
     }
