@@ -5,7 +5,7 @@ use super::body::Payload;
 use super::reply::Reader;
 use super::request::{Call, object_call, version_of};
 use super::versions::VersionSelector;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::xml::{self, LegalHold, ObjectLockConfiguration, Retention};
 
 /// Whether a request may delete a version that is retained in governance mode, or shorten its
@@ -44,7 +44,7 @@ impl Client {
             Call::new("GetObjectLockConfiguration", "GET", bucket, "").query("object-lock", "");
         let reader: Reader<_> = (xml::object_lock_configuration, xml::MAX_REPLY_BYTES);
         match self.run_for_document(&call, Payload::Empty, reader) {
-            Err(error) if error.code() == Some("ObjectLockConfigurationNotFoundError") => Ok(None),
+            Err(error) if error.code() == Some(NO_CONFIGURATION) => Ok(None),
             configuration => configuration,
         }
     }
@@ -85,7 +85,7 @@ impl Client {
         let call = lock_call(("GetObjectRetention", "GET", "retention"), (bucket, key), version)?;
         let reader: Reader<_> = (xml::object_retention, xml::MAX_REPLY_BYTES);
         match self.run_for_document(&call, Payload::Empty, reader) {
-            Err(error) if error.code() == Some(NOTHING_LOCKED) => Ok(None),
+            Err(error) if lacks_lock(&error) => Ok(None),
             retention => retention,
         }
     }
@@ -139,7 +139,7 @@ impl Client {
         let call = lock_call(("GetObjectLegalHold", "GET", "legal-hold"), (bucket, key), version)?;
         let reader: Reader<_> = (xml::object_legal_hold, xml::MAX_REPLY_BYTES);
         match self.run_for_document(&call, Payload::Empty, reader) {
-            Err(error) if error.code() == Some(NOTHING_LOCKED) => Ok(LegalHold::Off),
+            Err(error) if lacks_lock(&error) => Ok(LegalHold::Off),
             hold => hold,
         }
     }
@@ -160,8 +160,19 @@ impl Client {
     }
 }
 
-/// The code with which servers report that an object does not have a retention or a legal hold.
-const NOTHING_LOCKED: &str = "NoSuchObjectLockConfiguration";
+/// The code with which servers report that a bucket does not have Object Lock. Ceph also uses it for
+/// an object without a lock.
+const NO_CONFIGURATION: &str = "ObjectLockConfigurationNotFoundError";
+
+/// Codes with which servers report that an object does not have a retention or a legal hold: S3's,
+/// Ceph's, and SeaweedFS's for a legal hold.
+const NOTHING_LOCKED: [&str; 3] =
+    ["NoSuchObjectLockConfiguration", NO_CONFIGURATION, "NoSuchObjectLegalHold"];
+
+/// Returns whether `error` means that an object does not have a retention or a legal hold.
+fn lacks_lock(error: &Error) -> bool {
+    error.code().is_some_and(|code| NOTHING_LOCKED.contains(&code))
+}
 
 fn lock_call<'a>(
     (operation, method, parameter): (&'static str, &'static str, &'static str),

@@ -26,6 +26,19 @@ pub const SKIPPED: &[(&str, &str, &str)] = &[
     ("ceph", "a_copy_replaces_the_tags", "ignores x-amz-tagging-directive"),
     ("ceph", "a_copy_in_parts_keeps_the_tags", "ignores the tags of CreateMultipartUpload"),
     ("seaweedfs", "a_bucket_is_created_found_and_deleted", "deletes a bucket that holds objects"),
+    ("ceph V2", "a_bucket_states_its_object_lock_configuration", LOCK_IN_V2),
+    ("ceph V2", "a_default_retention_applies_to_every_new_object", LOCK_IN_V2),
+    ("seaweedfs V2", "a_bucket_states_its_object_lock_configuration", LOCK_IN_V2),
+    ("seaweedfs V2", "a_default_retention_applies_to_every_new_object", LOCK_IN_V2),
+    ("ceph", "a_retention_in_governance_mode_can_be_removed", "rejects an empty Retention"),
+    ("seaweedfs", "a_retention_in_governance_mode_can_be_removed", "rejects an empty Retention"),
+    ("ceph", "the_attributes_of_an_object_are_returned", NO_ATTRIBUTES),
+    ("ceph", "the_parts_of_an_object_are_listed_page_by_page", NO_ATTRIBUTES),
+    (
+        "seaweedfs",
+        "the_parts_of_an_object_are_listed_page_by_page",
+        "lists no checksums of objects and parts",
+    ),
     ("rclone", "unusual_keys_are_sent_byte_for_byte", "rejects . and .. and // in keys"),
     ("rclone", "a_conditional_write_happens_only_if_its_condition_holds", "ignores If-None-Match"),
     ("rclone", "ranges_are_exact", "ignores If-Match"),
@@ -99,6 +112,8 @@ pub const SKIPPED: &[(&str, &str, &str)] = &[
 ];
 
 const TAGS_IN_V2: &str = "does not sign the parameter tagging";
+const LOCK_IN_V2: &str = "does not sign the parameter object-lock";
+const NO_ATTRIBUTES: &str = "responds to GetObjectAttributes with the object";
 const NO_TAGS: &str = "does not store tags";
 const NO_VERSIONS: &str = "does not store versions";
 const PARTS_TWICE: &str = "lists all parts again after the last one, and the Go driver counts them";
