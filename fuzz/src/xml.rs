@@ -27,6 +27,10 @@ pub fn xml_readers(data: &[u8]) {
     twice(data, xml::list_versions_result);
     twice(data, xml::versioning_configuration);
     twice(data, xml::tagging);
+    twice(data, xml::object_attributes);
+    twice(data, xml::object_lock_configuration);
+    twice(data, xml::object_retention);
+    twice(data, xml::object_legal_hold);
     twice(data, xml::lifecycle_configuration);
     twice(data, xml::location_constraint);
     twice(data, xml::caller_identity);

@@ -113,10 +113,10 @@ pub enum RetentionPeriod {
 /// at most [`MAX_REPLY_BYTES`] of it. Returns `None` if Object Lock is not enabled.
 ///
 /// - Required: the root `ObjectLockConfiguration`, and, in a `DefaultRetention`, a `Mode` and either
-///   `Days` or `Years`.
+///   `Days` or `Years`. A 0 counts as absent, because moto sends both.
 /// - Optional: `ObjectLockEnabled` and `Rule`.
-/// - Refused: another mode than `GOVERNANCE` and `COMPLIANCE`, a period that is not a whole number of
-///   at least 1, a word other than `Enabled`, and a repeated element.
+/// - Refused: another mode than `GOVERNANCE` and `COMPLIANCE`, a period that is not a whole number, a
+///   word other than `Enabled`, and a repeated element.
 ///
 /// ```
 /// use s3driver::xml::{self, RetentionMode, RetentionPeriod};
@@ -237,7 +237,7 @@ fn default_retention(document: &mut Document<'_>) -> Result<DefaultRetention, Er
     })?;
 
     let mode = document.require(mode_found, "DefaultRetention", "Mode")?;
-    let period = match (days, years) {
+    let period = match (days.flatten(), years.flatten()) {
         (Some(days), None) => RetentionPeriod::Days(days),
         (None, Some(years)) => RetentionPeriod::Years(years),
         (None, None) => return Err(document.fail("<DefaultRetention> has no <Days> or <Years>")),
@@ -268,12 +268,9 @@ fn mode(text: &str) -> Result<RetentionMode, &'static str> {
     }
 }
 
-fn period(text: &str) -> Result<u32, &'static str> {
-    match u32::try_from(value::number(text)?) {
-        Ok(0) => Err("is not at least 1"),
-        Ok(period) => Ok(period),
-        Err(_) => Err("is larger than 32 bits"),
-    }
+fn period(text: &str) -> Result<Option<u32>, &'static str> {
+    let period = u32::try_from(value::number(text)?).map_err(|_| "is larger than 32 bits")?;
+    Ok(Some(period).filter(|period| *period > 0))
 }
 
 fn legal_hold(text: &str) -> Result<LegalHold, &'static str> {

@@ -7,7 +7,8 @@ use crate::parsers::PARSERS;
 use proptest::prelude::*;
 use s3driver::time::Timestamp;
 use s3driver::xml::{
-    self, ChecksumAlgorithm, ChecksumType, DeleteMode, Error, ObjectIdentifier, Part,
+    self, ChecksumAlgorithm, ChecksumType, DefaultRetention, DeleteMode, Error, LegalHold,
+    ObjectIdentifier, ObjectLockConfiguration, Part, Retention, RetentionMode, RetentionPeriod,
     StoredChecksum, Tag, VersionKind, Versioning,
 };
 use std::fmt::Write as _;
@@ -31,6 +32,11 @@ const DELETED: &str = r#"<?xml version="1.0" encoding="UTF-8"?><DeleteResult xml
 const VERSIONS: &str = r#"<?xml version="1.0" encoding="UTF-8"?><ListVersionsResult xmlns="http://s3.amazonaws.com/doc/2006-03-01/"><Name>bucket</Name><Prefix>my</Prefix><KeyMarker/><VersionIdMarker/><NextKeyMarker>my%2Bimage</NextKeyMarker><NextVersionIdMarker>QUpf</NextVersionIdMarker><MaxKeys>2</MaxKeys><EncodingType>url</EncodingType><IsTruncated>true</IsTruncated><DeleteMarker><Key>my%2Bimage</Key><VersionId>03jp</VersionId><IsLatest>true</IsLatest><LastModified>2009-10-15T17:50:30.000Z</LastModified><ETag></ETag><Size>0</Size><Owner><ID>75aa</ID></Owner></DeleteMarker><Version><Key>my%2Bimage</Key><VersionId>QUpf</VersionId><IsLatest>false</IsLatest><LastModified>2009-10-10T17:50:30.000Z</LastModified><ETag>&quot;9b2cf535f27731c974343645a3985328&quot;</ETag><Size>166434</Size><StorageClass>STANDARD</StorageClass></Version><CommonPrefixes><Prefix>my/</Prefix></CommonPrefixes></ListVersionsResult>"#;
 const VERSIONING: &str = r#"<VersioningConfiguration xmlns="http://s3.amazonaws.com/doc/2006-03-01/"><Status>Enabled</Status><MfaDelete>Disabled</MfaDelete></VersioningConfiguration>"#;
 const TAGGING: &str = r#"<?xml version="1.0" encoding="UTF-8"?><Tagging xmlns="http://s3.amazonaws.com/doc/2006-03-01/"><TagSet><Tag><Key>tag1</Key><Value>val &amp; 1</Value></Tag><Tag><Key>tag2</Key><Value>2</Value></Tag></TagSet></Tagging>"#;
+const ATTRIBUTES: &str = r#"<?xml version="1.0" encoding="UTF-8"?><GetObjectAttributesResponse xmlns="http://s3.amazonaws.com/doc/2006-03-01/"><ETag>3858f62230ac3c915f300c664312c11f-2</ETag><ObjectParts><IsTruncated>true</IsTruncated><MaxParts>1</MaxParts><NextPartNumberMarker>1</NextPartNumberMarker><PartNumberMarker>0</PartNumberMarker><Part><ChecksumSHA256>7XACtDnprIRfIjV9giusFERzD722AW0+yUMil7nsn3M=</ChecksumSHA256><PartNumber>1</PartNumber><Size>5242880</Size></Part><PartsCount>2</PartsCount></ObjectParts><Checksum><ChecksumSHA256>5aAf7hTg7VxIcU8iGA8lrYNltT+XefedxKPX6Tlj+Uo=-2</ChecksumSHA256><ChecksumType>COMPOSITE</ChecksumType></Checksum><StorageClass>STANDARD_IA</StorageClass><ObjectSize>5242881</ObjectSize></GetObjectAttributesResponse>"#;
+const LOCK: &str = r#"<?xml version="1.0" encoding="UTF-8"?><ObjectLockConfiguration xmlns="http://s3.amazonaws.com/doc/2006-03-01/"><ObjectLockEnabled>Enabled</ObjectLockEnabled><Rule><DefaultRetention><Mode>COMPLIANCE</Mode><Years>1</Years></DefaultRetention></Rule></ObjectLockConfiguration>"#;
+const RETENTION: &str = r#"<?xml version="1.0" encoding="UTF-8"?><Retention xmlns="http://s3.amazonaws.com/doc/2006-03-01/"><Mode>GOVERNANCE</Mode><RetainUntilDate>2031-05-01T00:00:00.000Z</RetainUntilDate></Retention>"#;
+const LEGAL_HOLD: &str =
+    r#"<LegalHold xmlns="http://s3.amazonaws.com/doc/2006-03-01/"><Status>ON</Status></LegalHold>"#;
 const LOCATION: &str = r#"<?xml version="1.0" encoding="UTF-8"?><LocationConstraint xmlns="http://s3.amazonaws.com/doc/2006-03-01/">eu-west-1</LocationConstraint>"#;
 const LIFECYCLE: &str = r#"<?xml version="1.0" encoding="UTF-8"?><LifecycleConfiguration xmlns="http://s3.amazonaws.com/doc/2006-03-01/"><Rule><ID>leftovers</ID><Filter><Prefix>docker/</Prefix></Filter><Status>Enabled</Status><AbortIncompleteMultipartUpload><DaysAfterInitiation>7</DaysAfterInitiation></AbortIncompleteMultipartUpload></Rule><Rule><ID>logs</ID><Filter><And><Prefix>logs/</Prefix><Tag><Key>k</Key><Value>v</Value></Tag></And></Filter><Status>Disabled</Status><Transition><Days>30</Days><StorageClass>GLACIER</StorageClass></Transition><Expiration><Days>365</Days></Expiration></Rule></LifecycleConfiguration>"#;
 const ERROR: &str = r#"<?xml version="1.0" encoding="UTF-8"?><Error><Code>SignatureDoesNotMatch</Code><Message>The request signature we calculated does not match.</Message><AWSAccessKeyId>AKID</AWSAccessKeyId><StringToSign>AWS4-HMAC-SHA256
@@ -72,6 +78,14 @@ const READERS: &[(&str, Reader, &str)] = &[
         VERSIONING,
     ),
     ("tagging", |b| xml::tagging(b).map(|v| format!("{v:?}")), TAGGING),
+    ("object_attributes", |b| xml::object_attributes(b).map(|v| format!("{v:?}")), ATTRIBUTES),
+    (
+        "object_lock_configuration",
+        |b| xml::object_lock_configuration(b).map(|v| format!("{v:?}")),
+        LOCK,
+    ),
+    ("object_retention", |b| xml::object_retention(b).map(|v| format!("{v:?}")), RETENTION),
+    ("object_legal_hold", |b| xml::object_legal_hold(b).map(|v| format!("{v:?}")), LEGAL_HOLD),
     ("location_constraint", |b| xml::location_constraint(b).map(|v| format!("{v:?}")), LOCATION),
     (
         "lifecycle_configuration",
@@ -217,6 +231,131 @@ mod responses {
         assert_eq!(upload.upload_id, "XMgbGlrZSBlbHZpbmcncyBub3QgaGF2aW5nIG11Y2ggbHVjaw");
         assert_eq!(upload.initiated, time("2010-11-10T20:48:33Z"));
         assert_eq!(upload.storage_class.as_deref(), Some("STANDARD"));
+    }
+
+    #[test]
+    fn attributes_of_an_object_and_its_parts() {
+        let found = xml::object_attributes(ATTRIBUTES.as_bytes()).unwrap();
+        assert_eq!(found.etag.as_deref(), Some("3858f62230ac3c915f300c664312c11f-2"));
+        assert_eq!(
+            (found.size, found.storage_class.as_deref()),
+            (Some(5_242_881), Some("STANDARD_IA"))
+        );
+        let [sum] = &found.checksums[..] else { panic!("{found:?}") };
+        assert_eq!(
+            (sum.algorithm, sum.checksum_type),
+            (ChecksumAlgorithm::Sha256, ChecksumType::Composite)
+        );
+        let page = found.parts.unwrap();
+        assert_eq!((page.total, page.max_parts, page.is_truncated), (Some(2), Some(1), Some(true)));
+        assert_eq!(page.next_part_number_marker, Some(1));
+        let [part] = &page.parts[..] else { panic!("{page:?}") };
+        assert_eq!((part.part_number, part.size), (1, 5_242_880));
+        assert_eq!(part.checksum.as_ref().unwrap().checksum_type, ChecksumType::Composite);
+
+        let attributes = |content: &str| {
+            let body = format!("<GetObjectAttributesOutput>{content}</GetObjectAttributesOutput>");
+            xml::object_attributes(body.as_bytes())
+        };
+        assert_eq!(attributes("").unwrap(), xml::ObjectAttributes::default());
+        let parts = |content: &str| attributes(&format!("<ObjectParts>{content}</ObjectParts>"));
+        assert_eq!(parts("").unwrap().parts.unwrap().parts, []);
+        for (refused_part, why) in [
+            ("<Part><Size>1</Size></Part>", "<Part> has no <PartNumber>"),
+            ("<Part><PartNumber>1</PartNumber></Part>", "<Part> has no <Size>"),
+            ("<Part><PartNumber>0</PartNumber></Part>", "is not between 1 and 10000"),
+            ("<IsTruncated>2</IsTruncated>", "is neither true nor false"),
+        ] {
+            refused(parts(refused_part), why);
+        }
+        refused(attributes("<ObjectParts/><ObjectParts/>"), "<ObjectParts> comes twice");
+        refused(attributes("<ObjectSize>-1</ObjectSize>"), "not a whole number");
+        refused(attributes("<ObjectSize>1</ObjectSize><ObjectSize>1</ObjectSize>"), "comes twice");
+    }
+
+    #[test]
+    fn locks_of_buckets_and_objects() {
+        let of = |mode, period| {
+            let retention = DefaultRetention::new(mode, period);
+            Some(ObjectLockConfiguration::default().default_retention(retention))
+        };
+        let (governance, compliance) = (RetentionMode::Governance, RetentionMode::Compliance);
+        let found = xml::object_lock_configuration(LOCK.as_bytes()).unwrap();
+        assert_eq!(found, of(compliance, RetentionPeriod::Years(1)));
+        for wanted in [
+            of(governance, RetentionPeriod::Days(36_500)),
+            of(compliance, RetentionPeriod::Years(u32::MAX)),
+            Some(ObjectLockConfiguration::default()),
+        ] {
+            let written = xml::write_object_lock_configuration(&wanted.unwrap()).unwrap();
+            assert_eq!(xml::object_lock_configuration(written.as_bytes()).unwrap(), wanted);
+        }
+        let zero = of(governance, RetentionPeriod::Years(0)).unwrap();
+        refused(xml::write_object_lock_configuration(&zero), "at least 1 day or year");
+        let rule = |content: &str| {
+            let rule = format!("<Rule><DefaultRetention>{content}</DefaultRetention></Rule>");
+            let enabled = "<ObjectLockEnabled>Enabled</ObjectLockEnabled>";
+            let body =
+                format!("<ObjectLockConfiguration>{enabled}{rule}</ObjectLockConfiguration>");
+            xml::object_lock_configuration(body.as_bytes())
+        };
+        let both = "<Mode>GOVERNANCE</Mode><Days>1</Days><Years>0</Years>";
+        assert_eq!(rule(both).unwrap(), of(governance, RetentionPeriod::Days(1)));
+        for (content, why) in [
+            ("<Days>1</Days>", "<DefaultRetention> has no <Mode>"),
+            ("<Mode>GOVERNANCE</Mode>", "has no <Days> or <Years>"),
+            ("<Mode>GOVERNANCE</Mode><Days>0</Days>", "has no <Days> or <Years>"),
+            (
+                "<Mode>GOVERNANCE</Mode><Days>1</Days><Years>1</Years>",
+                "has both <Days> and <Years>",
+            ),
+            ("<Mode>governance</Mode><Days>1</Days>", "neither GOVERNANCE nor COMPLIANCE"),
+            ("<Mode>GOVERNANCE</Mode><Days>4294967296</Days>", "larger than 32 bits"),
+            ("<Mode>GOVERNANCE</Mode><Days>1</Days><Days>1</Days>", "comes twice"),
+        ] {
+            refused(rule(content), why);
+        }
+        for twice in [
+            "<Rule/><Rule/>",
+            "<Rule><DefaultRetention><Mode>COMPLIANCE</Mode><Days>1</Days></DefaultRetention><DefaultRetention/></Rule>",
+        ] {
+            let body = format!("<ObjectLockConfiguration>{twice}</ObjectLockConfiguration>");
+            refused(xml::object_lock_configuration(body.as_bytes()), "comes twice");
+        }
+
+        let until = time("2031-05-01T00:00:00Z").unwrap();
+        let retention = Retention::new(governance, until);
+        assert_eq!(xml::object_retention(RETENTION.as_bytes()).unwrap(), Some(retention));
+        for wanted in [Some(retention), None] {
+            let written = xml::write_object_retention(wanted.as_ref());
+            assert_eq!(xml::object_retention(written.as_bytes()).unwrap(), wanted);
+        }
+        for (content, why) in [
+            ("<Mode>COMPLIANCE</Mode>", "<Retention> has no <RetainUntilDate>"),
+            (
+                "<RetainUntilDate>2031-05-01T00:00:00Z</RetainUntilDate>",
+                "<Retention> has no <Mode>",
+            ),
+            ("<Mode>NONE</Mode>", "neither GOVERNANCE nor COMPLIANCE"),
+            (
+                "<Mode>COMPLIANCE</Mode><RetainUntilDate>soon</RetainUntilDate>",
+                "not a point in time",
+            ),
+        ] {
+            refused(
+                xml::object_retention(format!("<Retention>{content}</Retention>").as_bytes()),
+                why,
+            );
+        }
+
+        for hold in [LegalHold::On, LegalHold::Off] {
+            let written = xml::write_object_legal_hold(hold);
+            assert_eq!(xml::object_legal_hold(written.as_bytes()).unwrap(), hold);
+        }
+        refused(
+            xml::object_legal_hold(b"<LegalHold><Status>on</Status></LegalHold>"),
+            "neither ON nor OFF",
+        );
     }
 
     #[test]
@@ -1309,6 +1448,7 @@ mod bounded {
                     | "delete_result"
                     | "list_versions_result"
                     | "lifecycle_configuration"
+                    | "object_attributes"
             );
             let max = if listing { xml::MAX_LISTING_BYTES } else { xml::MAX_REPLY_BYTES };
             if !listing {
