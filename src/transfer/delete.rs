@@ -10,9 +10,10 @@ use std::ops::ControlFlow;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, mpsc};
 
-/// The maximum number of times that a prefix is listed, because a deletion that spans several pages
-/// may have missed some keys.
-const PASSES: u32 = 10;
+/// The maximum number of times that a prefix is listed. On a server that pages by position, each
+/// pass over several pages may miss half of the keys, so this suffices for a thousand million. A
+/// program that stores objects at the same time could otherwise keep a deletion running forever.
+const PASSES: u32 = 20;
 
 /// The number of concurrent listings, and of concurrent deletions. AWS allows 3,500 deletions per
 /// second below one prefix
@@ -62,7 +63,9 @@ impl Transfer<'_> {
     ///
     /// # Errors
     /// [`ErrorKind::InvalidArgument`] for an empty prefix, which would name the whole bucket; the
-    /// errors of the listing; the first failure of a deletion, after which nothing else is deleted.
+    /// errors of the listing; the first failure of a deletion, after which nothing else is deleted;
+    /// [`ErrorKind::Conflict`] if there are more and more objects, because they are stored as fast
+    /// as they are deleted.
     pub fn delete_prefix(&self, bucket: &str, prefix: &str) -> Result<u64> {
         if prefix.is_empty() {
             let text = "an empty prefix would delete everything in the bucket";
@@ -120,10 +123,16 @@ pub(crate) fn delete_below<const ALSO: usize>(
         // Some servers page by position. Keys that moved up into a page that was already listed
         // appear in another pass.
         if pass.keys == 0 || pass.pages <= 1 {
-            break;
+            return Ok(keys);
         }
     }
-    Ok(keys)
+    let text = format!(
+        "{keys} keys below {prefix:?} were deleted in {PASSES} listings, and each listing \
+         returned others"
+    );
+    Err(Error::new(ErrorKind::Conflict, text)
+        .with_bucket(bucket)
+        .with_hint("stop the programs that store objects there, and delete it again"))
 }
 
 /// One pass, which lists a prefix and deletes everything that is listed.
@@ -147,21 +156,37 @@ impl Pass<'_> {
         })
     }
 
+    /// Deletes the keys that remain after the last page, and those of `also`.
+    fn delete_last<const ALSO: usize>(
+        &self,
+        mut keys: Vec<String>,
+        also: [&str; ALSO],
+    ) -> Result<()> {
+        let also = also.map(str::to_owned);
+        if keys.len() + also.len() > DELETE_OBJECTS_KEYS {
+            self.delete(&also)?;
+        } else {
+            keys.extend(also);
+        }
+        self.delete(&keys)
+    }
+
     /// Lists the prefix once and deletes everything that is found. If anything is found, also
     /// deletes the keys of `also`.
     fn run<const ALSO: usize>(&self, also: [&str; ALSO]) -> Result<Passed> {
         // After the first failure, nothing else is deleted.
         let failure: Mutex<Option<Error>> = Mutex::new(None);
         let failed = || sync::lock(&failure).is_some();
+        let fail = |error| {
+            sync::lock(&failure).get_or_insert(error);
+        };
         let (sender, receiver) = mpsc::sync_channel::<Vec<String>>(CONCURRENCY.get());
         let receiver = Mutex::new(receiver);
         let work = || {
             let next = || sync::lock(&receiver).recv();
             while let Ok(keys) = next() {
-                if !failed()
-                    && let Err(error) = self.delete(&keys)
-                {
-                    sync::lock(&failure).get_or_insert(error);
+                if !failed() {
+                    self.delete(&keys).unwrap_or_else(fail);
                 }
             }
         };
@@ -173,38 +198,36 @@ impl Pass<'_> {
             // batch, and do not need a thread.
             let mut keys: Vec<String> = Vec::new();
             let mut threads = 0;
-            list_in_shards(self.client, self.bucket, self.prefix, CONCURRENCY, &mut |page| {
-                passed.pages = passed.pages.saturating_add(1);
-                passed.keys = passed.keys.saturating_add(page.len() as u64);
-                append(page, self.prefix, &mut keys)?;
-                while let Some(batch) = full_batch(&mut keys) {
-                    if threads < CONCURRENCY.get() {
-                        let thread = std::thread::Builder::new().name("s3driver-delete".to_owned());
-                        threads += usize::from(thread.spawn_scoped(scope, work).is_ok());
+            let listed =
+                list_in_shards(self.client, self.bucket, self.prefix, CONCURRENCY, &mut |page| {
+                    passed.pages = passed.pages.saturating_add(1);
+                    passed.keys = passed.keys.saturating_add(page.len() as u64);
+                    append(page, self.prefix, &mut keys)?;
+                    while let Some(batch) = full_batch(&mut keys) {
+                        if threads < CONCURRENCY.get() {
+                            let thread =
+                                std::thread::Builder::new().name("s3driver-delete".to_owned());
+                            threads += usize::from(thread.spawn_scoped(scope, work).is_ok());
+                        }
+                        if failed() {
+                            return Ok(ControlFlow::Break(()));
+                        }
+                        if threads == 0 {
+                            self.delete(&batch)?;
+                        } else {
+                            // The receiver exists as long as this function runs.
+                            drop(sender.send(batch));
+                        }
                     }
-                    if failed() {
-                        return Ok(ControlFlow::Break(()));
-                    }
-                    if threads == 0 {
-                        self.delete(&batch)?;
-                    } else {
-                        // The receiver exists as long as this function runs.
-                        drop(sender.send(batch));
-                    }
-                }
-                Ok(ControlFlow::Continue(()))
-            })?;
-            if keys.is_empty() || failed() {
-                return Ok(());
-            }
-            let also = also.map(str::to_owned);
-            if keys.len() + also.len() > DELETE_OBJECTS_KEYS {
-                self.delete(&also)?;
-            } else {
-                keys.extend(also);
-            }
-            self.delete(&keys)
-        })?;
+                    Ok(ControlFlow::Continue(()))
+                });
+            // This records the failure while the threads run, so that they begin no other batch.
+            let last = listed.and_then(|()| match keys.is_empty() || failed() {
+                true => Ok(()),
+                false => self.delete_last(keys, also),
+            });
+            last.unwrap_or_else(fail);
+        });
         let failure = sync::lock(&failure).take();
         failure.map_or(Ok(passed), Err)
     }

@@ -20,8 +20,9 @@ pub(super) fn for_each<T: Send>(
     Ok(results.into_iter().map(|(_, result)| result).collect())
 }
 
-/// Calls `work` for each of `items`, which are taken one at a time as threads become free. An error
-/// from the iterator counts as a failure of `work`. Otherwise, this is like [`for_each`].
+/// Calls `work` for each of `items`, which are taken one at a time as threads become free, and no
+/// more after a failure. An error from the iterator counts as a failure of `work`. Otherwise, this
+/// is like [`for_each`].
 pub(super) fn for_each_taken<I: Send>(
     items: impl Iterator<Item = Result<I>> + Send,
     concurrency: NonZeroUsize,
@@ -45,13 +46,20 @@ fn run<I: Send, T: Send>(
         sync::lock(&failure).get_or_insert(error);
         cancel.cancel();
     };
-    let step = || match sync::lock(&items).next() {
-        _ if sync::lock(&failure).is_some() => Ok(None),
-        None => Ok(None),
-        Some(_) if cancel.is_cancelled() => {
-            Err(Error::new(ErrorKind::Cancelled, "cancelled by the caller"))
+    let step = || {
+        let mut items = sync::lock(&items);
+        // The next item may have to be listed first, which would be in vain after a failure.
+        if sync::lock(&failure).is_some() {
+            return Ok(None);
         }
-        Some(item) => item.map(Some),
+        match items.next() {
+            None => Ok(None),
+            // A failure during the call of `next` also cancels, but its own error is reported.
+            Some(_) if cancel.is_cancelled() => {
+                Err(Error::new(ErrorKind::Cancelled, "cancelled by the caller"))
+            }
+            Some(item) => item.map(Some),
+        }
     };
     let run = || {
         let mut done = Vec::new();
@@ -132,6 +140,20 @@ mod tests {
         .expect_err("the fiftieth fails");
         assert_eq!((error.message(), taken.into_inner()), ("fifty", (0..50).sum()));
         assert!(for_each_taken(std::iter::empty::<Result<()>>(), FOUR, &Cancel::new(), Ok).is_ok());
+    }
+
+    #[test]
+    fn no_item_is_taken_after_a_failure() {
+        let mut taken = 0;
+        let items = std::iter::from_fn(|| {
+            taken += 1;
+            Some(Ok(taken))
+        });
+        let error = for_each_taken(items, NonZeroUsize::MIN, &Cancel::new(), |number: u32| {
+            if number == 3 { Err(Error::new(ErrorKind::Server, "three")) } else { Ok(()) }
+        })
+        .expect_err("the third fails");
+        assert_eq!((error.message(), taken), ("three", 3));
     }
 
     #[test]

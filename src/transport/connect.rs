@@ -84,10 +84,10 @@ impl Connector {
         if let Some(proxy) = proxy {
             open_tunnel(proxy, &place, &mut connection, &limits)?;
         }
-        let Stream::Plain(socket) = connection.stream else { return Ok(connection) };
+        let Stream::Plain(plain) = connection.stream else { return Ok(connection) };
         let connected = elapsed();
         connected.inspect(|(trace, time)| trace.connected(*time));
-        let tls = Tls::connect(self.tls.clone(), &origin.host, socket, &limits)?;
+        let tls = Tls::connect(self.tls.clone(), &origin.host, plain.socket, &limits)?;
         if let (Some((_, before)), Some((trace, time))) = (connected, elapsed()) {
             trace.secured(time.saturating_sub(before));
         }

@@ -21,6 +21,20 @@ pub(super) fn race(
     addresses: &[SocketAddr],
     deadline: Instant,
 ) -> Result<TcpStream, Option<io::Error>> {
+    race_with(addresses, deadline, |attempt| {
+        thread::Builder::new().name("s3driver-connect".into()).spawn(attempt).map(drop)
+    })
+}
+
+/// An attempt to connect, which sends its result to the thread that waits for the first one.
+type Attempt = Box<dyn FnOnce() + Send>;
+
+/// Like [`race`], with the function that starts a thread.
+fn race_with(
+    addresses: &[SocketAddr],
+    deadline: Instant,
+    mut start: impl FnMut(Attempt) -> io::Result<()>,
+) -> Result<TcpStream, Option<io::Error>> {
     let left = || deadline.saturating_duration_since(Instant::now());
     let time = left();
     if let ([only], false) = (addresses, time.is_zero()) {
@@ -39,19 +53,30 @@ pub(super) fn race(
         }
         if let Some(&address) = waiting.next() {
             let sender = sender.clone();
-            let attempt = thread::Builder::new().name("s3driver-connect".into()).spawn(move || {
+            let attempt = move || {
                 let _ = sender.send((address, TcpStream::connect_timeout(&address, time)));
-            });
-            match attempt {
-                Ok(_) => running.push(address),
+            };
+            match start(Box::new(attempt)) {
+                Ok(()) => running.push(address),
+                // Without another thread, the addresses are tried one after the other.
+                Err(_) if running.is_empty() => {
+                    let left = u32::try_from(waiting.len()).unwrap_or(u32::MAX);
+                    match TcpStream::connect_timeout(&address, time / left.saturating_add(1)) {
+                        Ok(socket) => return Ok(socket),
+                        Err(error) => failed.push((address, error)),
+                    }
+                }
                 Err(error) => failed.push((address, error)),
             }
         }
-        if running.is_empty() && waiting.len() == 0 {
-            return Err(summary(&failed));
+        if running.is_empty() {
+            if waiting.len() == 0 {
+                return Err(summary(&failed));
+            }
+            continue;
         }
-        let patience = if waiting.len() > 0 { HEAD_START.min(time) } else { time };
-        match receiver.recv_timeout(patience) {
+        let timeout = if waiting.len() > 0 { HEAD_START.min(time) } else { time };
+        match receiver.recv_timeout(timeout) {
             Ok((_, Ok(socket))) => return Ok(socket),
             Ok((address, Err(error))) => {
                 if let Some(at) = running.iter().position(|other| *other == address) {
@@ -73,4 +98,33 @@ fn summary(failed: &[(SocketAddr, io::Error)]) -> Option<io::Error> {
     let texts: Vec<_> =
         failed.iter().map(|(address, error)| format!("{address}: {error}")).collect();
     Some(io::Error::new(kind.unwrap_or_else(|| first.kind()), texts.join("; ")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::net::TcpListener;
+
+    #[test]
+    fn the_addresses_are_tried_in_turn_when_no_thread_can_be_started() {
+        let listener = TcpListener::bind(("127.0.0.1", 0)).expect("a free port");
+        let open = listener.local_addr().expect("a bound socket");
+        let closed: Vec<SocketAddr> = (0..3)
+            .map(|_| {
+                let listener = TcpListener::bind(("127.0.0.1", 0)).expect("a free port");
+                listener.local_addr().expect("a bound socket")
+            })
+            .collect();
+        let deadline = Instant::now() + Duration::from_secs(60);
+        let none = |_: Attempt| Err(io::ErrorKind::WouldBlock.into());
+
+        let connected = race_with(&[closed[0], closed[1], open, closed[2]], deadline, none);
+        assert_eq!(connected.expect("one listens").peer_addr().ok(), Some(open));
+
+        let error = race_with(&closed, deadline, none).expect_err("none listens");
+        let error = error.expect("an address was tried");
+        assert_eq!(error.kind(), io::ErrorKind::ConnectionRefused);
+        let text = error.to_string();
+        assert!(closed.iter().all(|address| text.contains(&address.to_string())), "{text}");
+    }
 }

@@ -3,9 +3,10 @@
 use super::error::Failure;
 use super::tls::Tls;
 use super::wait::{Limits, Step, TICK, is_tick, wait};
-use std::io::{self, IoSlice, IoSliceMut, Read, Write};
+use std::io::{self, IoSliceMut, Read, Write};
 use std::net::TcpStream;
 use std::time::Duration;
+use zeroize::Zeroizing;
 
 /// The maximum number of plain bytes handed to one system call: large enough that its cost is
 /// negligible, small enough that deadlines are checked often.
@@ -15,9 +16,19 @@ const MAX_WRITE: usize = 1 << 20;
 /// server could send TLS tickets endlessly.
 const MAX_LOOKS: u32 = 16;
 
+/// The maximum size of a head and the beginning of its body that are copied into one buffer, so
+/// that one system call sends them. A larger body costs one more call.
+const MAX_JOINED: usize = 16 << 10;
+
 pub(super) enum Stream {
-    Plain(TcpStream),
+    Plain(Plain),
     Tls(Box<Tls>),
+}
+
+pub(super) struct Plain {
+    pub(super) socket: TcpStream,
+    /// A buffer for a head and the beginning of its body. The head may contain a session token.
+    joined: Zeroizing<Vec<u8>>,
 }
 
 impl Stream {
@@ -28,7 +39,7 @@ impl Stream {
         let tick = TICK.min(idle).max(Duration::from_millis(1));
         socket.set_read_timeout(Some(tick))?;
         socket.set_write_timeout(Some(tick))?;
-        Ok(Self::Plain(socket))
+        Ok(Self::Plain(Plain { socket, joined: Zeroizing::default() }))
     }
 
     /// Returns the server's own certificate in DER, if the stream is encrypted.
@@ -41,7 +52,7 @@ impl Stream {
 
     fn socket(&self) -> &TcpStream {
         match self {
-            Self::Plain(socket) => socket,
+            Self::Plain(plain) => &plain.socket,
             Self::Tls(tls) => tls.socket(),
         }
     }
@@ -56,9 +67,10 @@ impl Stream {
     ) -> Result<usize, Failure> {
         wait(limits, || {
             match self {
-                Self::Plain(socket) if surplus.is_empty() => socket.read(into),
-                Self::Plain(socket) => {
-                    socket.read_vectored(&mut [IoSliceMut::new(into), IoSliceMut::new(surplus)])
+                Self::Plain(plain) if surplus.is_empty() => plain.socket.read(into),
+                Self::Plain(plain) => {
+                    let slices = &mut [IoSliceMut::new(into), IoSliceMut::new(surplus)];
+                    plain.socket.read_vectored(slices)
                 }
                 Self::Tls(tls) => return tls.read(into),
             }
@@ -72,14 +84,9 @@ impl Stream {
     pub(super) fn write_step(&mut self, first: &[u8], second: &[u8]) -> io::Result<Step> {
         let second = second.get(..MAX_WRITE).unwrap_or(second);
         match self {
-            Self::Plain(socket) if second.is_empty() => socket.write(first),
-            Self::Plain(socket) if first.is_empty() => socket.write(second),
-            Self::Plain(socket) => {
-                socket.write_vectored(&[IoSlice::new(first), IoSlice::new(second)])
-            }
-            Self::Tls(tls) => return tls.write(first, second),
+            Self::Plain(plain) => plain.write(first, second).map(Step::Moved),
+            Self::Tls(tls) => tls.write(first, second),
         }
-        .map(Step::Moved)
     }
 
     /// Sends the data that the TLS session still holds.
@@ -104,7 +111,7 @@ impl Stream {
         let mut result = Ok(None);
         for _ in 0..MAX_LOOKS {
             let step = match self {
-                Self::Plain(socket) => socket.read(into).map(Step::Moved),
+                Self::Plain(plain) => plain.socket.read(into).map(Step::Moved),
                 Self::Tls(tls) => tls.read(into),
             };
             match step {
@@ -117,5 +124,32 @@ impl Stream {
         }
         self.socket().set_nonblocking(false)?;
         result
+    }
+}
+
+impl Plain {
+    /// Writes some of `first`, then of `second`, with one call of `write`.
+    ///
+    /// `write_vectored` would not need the copy, but it is `writev(2)`, which raises SIGPIPE when
+    /// the peer has closed the connection. That ends every program whose `main` is not Rust's,
+    /// because only Rust's runtime ignores the signal. `write` is `send(2)` with `MSG_NOSIGNAL`.
+    fn write(&mut self, first: &[u8], second: &[u8]) -> io::Result<usize> {
+        let room = MAX_JOINED.saturating_sub(first.len());
+        let second_begin = second.get(..room).unwrap_or(second);
+        match (first, second_begin) {
+            ([], _) => self.socket.write(second),
+            (_, []) => self.socket.write(first),
+            _ => {
+                let length = first.len() + second_begin.len();
+                if self.joined.capacity() < length {
+                    // A vector that grows leaves a copy of its content, which is not wiped.
+                    self.joined = Zeroizing::new(Vec::with_capacity(length));
+                }
+                self.joined.clear();
+                self.joined.extend_from_slice(first);
+                self.joined.extend_from_slice(second_begin);
+                self.socket.write(&self.joined)
+            }
+        }
     }
 }

@@ -7,3 +7,4 @@ mod line;
 
 mod listing;
 mod reading;
+mod writing;

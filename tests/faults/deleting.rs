@@ -1,8 +1,14 @@
 //! Tests for the deletions in the table "Writing, multipart, copy, delete".
 
-use crate::server::{Answer, End, Fault, error_document};
+use crate::server::{Answer, End, Fault, Seen, error_document};
+use crate::support::ServerOptions;
 use crate::{ATTEMPTS, BUCKET, Rig, upload};
 use s3driver::ErrorKind;
+use s3driver::client::Timeouts;
+use s3driver::transfer::Transfer;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Condvar, Mutex};
+use std::time::Duration;
 
 fn rig() -> Rig {
     let rig = Rig::new();
@@ -315,5 +321,85 @@ fn p18_a_truncated_404_is_not_a_success() {
     rig.client.delete_object(BUCKET, "a", &Default::default()).unwrap();
     rig.client.abort_multipart_upload(upload("parts", &id)).unwrap();
     assert_eq!(rig.faulty.backend.keys(BUCKET), ["b", "c", "d"]);
+    rig.finish();
+}
+
+/// Returns the number of the page that a listing asks for, from 1.
+fn page_number(seen: &Seen) -> usize {
+    let token = seen.head.split("continuation-token=").nth(1);
+    token.map_or(1, |token| token.split(['&', ' ']).next().unwrap().parse().unwrap())
+}
+
+/// Returns a page with a thousand keys below "a/", which is followed by another one.
+fn full_page(number: usize) -> Fault {
+    let keys: String = (0..1000)
+        .map(|key| format!("<Contents><Key>a/{number:03}{key:03}</Key><Size>1</Size></Contents>"))
+        .collect();
+    let next = number + 1;
+    Fault::reply(
+        200,
+        format!(
+            "<ListBucketResult><IsTruncated>true</IsTruncated>\
+             <NextContinuationToken>{next}</NextContinuationToken>{keys}</ListBucketResult>"
+        ),
+    )
+}
+
+/// A listing that fails ends the deletion: only the batches that are being deleted at that moment
+/// are sent, and none of those that wait.
+#[test]
+fn no_batch_is_deleted_after_the_listing_has_failed() {
+    // The deletions wait for the listing, which may take longer than the timeouts of other tests.
+    let rig = Rig::with(ServerOptions::default(), |config| config.timeouts(Timeouts::default()));
+    let deletions = Arc::new(AtomicUsize::new(0));
+    let failed = Arc::new((Mutex::new(false), Condvar::new()));
+    let count = deletions.clone();
+    rig.faulty.by_chance(move |seen| {
+        let (has_failed, changed) = &*failed;
+        match seen.operation {
+            "ListObjectsV2" if page_number(seen) < 8 => Some(full_page(page_number(seen))),
+            "ListObjectsV2" => {
+                *has_failed.lock().unwrap() = true;
+                changed.notify_all();
+                Some(Fault::error(403, "AccessDenied"))
+            }
+            _ => {
+                count.fetch_add(1, Ordering::SeqCst);
+                let waiting = has_failed.lock().unwrap();
+                drop(changed.wait_while(waiting, |failed| !*failed).unwrap());
+                // The deletion takes longer than the failure needs to reach the client.
+                std::thread::sleep(Duration::from_millis(200));
+                None
+            }
+        }
+    });
+    let error = Transfer::new(&rig.client).delete_prefix(BUCKET, "a/").unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::AccessDenied, "{error}");
+    let deletions = deletions.load(Ordering::SeqCst);
+    assert!((1..=4).contains(&deletions), "{deletions} batches");
+    rig.finish();
+}
+
+/// If objects are stored as fast as they are deleted, the deletion ends with an error: objects
+/// remain.
+#[test]
+fn a_deletion_that_does_not_reach_the_end_is_an_error() {
+    let rig = Rig::new();
+    let listings = Arc::new(AtomicUsize::new(0));
+    let count = listings.clone();
+    rig.faulty.by_chance(move |seen| match (seen.operation, page_number(seen)) {
+        ("ListObjectsV2", 1) => {
+            count.fetch_add(1, Ordering::SeqCst);
+            Some(full_page(1))
+        }
+        ("ListObjectsV2", _) => {
+            let last = "<Contents><Key>a/last</Key><Size>1</Size></Contents>";
+            Some(Fault::reply(200, format!("<ListBucketResult>{last}</ListBucketResult>")))
+        }
+        _ => None,
+    });
+    let error = Transfer::new(&rig.client).delete_prefix(BUCKET, "a/").unwrap_err();
+    assert_eq!((error.kind(), error.bucket()), (ErrorKind::Conflict, Some(BUCKET)), "{error}");
+    assert_eq!(listings.load(Ordering::SeqCst), 20);
     rig.finish();
 }

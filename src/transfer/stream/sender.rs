@@ -53,6 +53,8 @@ struct SharedSender {
     bucket: String,
     key: String,
     chunk_size: u64,
+    /// The maximum number of parts that are sent at the same time.
+    most: NonZeroUsize,
     state: Mutex<SendQueue>,
     changed: Condvar,
     /// Whether `state.failure` is set. This can be read without the lock.
@@ -124,9 +126,9 @@ impl Sender {
         memory: &MemoryLimit,
     ) -> Self {
         let (client, cancel) = client.with_child_cancel();
-        let pace = match concurrency {
-            Concurrency::Exactly(_) => None,
-            Concurrency::UpTo(most) => Some(Pace::of_parts(most)),
+        let (most, pace) = match concurrency {
+            Concurrency::Exactly(number) => (number, None),
+            Concurrency::UpTo(most) => (most, Some(Pace::of_parts(most))),
         };
         let shared = SharedSender {
             client,
@@ -134,7 +136,8 @@ impl Sender {
             bucket: bucket.to_owned(),
             key: key.to_owned(),
             chunk_size,
-            state: Mutex::new(SendQueue::new(concurrency, pace)),
+            most,
+            state: Mutex::new(SendQueue::new(most, pace)),
             changed: Condvar::new(),
             failed: AtomicBool::new(false),
         };
@@ -281,20 +284,27 @@ impl Sender {
     /// were passed earlier. `first` is the number of the first part.
     pub(crate) fn send_from(&self, upload_id: &str, first: u32, parts: &[&[u8]]) -> Result<()> {
         let shared = &*self.shared;
-        let state = self.idle()?;
-        let threads = NonZeroUsize::new(state.window).unwrap_or(NonZeroUsize::MIN);
-        drop(state);
-        let sent = for_each(parts.len(), threads, &shared.cancel, |index| {
+        drop(self.idle()?);
+        let sent = for_each(parts.len(), shared.most, &shared.cancel, |index| {
             let upload = UploadRef { bucket: &shared.bucket, key: &shared.key, upload_id };
             let number = first.saturating_add(u32::try_from(index).unwrap_or(u32::MAX));
             let content = parts.get(index).copied().unwrap_or_default();
-            let part = shared.client.upload_part(upload, number, content)?;
-            let now = shared.client.clock().instant();
-            // The caller waits for all of these parts.
+            shared.enter();
+            // The clock is the caller's code as well, and the part counts as busy until the end.
+            let result = catch_panic("a thread that sends parts", || {
+                let part = shared.client.upload_part(upload, number, content)?;
+                Ok((part, shared.client.clock().instant()))
+            });
             let mut state = shared.lock();
-            state.bottleneck = Bottleneck::Network;
-            state.adapt(part.size, now);
-            Ok(part)
+            state.busy -= 1;
+            if let Ok((part, now)) = &result {
+                // The caller waits for all of these parts.
+                state.bottleneck = Bottleneck::Network;
+                state.adapt(part.size, *now);
+            }
+            drop(state);
+            shared.changed.notify_all();
+            Ok(result?.0)
         });
         let mut state = shared.lock();
         match sent {
@@ -386,6 +396,15 @@ impl SharedSender {
 
     fn wait<'a>(&self, state: MutexGuard<'a, SendQueue>) -> MutexGuard<'a, SendQueue> {
         sync::wait(&self.changed, state)
+    }
+
+    /// Waits until the window permits another part, which then counts as busy.
+    fn enter(&self) {
+        let mut state = self.lock();
+        while state.busy >= state.window {
+            state = self.wait(state);
+        }
+        state.busy += 1;
     }
 
     /// Runs one thread.
@@ -482,12 +501,11 @@ pub(crate) fn cannot_replace(error: &Error) -> bool {
 }
 
 impl SendQueue {
-    fn new(concurrency: Concurrency, pace: Option<Pace>) -> Self {
-        let (Concurrency::Exactly(threads) | Concurrency::UpTo(threads)) = concurrency;
+    fn new(most: NonZeroUsize, pace: Option<Pace>) -> Self {
         Self {
             queue: VecDeque::new(),
             busy: 0,
-            window: pace.as_ref().map_or_else(|| threads.get(), Pace::first),
+            window: pace.as_ref().map_or_else(|| most.get(), Pace::first),
             pace,
             processors: processors(),
             is_limited_by_processor: false,
