@@ -1,7 +1,7 @@
 //! Readers and writers of XML, compared with `roxmltree` and `quick-xml`.
 use crate::parsers::{Element, PARSERS, by_roxmltree, seen_by_parsers};
 use s3driver::sign::encode_component;
-use s3driver::xml::{self, DeleteMode, Error, ErrorDocument, ListBucketResult, Tag};
+use s3driver::xml::{self, DeleteMode, Error, ErrorDocument, ListBucketResult, Part, Tag};
 use std::fmt::Write as _;
 
 /// No reader panics, each returns the same result twice, and `roxmltree` also refuses every
@@ -27,6 +27,10 @@ pub fn xml_readers(data: &[u8]) {
     twice(data, xml::list_versions_result);
     twice(data, xml::versioning_configuration);
     twice(data, xml::tagging);
+    twice(data, xml::object_attributes);
+    twice(data, xml::object_lock_configuration);
+    twice(data, xml::object_retention);
+    twice(data, xml::object_legal_hold);
     twice(data, xml::lifecycle_configuration);
     twice(data, xml::location_constraint);
     twice(data, xml::caller_identity);
@@ -239,14 +243,14 @@ pub fn xml_writers(data: &[u8]) {
                 root.children("Object").map(|object| object.text_of("Key")).collect();
             assert_eq!(read, keys);
         }
-        let parts: Vec<(u32, &str)> = (1..).zip(keys.iter().copied()).collect();
+        let parts: Vec<Part> = (1..).zip(&keys).map(|(n, etag)| Part::new(n, *etag, 1)).collect();
         if let Ok(written) = xml::complete_multipart_upload(&parts) {
             let root = parser(&written).expect("well-formed");
             assert_eq!(root.children("Part").count(), parts.len());
-            for (part, (number, etag)) in root.children("Part").zip(&parts) {
-                assert_eq!(part.text_of("PartNumber"), number.to_string());
+            for (part, Part { part_number, etag, .. }) in root.children("Part").zip(&parts) {
+                assert_eq!(part.text_of("PartNumber"), part_number.to_string());
                 let quoted =
-                    if etag.contains('"') { (*etag).to_owned() } else { format!("\"{etag}\"") };
+                    if etag.contains('"') { etag.clone() } else { format!("\"{etag}\"") };
                 assert_eq!(part.text_of("ETag"), quoted);
             }
         }

@@ -2,7 +2,7 @@
 //! `quick-xml` and themselves.
 use crate::parsers::{Element, seen_by_parsers};
 use crate::xml::escaped;
-use s3driver::xml::{self, CopyResult, Part, Upload, VersionKind};
+use s3driver::xml::{self, CopyResult, Part, StoredChecksum, Upload, VersionKind};
 use std::fmt::Write as _;
 
 /// An accepted document equals what the parsers read, and does not change if it is written and read
@@ -18,6 +18,8 @@ pub fn xml_results(data: &[u8]) {
     versions(data, &seen);
     completions(data, &seen);
     copies(data, &seen);
+    attributes(data, &seen);
+    locks(data, &seen);
     credentials(data, &seen);
 }
 
@@ -61,6 +63,7 @@ fn parts(data: &[u8], seen: &[Element]) {
             assert_eq!(entry.word("PartNumber").parse(), Ok(part.part_number));
             assert_eq!(entry.word("Size").parse(), Ok(part.size));
             assert_eq!(bare(&entry.word("ETag")), part.etag);
+            seen_in_checksums(entry, part.checksum.as_slice());
         }
         assert_eq!(root.word("NextPartNumberMarker").parse().ok(), page.next_part_number_marker);
         assert_eq!(truth(root), page.is_truncated);
@@ -71,13 +74,20 @@ fn parts(data: &[u8], seen: &[Element]) {
     }
     // Times have their own target.
     page.parts.iter_mut().for_each(|part| part.last_modified = None);
-    let entries = page.parts.iter().map(|Part { part_number, size, etag, .. }| {
+    // Without a stated type, that of each part depends on its algorithm.
+    let mut types = page.parts.iter().filter_map(|part| Some(part.checksum.as_ref()?.checksum_type));
+    let first = types.next();
+    let checksum_type = first.filter(|first| types.all(|other| other == *first));
+    let entries = page.parts.iter().map(|Part { part_number, size, etag, checksum, .. }| {
         let fields = [
             ("PartNumber", part_number.to_string()),
             ("Size", size.to_string()),
             ("ETag", quoted(etag)),
         ];
-        ("Part", fields.map(|(name, text)| element(name, &text)).concat())
+        let sums = checksum_elements(checksum.as_slice());
+        let sums = sums.iter().map(|(name, text)| format!("<{name}>{text}</{name}>"));
+        let fields = fields.map(|(name, text)| element(name, &text)).concat();
+        ("Part", fields + &sums.collect::<String>())
     });
     let fields = [
         ("Bucket", page.bucket.clone()),
@@ -88,6 +98,7 @@ fn parts(data: &[u8], seen: &[Element]) {
         ("PartNumberMarker", page.part_number_marker.map(|marker| marker.to_string())),
         ("NextPartNumberMarker", page.next_part_number_marker.map(|marker| marker.to_string())),
         ("StorageClass", page.storage_class.clone()),
+        ("ChecksumType", checksum_type.map(|stated| stated.as_str().to_owned())),
     ];
     let text = written("ListPartsResult", fields, entries);
     assert_eq!(xml::list_parts_result(text.as_bytes()).as_ref(), Ok(&page), "{text}");
@@ -247,17 +258,16 @@ fn completions(data: &[u8], seen: &[Element]) {
         for root in seen {
             assert!(result.etag.is_none() || some(bare(&root.word("ETag"))) == result.etag);
             assert!(result.location.is_none() || some(root.word("Location")) == result.location);
-            let checksum = some(root.word("ChecksumCRC64NVME"));
-            assert!(result.checksum_crc64nvme.is_none() || checksum == result.checksum_crc64nvme);
+            seen_in_checksums(root, &result.checksums);
         }
         let fields = [
             ("ETag", Some(quoted(result.etag.as_deref().unwrap_or_default()))),
             ("Bucket", result.bucket.clone()),
             ("Key", result.key.clone()),
             ("Location", result.location.clone()),
-            ("ChecksumCRC64NVME", result.checksum_crc64nvme.clone()),
         ];
-        let text = written("CompleteMultipartUploadResult", fields, []);
+        let text =
+            written("CompleteMultipartUploadResult", fields, checksum_elements(&result.checksums));
         assert_eq!(xml::complete_multipart_upload_result(text.as_bytes()), Ok(result), "{text}");
     }
 }
@@ -271,15 +281,120 @@ fn copies(data: &[u8], seen: &[Element]) {
         copied.last_modified = None;
         for root in seen {
             assert_eq!(bare(&root.word("ETag")), copied.etag);
-            let checksum = some(root.word("ChecksumCRC64NVME"));
-            assert!(copied.checksum_crc64nvme.is_none() || checksum == copied.checksum_crc64nvme);
+            seen_in_checksums(root, &copied.checksums);
         }
-        let fields = [
-            ("ETag", Some(quoted(&copied.etag))),
-            ("ChecksumCRC64NVME", copied.checksum_crc64nvme.clone()),
-        ];
-        assert_eq!(reader(written(name, fields, []).as_bytes()), Ok(copied));
+        let fields = [("ETag", Some(quoted(&copied.etag)))];
+        let text = written(name, fields, checksum_elements(&copied.checksums));
+        assert_eq!(reader(text.as_bytes()), Ok(copied));
     }
+}
+
+fn attributes(data: &[u8], seen: &[Element]) {
+    let Ok(object) = xml::object_attributes(data) else { return };
+    let parts = object.parts.as_ref();
+    for root in seen {
+        assert!(object.etag.is_none() || some(bare(&root.word("ETag"))) == object.etag);
+        assert_eq!(root.word("ObjectSize").parse().ok(), object.size);
+        let entries: Vec<_> =
+            root.children("ObjectParts").flat_map(|page| page.children("Part")).collect();
+        assert_eq!(entries.len(), parts.map_or(0, |page| page.parts.len()));
+        for (part, entry) in parts.iter().flat_map(|page| &page.parts).zip(entries) {
+            assert_eq!(entry.word("PartNumber").parse(), Ok(part.part_number));
+            assert_eq!(entry.word("Size").parse(), Ok(part.size));
+            seen_in_checksums(entry, part.checksum.as_slice());
+        }
+    }
+
+    // The type of the parts' checksums is that of the object's.
+    let checksum = |sums| checksum_elements(sums).into_iter().map(|(name, text)| {
+        format!("<{name}>{text}</{name}>")
+    });
+    let fields = [
+        ("ETag", object.etag.as_deref().map(quoted)),
+        ("ObjectSize", object.size.map(|size| size.to_string())),
+        ("StorageClass", object.storage_class.clone()),
+    ];
+    let page = parts.map(|page| {
+        let entries = page.parts.iter().map(|part| {
+            let number = element("PartNumber", &part.part_number.to_string());
+            let size = element("Size", &part.size.to_string());
+            let sum: String = checksum(part.checksum.as_slice()).collect();
+            format!("<Part>{number}{size}{sum}</Part>")
+        });
+        let fields = [
+            ("PartsCount", page.total.map(|count| count.to_string())),
+            ("MaxParts", page.max_parts.map(|count| count.to_string())),
+            ("IsTruncated", page.is_truncated.map(|truncated| truncated.to_string())),
+            (
+                "NextPartNumberMarker",
+                page.next_part_number_marker.map(|marker| marker.to_string()),
+            ),
+        ];
+        let fields = fields.into_iter().filter_map(|(name, text)| Some(element(name, &text?)));
+        ("ObjectParts", fields.chain(entries).collect::<String>())
+    });
+    let sums: String = checksum(&object.checksums).collect();
+    let entries = page.into_iter().chain([("Checksum", sums)]);
+    let text = written("GetObjectAttributesResponse", fields, entries);
+    assert_eq!(xml::object_attributes(text.as_bytes()), Ok(object), "{text}");
+}
+
+fn locks(data: &[u8], seen: &[Element]) {
+    if let Ok(Some(configuration)) = xml::object_lock_configuration(data)
+        && let Ok(written) = xml::write_object_lock_configuration(&configuration)
+    {
+        for root in seen {
+            assert_eq!(root.word("ObjectLockEnabled"), "Enabled");
+        }
+        let again = xml::object_lock_configuration(written.as_bytes());
+        assert_eq!(again, Ok(Some(configuration)));
+    }
+    if let Ok(Some(retention)) = xml::object_retention(data) {
+        for root in seen {
+            assert_eq!(root.word("Mode"), retention.mode.as_str());
+        }
+        // Times have their own target.
+        let written = xml::write_object_retention(Some(&retention));
+        let again = xml::object_retention(written.as_bytes()).expect("a retention");
+        assert_eq!(again.map(|again| again.mode), Some(retention.mode));
+    }
+    if let Ok(hold) = xml::object_legal_hold(data) {
+        for root in seen {
+            assert_eq!(root.word("Status") == "ON", hold.as_str() == "ON");
+        }
+        let written = xml::write_object_legal_hold(hold);
+        assert_eq!(xml::object_legal_hold(written.as_bytes()), Ok(hold));
+    }
+}
+
+/// The parsers read the checksums; one that occurs twice or contains elements is left out.
+fn seen_in_checksums(element: &Element, checksums: &[StoredChecksum]) {
+    for checksum in checksums {
+        let name = format!("Checksum{}", checksum.algorithm.as_str());
+        assert_eq!(element.word(&name), checksum.value, "{name}");
+    }
+}
+
+/// Returns the elements of checksums, and of the type that all of them have.
+fn checksum_elements(checksums: &[StoredChecksum]) -> Vec<(&'static str, String)> {
+    let element = |checksum: &StoredChecksum| {
+        let name = match checksum.algorithm.as_str() {
+            "CRC32" => "ChecksumCRC32",
+            "CRC32C" => "ChecksumCRC32C",
+            "CRC64NVME" => "ChecksumCRC64NVME",
+            "SHA1" => "ChecksumSHA1",
+            _ => "ChecksumSHA256",
+        };
+        (name, escaped(&checksum.value))
+    };
+    let mut elements: Vec<_> = checksums.iter().map(element).collect();
+    let mut types = checksums.iter().map(|checksum| checksum.checksum_type);
+    if let Some(first) = types.next()
+        && types.all(|other| other == first)
+    {
+        elements.push(("ChecksumType", first.as_str().to_owned()));
+    }
+    elements
 }
 
 fn credentials(data: &[u8], seen: &[Element]) {

@@ -50,6 +50,36 @@ pub struct BucketInfo {
     pub region: Option<String>,
 }
 
+/// Whether the versions of objects in a bucket can be locked against deletion
+/// ([AWS](https://docs.aws.amazon.com/AmazonS3/latest/userguide/object-lock.html)).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum ObjectLock {
+    /// The versions cannot be locked, until
+    /// [`Client::put_object_lock_configuration`] enables it.
+    #[default]
+    Disabled,
+    /// The versions can be locked. The bucket stores versions.
+    Enabled,
+}
+
+/// A request to create a bucket.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct CreateBucket {
+    /// Whether the versions of objects can be locked.
+    pub object_lock: ObjectLock,
+}
+
+impl CreateBucket {
+    /// Chooses whether the versions of objects can be locked.
+    #[must_use]
+    pub const fn object_lock(mut self, choice: ObjectLock) -> Self {
+        self.object_lock = choice;
+        self
+    }
+}
+
 impl Client {
     /// [HeadBucket]: checks that the bucket exists and is accessible. This inexpensive check
     /// reveals a wrong bucket, secret or region.
@@ -68,8 +98,10 @@ impl Client {
     /// [`ErrorKind::InvalidArgument`] for an access point or a directory bucket.
     ///
     /// [CreateBucket]: https://docs.aws.amazon.com/AmazonS3/latest/API/API_CreateBucket.html
-    pub fn create_bucket(&self, bucket: &str) -> Result<()> {
-        let call = Call::new("CreateBucket", "PUT", bucket, "");
+    pub fn create_bucket(&self, bucket: &str, request: &CreateBucket) -> Result<()> {
+        let locked = (request.object_lock == ObjectLock::Enabled).then_some("true");
+        let call = Call::new("CreateBucket", "PUT", bucket, "")
+            .maybe_header("x-amz-bucket-object-lock-enabled", locked);
         let kind = BucketKind::of(bucket).map_err(|error| call.place(error))?;
         if kind != BucketKind::GeneralPurpose {
             return Err(call.refuse(format!("this operation does not create {}", kind.plural())));

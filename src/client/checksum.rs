@@ -1,38 +1,32 @@
 //! Checksums of an object's bytes. They are sent with uploads, so that the server stores exactly
 //! the intended bytes, and compared after downloads.
 //!
-//! In addition to MD5, only CRCs that S3 can combine into one of the whole object are used
+//! The checksum of an object of several parts is computed from those of the parts
 //! (<https://docs.aws.amazon.com/AmazonS3/latest/userguide/checking-object-integrity-upload.html>):
-//! a checksum of the parts' checksums is useless to a reader that does not know the parts.
+//! CRCs can be combined into the CRC of all bytes, and a composite checksum is the checksum of the
+//! parts' checksums.
 use super::endpoint::Endpoint;
 use super::meta::ObjectMeta;
 use super::request::Call;
-use super::values::{Checksum, ChecksumAlgorithm};
+use super::values::Checksum;
 use crate::error::{Error, ErrorKind, Result};
 use crate::sign::chunked;
 use crate::transport::Response;
+use crate::xml::{ChecksumAlgorithm, ChecksumType, Part, StoredChecksum};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
-use crc_fast::CrcAlgorithm;
+use crc_fast::{CrcAlgorithm, checksum_combine};
 use md5::{Digest as _, Md5};
 use sha1::Sha1;
 use sha2::Sha256;
 
-/// The length of four bytes in base64, including padding.
-const BASE64_OF_4: usize = 8;
-/// The length of eight bytes in base64, including padding.
-const BASE64_OF_8: usize = 12;
-
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Algorithm {
-    /// Compared, never sent.
     Crc32,
     Crc32c,
     Crc64Nvme,
     Md5,
-    /// Compared, never sent.
     Sha1,
-    /// Compared, never sent.
     Sha256,
 }
 
@@ -47,8 +41,11 @@ impl Algorithm {
         match checksum {
             Checksum::Auto => endpoint.is_aws().then_some(Self::Crc64Nvme),
             Checksum::None => None,
-            Checksum::Crc32c => Some(Self::Crc32c),
+            Checksum::Crc32 | Checksum::Crc32Composite => Some(Self::Crc32),
+            Checksum::Crc32c | Checksum::Crc32cComposite => Some(Self::Crc32c),
             Checksum::Crc64Nvme => Some(Self::Crc64Nvme),
+            Checksum::Sha1 => Some(Self::Sha1),
+            Checksum::Sha256 => Some(Self::Sha256),
             Checksum::Md5 => Some(Self::Md5),
         }
     }
@@ -61,13 +58,9 @@ impl Algorithm {
     }
 
     pub(super) const fn name(self) -> &'static str {
-        match self {
-            Self::Crc32 => "CRC32",
-            Self::Sha1 => "SHA1",
-            Self::Sha256 => "SHA256",
-            Self::Crc32c => "CRC32C",
-            Self::Crc64Nvme => "CRC64NVME",
-            Self::Md5 => "MD5",
+        match self.public() {
+            Some(algorithm) => algorithm.as_str(),
+            None => "MD5",
         }
     }
 
@@ -96,11 +89,9 @@ impl Algorithm {
 
     /// Returns the header that can follow a body sent in chunks. S3 does not accept an MD5 there.
     pub(super) fn trailer(self) -> Option<chunked::Trailer> {
-        let value_length = match self {
-            Self::Crc32c => BASE64_OF_4,
-            Self::Crc64Nvme => BASE64_OF_8,
-            Self::Crc32 | Self::Md5 | Self::Sha1 | Self::Sha256 => return None,
-        };
+        self.public()?;
+        // Base64 with padding.
+        let value_length = self.size().div_ceil(3) * 4;
         chunked::Trailer::new(self.header(), value_length).ok()
     }
 
@@ -109,23 +100,94 @@ impl Algorithm {
         Box::new(Running::new(self))
     }
 
-    /// Announces that every part of the upload will have a checksum.
-    pub(super) fn announce_in(self, call: Call<'_>) -> Call<'_> {
-        match self {
-            Self::Crc32c | Self::Crc64Nvme => call
-                .header("x-amz-checksum-algorithm", self.name())
-                .header("x-amz-checksum-type", "FULL_OBJECT"),
-            Self::Crc32 | Self::Md5 | Self::Sha1 | Self::Sha256 => call,
+    /// Announces that every part of the upload will have a checksum, and the type of the object's.
+    pub(super) fn announce_in(self, call: Call<'_>, checksum_type: ChecksumType) -> Call<'_> {
+        match self.public() {
+            Some(algorithm) => call
+                .header("x-amz-checksum-algorithm", algorithm.as_str())
+                .header("x-amz-checksum-type", checksum_type.as_str()),
+            None => call,
         }
     }
 
     /// Requests the stored checksum. ETags are always returned.
     pub(super) fn request_in(self, call: Call<'_>) -> Call<'_> {
-        match self {
-            Self::Crc32c | Self::Crc64Nvme => call.header("x-amz-checksum-mode", "ENABLED"),
-            Self::Crc32 | Self::Md5 | Self::Sha1 | Self::Sha256 => call,
+        match self.public() {
+            Some(_) => call.header("x-amz-checksum-mode", "ENABLED"),
+            None => call,
         }
     }
+
+    /// Returns the variant of `crc_fast` for an algorithm whose value for a whole follows from those
+    /// of its parts.
+    const fn crc(self) -> Option<CrcAlgorithm> {
+        match self {
+            Self::Crc32 => Some(CrcAlgorithm::Crc32IsoHdlc),
+            Self::Crc32c => Some(CrcAlgorithm::Crc32Iscsi),
+            Self::Crc64Nvme => Some(CrcAlgorithm::Crc64Nvme),
+            Self::Md5 | Self::Sha1 | Self::Sha256 => None,
+        }
+    }
+
+    /// Returns the bytes of a value in base64, or `None` if it is not one of this algorithm.
+    pub(super) fn decode(self, value: &str) -> Option<Vec<u8>> {
+        BASE64.decode(value).ok().filter(|bytes| bytes.len() == self.size())
+    }
+}
+
+impl From<ChecksumAlgorithm> for Algorithm {
+    fn from(algorithm: ChecksumAlgorithm) -> Self {
+        match algorithm {
+            ChecksumAlgorithm::Crc32 => Self::Crc32,
+            ChecksumAlgorithm::Crc32c => Self::Crc32c,
+            ChecksumAlgorithm::Crc64Nvme => Self::Crc64Nvme,
+            ChecksumAlgorithm::Sha1 => Self::Sha1,
+            ChecksumAlgorithm::Sha256 => Self::Sha256,
+        }
+    }
+}
+
+/// Returns the checksum of an object that consists of `parts`, or `None` if it does not follow from
+/// their checksums: one is missing, or of another algorithm or type.
+pub(super) fn of_parts(parts: &[Part]) -> Option<StoredChecksum> {
+    let StoredChecksum { algorithm: public, checksum_type, .. } =
+        parts.first()?.checksum.as_ref()?;
+    let algorithm = Algorithm::from(*public);
+    let sums: Option<Vec<_>> =
+        parts.iter().map(|part| sum_of(part, *public, *checksum_type)).collect();
+    let value = match checksum_type {
+        ChecksumType::FullObject => combine(algorithm, &sums?)?,
+        ChecksumType::Composite => {
+            let mut sum = Running::new(algorithm);
+            sums?.iter().for_each(|(bytes, _)| sum.update(bytes));
+            format!("{}-{}", sum.finish(), parts.len())
+        }
+    };
+    Some(StoredChecksum { algorithm: *public, value, checksum_type: *checksum_type })
+}
+
+/// Returns the checksum of a part and the part's size, if the checksum is of this kind.
+fn sum_of(
+    part: &Part,
+    algorithm: ChecksumAlgorithm,
+    checksum_type: ChecksumType,
+) -> Option<(Vec<u8>, u64)> {
+    let sum = part.checksum.as_ref()?;
+    let is_same = sum.algorithm == algorithm && sum.checksum_type == checksum_type;
+    let bytes = Algorithm::from(algorithm).decode(&sum.value).filter(|_| is_same)?;
+    Some((bytes, part.size))
+}
+
+/// Returns the CRC of the concatenation of parts, given the CRC and the size of each, in base64.
+fn combine(algorithm: Algorithm, parts: &[(Vec<u8>, u64)]) -> Option<String> {
+    let crc = algorithm.crc()?;
+    let value = |bytes: &[u8]| bytes.iter().fold(0, |sum: u64, byte| sum << 8 | u64::from(*byte));
+    // The CRC of no bytes is 0.
+    let whole = parts
+        .iter()
+        .fold(0, |whole, (bytes, size)| checksum_combine(crc, whole, value(bytes), *size));
+    let bytes = whole.to_be_bytes();
+    Some(BASE64.encode(bytes.get(bytes.len().checked_sub(algorithm.size())?..)?))
 }
 
 /// A checksum that is being computed.
@@ -146,11 +208,11 @@ impl Running {
         let crc = |algorithm| Digest::Crc(crc_fast::Digest::new(algorithm));
         let digest = match algorithm {
             Algorithm::Crc32 => crc(CrcAlgorithm::Crc32IsoHdlc),
-            Algorithm::Sha1 => Digest::Sha1(Sha1::new()),
-            Algorithm::Sha256 => Digest::Sha256(Sha256::new()),
             Algorithm::Crc32c => crc(CrcAlgorithm::Crc32Iscsi),
             Algorithm::Crc64Nvme => crc(CrcAlgorithm::Crc64Nvme),
             Algorithm::Md5 => Digest::Md5(Md5::new()),
+            Algorithm::Sha1 => Digest::Sha1(Sha1::new()),
+            Algorithm::Sha256 => Digest::Sha256(Sha256::new()),
         };
         Self { algorithm, digest }
     }
@@ -207,14 +269,15 @@ impl Expected {
         configured: Option<Algorithm>,
     ) -> Option<Self> {
         let composite = response.header("x-amz-checksum-type") == Some("COMPOSITE");
-        let crc = [Algorithm::Crc64Nvme, Algorithm::Crc32c].into_iter().find_map(|algorithm| {
+        let stored = IN_HEADERS.into_iter().find_map(|algorithm| {
             let value = response
                 .header(algorithm.header())
                 .filter(|value| !composite && !value.contains('-'))?;
             Some((algorithm, value.to_owned()))
         });
         let md5 = || meta.md5().filter(|_| configured == Some(Algorithm::Md5));
-        let (algorithm, value) = crc.or_else(|| Some((Algorithm::Md5, BASE64.encode(md5()?))))?;
+        let (algorithm, value) =
+            stored.or_else(|| Some((Algorithm::Md5, BASE64.encode(md5()?))))?;
         Some(Self { sum: Running::new(algorithm), value })
     }
 
@@ -241,6 +304,111 @@ impl Expected {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn sum(algorithm: Algorithm, bytes: &[u8]) -> String {
+        let mut sum = Running::new(algorithm);
+        sum.update(bytes);
+        sum.finish()
+    }
+
+    fn parts(
+        algorithm: ChecksumAlgorithm,
+        checksum_type: ChecksumType,
+        pieces: &[&[u8]],
+    ) -> Vec<Part> {
+        let part = |(number, piece): (u32, &&[u8])| {
+            let value = sum(algorithm.into(), piece);
+            let checksum = StoredChecksum { algorithm, value, checksum_type };
+            Part::new(number, "etag", piece.len() as u64).checksum(checksum)
+        };
+        (1..).zip(pieces).map(part).collect()
+    }
+
+    #[test]
+    fn crcs_of_parts_make_that_of_the_whole() {
+        const CRCS: [ChecksumAlgorithm; 3] =
+            [ChecksumAlgorithm::Crc32, ChecksumAlgorithm::Crc32c, ChecksumAlgorithm::Crc64Nvme];
+        let full = ChecksumType::FullObject;
+        let content: Vec<u8> =
+            (0..1000_u32).map(|at| (at.wrapping_mul(2_654_435_761) >> 24) as u8).collect();
+        for algorithm in CRCS {
+            let whole = sum(algorithm.into(), &content);
+            let combined = |pieces: &[&[u8]]| of_parts(&parts(algorithm, full, pieces));
+            let expected = Some(StoredChecksum::new(algorithm, whole, None));
+            // Every split into two pieces, of which one may be empty, and every size of pieces.
+            for at in 0..=content.len() {
+                let (first, second) = content.split_at(at);
+                assert_eq!(combined(&[first, second]), expected, "{algorithm:?} at {at}");
+            }
+            for size in 1..=content.len() {
+                let pieces: Vec<&[u8]> = content.chunks(size).collect();
+                assert_eq!(combined(&pieces), expected, "{algorithm:?} by {size}");
+            }
+            let swapped = combined(&[&content[500..], &content[..500]]);
+            assert_ne!(swapped, expected, "{algorithm:?}");
+        }
+        for algorithm in [ChecksumAlgorithm::Sha1, ChecksumAlgorithm::Sha256] {
+            assert_eq!(of_parts(&parts(algorithm, full, &[b"a", b"b"])), None);
+        }
+    }
+
+    #[test]
+    fn a_crc_covers_parts_of_any_size() {
+        // 5 TiB of zeros in two parts and in five: only the sizes are large.
+        const TIB: u64 = 1 << 40;
+        let zeros = |sizes: &[u64]| {
+            let crc = |size: u64| {
+                // The CRC of `size` zeros, by doubling that of a single one.
+                let one = sum(Algorithm::Crc64Nvme, &[0]);
+                let mut known = (Algorithm::Crc64Nvme.decode(&one).expect("a CRC"), 1);
+                while known.1 < size {
+                    let twice = [known.clone(), known.clone()];
+                    let value = combine(Algorithm::Crc64Nvme, &twice).expect("a CRC");
+                    known = (Algorithm::Crc64Nvme.decode(&value).expect("a CRC"), known.1 * 2);
+                }
+                known
+            };
+            combine(Algorithm::Crc64Nvme, &sizes.iter().map(|size| crc(*size)).collect::<Vec<_>>())
+        };
+        assert_eq!(zeros(&[4 * TIB, TIB]), zeros(&[TIB; 5]));
+        assert_ne!(zeros(&[4 * TIB, TIB]), zeros(&[TIB; 4]));
+    }
+
+    #[test]
+    fn a_composite_checksum_is_that_of_the_checksums() {
+        // `printf a | openssl sha256 -binary` and the same for b, hashed together.
+        let sha256 = parts(ChecksumAlgorithm::Sha256, ChecksumType::Composite, &[b"a", b"b"]);
+        let value = of_parts(&sha256).expect("a checksum").value;
+        assert_eq!(value, "5aAf7hTg7VxIcU8iGA8lrYNltT+XefedxKPX6Tlj+Uo=-2");
+        for algorithm in ChecksumAlgorithm::ALL {
+            if algorithm == ChecksumAlgorithm::Crc64Nvme {
+                continue;
+            }
+            let parts = parts(algorithm, ChecksumType::Composite, &[b"1234", b"", b"56789"]);
+            let sums = ["1234", "", "56789"].map(|piece| sum(algorithm.into(), piece.as_bytes()));
+            let decoded = sums.map(|sum| BASE64.decode(sum).expect("base64")).concat();
+            let value = format!("{}-3", sum(algorithm.into(), &decoded));
+            let stored = of_parts(&parts).expect("a checksum");
+            assert_eq!((stored.value, stored.checksum_type), (value, ChecksumType::Composite));
+        }
+    }
+
+    #[test]
+    fn parts_without_a_common_checksum_have_none() {
+        let full = ChecksumType::FullObject;
+        let good = parts(ChecksumAlgorithm::Crc32c, full, &[b"a", b"b"]);
+        assert!(of_parts(&good).is_some() && of_parts(&[]).is_none());
+        let mut missing = good.clone();
+        missing[1].checksum = None;
+        let other = parts(ChecksumAlgorithm::Crc32, full, &[b"a", b"b"]);
+        let composite = parts(ChecksumAlgorithm::Crc32c, ChecksumType::Composite, &[b"a", b"b"]);
+        let malformed = StoredChecksum::new(ChecksumAlgorithm::Crc32c, "AAAA", None);
+        let malformed = good[1].clone().checksum(malformed);
+        let [first, _] = &good[..] else { panic!("two parts") };
+        for second in [&missing[1], &other[1], &composite[1], &malformed] {
+            assert_eq!(of_parts(&[first.clone(), second.clone()]), None, "{second:?}");
+        }
+    }
 
     #[test]
     fn checksums_are_the_documented_ones() {

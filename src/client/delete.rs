@@ -4,6 +4,7 @@ use super::body::Payload;
 use super::call::Retry;
 use super::condition::Condition;
 use super::fallback::lacks_operation;
+use super::lock::GovernanceMode;
 use super::outcome::may_have_happened;
 use super::reply::{Reader, Said, error_of, expect_nothing, read_what_is_said};
 use super::request::{Call, object_call, version_of};
@@ -25,6 +26,8 @@ pub struct DeleteObject {
     pub version_id: Option<String>,
     /// The condition that the object must meet: [`Condition::Always`] or [`Condition::IfMatch`].
     pub condition: Condition,
+    /// Whether a version that is retained in governance mode may be deleted.
+    pub governance: GovernanceMode,
 }
 
 impl DeleteObject {
@@ -42,12 +45,20 @@ impl DeleteObject {
         self
     }
 
+    /// Chooses whether a version that is retained in governance mode may be deleted.
+    #[must_use]
+    pub const fn governance(mut self, mode: GovernanceMode) -> Self {
+        self.governance = mode;
+        self
+    }
+
     /// Returns the request for one object of a batch.
     fn of(object: ObjectIdentifier<'_>) -> Self {
         let etag = object.etag.map(|etag| etag.trim_matches('"').to_owned());
         Self {
             version_id: object.version_id.map(str::to_owned),
             condition: etag.map_or(Condition::Always, Condition::IfMatch),
+            governance: GovernanceMode::Enforced,
         }
     }
 }
@@ -109,7 +120,7 @@ impl Client {
     ) -> Result<DeletedObject> {
         let version_id = request.version_id.as_deref();
         let call = version_of(object_call("DeleteObject", "DELETE", bucket, key)?, version_id)?;
-        let call = request.condition.apply_to_delete(call)?;
+        let call = request.governance.apply_to(request.condition.apply_to_delete(call)?);
         let deleted = self.run(&call, Payload::Empty, |response, deadline| {
             let deleted = deleted_by(&response, key, version_id);
             expect_nothing(response, deadline, &call)?;

@@ -4,11 +4,12 @@ use super::customer_key::CustomerKey;
 use super::request::Call;
 
 /// The operations on an object's content. Others do not need the key, and do not receive it.
-const OPERATIONS: [&str; 9] = [
+const OPERATIONS: [&str; 10] = [
     "CompleteMultipartUpload",
     "CopyObject",
     "CreateMultipartUpload",
     "GetObject",
+    "GetObjectAttributes",
     "HeadObject",
     "ListParts",
     "PutObject",

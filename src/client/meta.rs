@@ -1,9 +1,9 @@
 //! The description of an object in a response, and the notation of ETags.
 use super::endpoint::BucketKind;
 use super::range::number;
-use super::values::{ChecksumAlgorithm, ChecksumType, Word as _};
 use crate::time::Timestamp;
 use crate::transport::Response;
+use crate::xml::{ChecksumAlgorithm, StoredChecksum};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 
@@ -80,32 +80,6 @@ pub struct ObjectMeta {
     pub(crate) has_opaque_etag: bool,
     /// The CRC-64/NVME of the whole object, if the server stores one and it was requested.
     pub(crate) crc64nvme: Option<u64>,
-}
-
-/// A checksum that the server stores with an object.
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct StoredChecksum {
-    /// The algorithm.
-    pub algorithm: ChecksumAlgorithm,
-    /// The value in base64. A [composite](ChecksumType::Composite) one may end with a dash and the
-    /// number of parts.
-    pub value: String,
-    /// The bytes that the checksum covers.
-    pub checksum_type: ChecksumType,
-}
-
-impl StoredChecksum {
-    /// Returns the checksum, whose type is recognised by the dash if the server does not state it.
-    pub(super) fn new(algorithm: ChecksumAlgorithm, value: &str, stated: Option<&str>) -> Self {
-        let is_composite = match stated {
-            Some(stated) => stated.eq_ignore_ascii_case(ChecksumType::Composite.as_str()),
-            None => value.contains('-'),
-        };
-        let checksum_type =
-            if is_composite { ChecksumType::Composite } else { ChecksumType::FullObject };
-        Self { algorithm, value: value.to_owned(), checksum_type }
-    }
 }
 
 impl ObjectMeta {
@@ -195,9 +169,9 @@ pub(crate) struct SameContent<'a> {
 /// Returns the checksums in the headers of a response.
 fn checksums_of(response: &Response) -> Vec<StoredChecksum> {
     let stated = response.header("x-amz-checksum-type");
-    let found = ChecksumAlgorithm::WORDS.iter().filter_map(|(algorithm, _)| {
+    let found = ChecksumAlgorithm::ALL.into_iter().filter_map(|algorithm| {
         let value = response.header(algorithm.header())?;
-        Some(StoredChecksum::new(*algorithm, value, stated))
+        Some(StoredChecksum::new(algorithm, value, stated))
     });
     found.collect()
 }

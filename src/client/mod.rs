@@ -23,8 +23,10 @@
 //! ```
 
 mod admission;
+mod attributes;
 mod body;
 mod bucket;
+mod buckets;
 mod call;
 mod certificate;
 mod checksum;
@@ -46,6 +48,7 @@ mod kept_key;
 mod keyed;
 mod learnt;
 mod listing;
+mod lock;
 mod meta;
 mod multipart;
 mod object;
@@ -78,10 +81,14 @@ mod versions;
 pub use crate::net::proxy::Proxy;
 pub use crate::transport::{TlsVerification, TrustStore};
 pub use crate::xml::{
-    DeletedObject, ObjectIdentifier, ObjectVersion, Part, Tag, VersionKind, Versioning,
+    ChecksumAlgorithm, ChecksumType, DefaultRetention, DeletedObject, LegalHold, ObjectAttributes,
+    ObjectIdentifier, ObjectLockConfiguration, ObjectPart, ObjectParts, ObjectVersion, Part,
+    Retention, RetentionMode, RetentionPeriod, StoredChecksum, Tag, VersionKind, Versioning,
 };
+pub use attributes::GetObjectAttributes;
 pub(crate) use body::BodyUse;
-pub use bucket::{BucketInfo, BucketName};
+pub use bucket::{BucketInfo, BucketName, CreateBucket, ObjectLock};
+pub use buckets::ListBuckets;
 pub(crate) use checksum::Expected;
 pub use condition::Condition;
 #[cfg(test)]
@@ -94,7 +101,8 @@ pub use entries::Entries;
 pub use fallback::lacks_operation;
 pub use listing::ListObjects;
 pub(crate) use listing::has_prefix;
-pub use meta::{ObjectMeta, StoredChecksum};
+pub use lock::GovernanceMode;
+pub use meta::ObjectMeta;
 pub(crate) use meta::{SameContent, md5_of_etag};
 pub use multipart::{CompletedUpload, MAX_PART_SIZE, MAX_PARTS, MIN_PART_SIZE, UploadRef};
 pub use object::CopySource;
@@ -108,8 +116,8 @@ pub(crate) use roots::read_roots;
 pub use settings::ObjectSettings;
 pub use store::PutResult;
 pub use values::{
-    BucketKey, CannedAcl, Checksum, ChecksumAlgorithm, ChecksumMode, ChecksumType, Encryption,
-    PayloadSigning, RequestPayer, SessionAuth, SignatureVersion, StorageClass,
+    BucketKey, CannedAcl, Checksum, ChecksumMode, Encryption, PayloadSigning, RequestPayer,
+    SessionAuth, SignatureVersion, StorageClass,
 };
 pub use versions::VersionSelector;
 
@@ -131,12 +139,13 @@ pub struct Client {
     cancel: Option<Cancel>,
     /// The key that objects are stored and read with, if it is the caller's.
     customer_key: Option<CustomerKey>,
+    /// The checksum of uploads and downloads.
+    checksum: Checksum,
 }
 
 struct Inner {
     transport: Transport,
     config: Config,
-    checksum: Option<checksum::Algorithm>,
     budget: retry::Budget,
     admission: admission::Admission,
     /// The number of seconds by which the server's clock is ahead of the local one, learnt only
@@ -210,9 +219,9 @@ impl Client {
             let text = "the expected owner of the buckets is not an account: it has 12 digits";
             return Err(Error::new(ErrorKind::Configuration, text));
         }
+        let checksum = config.checksum;
         let inner = Inner {
             transport,
-            checksum: checksum::Algorithm::of(config.checksum, &config.endpoint),
             budget: retry::Budget::new(),
             admission: admission::Admission::new(config.max_requests),
             clock_offset: AtomicI64::new(0),
@@ -227,7 +236,7 @@ impl Client {
             redaction: redaction::Redaction::default(),
             config,
         };
-        Ok(Self { inner: Arc::new(inner), cancel: None, customer_key: None })
+        Ok(Self { inner: Arc::new(inner), cancel: None, customer_key: None, checksum })
     }
 
     /// Returns a clone whose operations end when `cancel` is cancelled, even while they are blocked
@@ -235,6 +244,33 @@ impl Client {
     #[must_use]
     pub fn with_cancel(&self, cancel: &Cancel) -> Self {
         Self { cancel: Some(cancel.clone()), ..self.clone() }
+    }
+
+    /// Returns a clone that stores and reads objects with this checksum in place of
+    /// [`Config::checksum`]. An upload in parts is begun, sent and completed by clients with the same
+    /// checksum.
+    ///
+    /// ```no_run
+    /// use s3driver::client::{Checksum, Client, ObjectSettings};
+    /// use std::io::Write;
+    ///
+    /// let client = Client::from_env()?.with_checksum(Checksum::Sha256);
+    /// let stored = client.put_object("bucket", "small", b"content", &ObjectSettings::default())?;
+    /// println!("{:?}", stored.checksum.map(|checksum| checksum.value));
+    ///
+    /// let mut writer = client.writer("bucket", "large", &ObjectSettings::default());
+    /// writer.write_all(b"more content")?;
+    /// writer.finish()?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[must_use]
+    pub fn with_checksum(&self, checksum: Checksum) -> Self {
+        Self { checksum, ..self.clone() }
+    }
+
+    /// Returns the algorithm of the checksum for this client's endpoint.
+    fn checksum_algorithm(&self) -> Option<checksum::Algorithm> {
+        checksum::Algorithm::of(self.checksum, &self.inner.config.endpoint)
     }
 
     /// Returns a clone with its own token, which is also cancelled with the client's, for work on
@@ -311,6 +347,9 @@ impl Client {
 impl Inner {
     /// Returns the location of the bucket, as far as it is known.
     fn place_of(&self, bucket: &str) -> Result<Arc<endpoint::Located>> {
+        if bucket.is_empty() {
+            return self.config.endpoint.locate_service().map(Arc::new);
+        }
         let place = self.places.of(&self.config.endpoint, bucket)?;
         let kind = place.kind();
         if kind != BucketKind::GeneralPurpose && self.config.signature == SignatureVersion::V2 {

@@ -1,6 +1,7 @@
 //! Multipart uploads: begin, send parts, complete or abort, and find earlier ones.
 use super::Client;
 use super::body::{Payload, Reopen};
+use super::checksum::{Algorithm, of_parts};
 use super::condition::Condition;
 use super::entries::Entries;
 use super::meta::{ObjectMeta, has_opaque_etag, md5_of_etag, parts_of};
@@ -13,7 +14,9 @@ use super::settings::ObjectSettings;
 use super::store::{Content, Etag};
 use crate::error::{Error, ErrorKind, Result};
 use crate::transport::Response;
-use crate::xml::{self, ListMultipartUploadsResult, ListPartsResult, Part, Upload};
+use crate::xml::{
+    self, ChecksumType, ListMultipartUploadsResult, ListPartsResult, Part, StoredChecksum, Upload,
+};
 use md5::{Digest as _, Md5};
 use std::ops::Range;
 use std::sync::Arc;
@@ -71,8 +74,8 @@ impl Client {
         let mut call = settings.apply_to(
             object_call("CreateMultipartUpload", "POST", bucket, key)?.query("uploads", ""),
         )?;
-        if let Some(algorithm) = self.inner.checksum {
-            call = algorithm.announce_in(call);
+        if let Some(algorithm) = self.checksum_algorithm() {
+            call = algorithm.announce_in(call, self.checksum.object_type());
         }
         let opaque = has_opaque_etag(call.headers.iter().map(|(name, value)| (&**name, &**value)));
         let result = self.run(&call, Payload::Empty, |response, deadline| {
@@ -120,8 +123,8 @@ impl Client {
         size: u64,
     ) -> Result<Part> {
         let call = part_call("UploadPart", upload, part_number)?;
-        let checksum = self.inner.checksum;
-        let stored = match self.store(&call, content, checksum, Etag::Required) {
+        let checksum = self.checksum_algorithm();
+        let (stored, sent) = match self.store(&call, content, checksum, Etag::Required) {
             // An upload that another program began without a checksum does not accept a part with
             // one.
             Err(error)
@@ -129,11 +132,24 @@ impl Client {
                     && error.code() == Some("InvalidRequest")
                     && error.message().contains("Checksum Type mismatch") =>
             {
-                self.store(&call, content, None, Etag::Required)
+                (self.store(&call, content, None, Etag::Required)?, None)
             }
-            result => result,
-        }?;
-        Ok(Part::new(part_number, stored.etag.unwrap_or_default(), size))
+            result => (result?, checksum),
+        };
+        let part = Part::new(part_number, stored.etag.unwrap_or_default(), size);
+        Ok(Part { checksum: self.checksum_of_part(sent, stored.checksum), ..part })
+    }
+
+    /// Returns the checksum of a part, if it is of the algorithm that was sent or requested.
+    fn checksum_of_part(
+        &self,
+        algorithm: Option<Algorithm>,
+        stored: impl IntoIterator<Item = StoredChecksum>,
+    ) -> Option<StoredChecksum> {
+        let algorithm = algorithm.and_then(Algorithm::public)?;
+        let mut stored = stored.into_iter();
+        let checksum = stored.find(|checksum| checksum.algorithm == algorithm)?;
+        Some(checksum.of_part(Some(self.checksum.object_type().as_str())))
     }
 
     /// [UploadPartCopy]: creates a part from the bytes `range` (start included, end not) of another
@@ -161,19 +177,25 @@ impl Client {
             Payload::Empty,
             (xml::copy_part_result, xml::MAX_REPLY_BYTES),
         )?;
-        Ok(Part::new(part_number, copy.etag, range.end - range.start))
+        let checksum = self.checksum_of_part(self.checksum_algorithm(), copy.checksums);
+        Ok(Part { checksum, ..Part::new(part_number, copy.etag, range.end - range.start) })
     }
 
     /// [CompleteMultipartUpload]: makes the whole object visible. `parts` must be in ascending
     /// order.
+    ///
+    /// The request states the size of the object and the checksums of the parts, and the CRC of the
+    /// whole object if that is the [`Checksum`](super::Checksum) of the upload: it follows from the
+    /// CRCs of the parts. The server refuses the completion if they differ, and the checksum in its
+    /// response is compared as well.
     ///
     /// If the responses do not show whether the upload was completed (a lost response, a success
     /// without content, an upload that is suddenly unknown), the client looks at the object: if it
     /// has the size and the ETag that result from these parts, the completion has succeeded.
     ///
     /// # Errors
-    /// [`ErrorKind::Integrity`] if the response names another bucket or key, or an ETag of another
-    /// number of parts. [`ErrorKind::OutcomeUnknown`] if looking at the object could not settle the
+    /// [`ErrorKind::Integrity`] if the response names another bucket or key, an ETag of another
+    /// number of parts, or another checksum. [`ErrorKind::OutcomeUnknown`] if looking at the object could not settle the
     /// outcome: the upload must not be aborted then.
     ///
     /// [CompleteMultipartUpload]: https://docs.aws.amazon.com/AmazonS3/latest/API/API_CompleteMultipartUpload.html
@@ -184,11 +206,19 @@ impl Client {
         condition: &Condition,
     ) -> Result<CompletedUpload> {
         let call = upload_call("CompleteMultipartUpload", "POST", upload)?;
-        let named: Vec<(u32, &str)> =
-            parts.iter().map(|part| (part.part_number, part.etag.as_str())).collect();
-        let body = xml::complete_multipart_upload(&named)
+        let body = xml::complete_multipart_upload(parts)
             .map_err(|error| call.refuse(error.to_string()))?;
-        let mut call = condition.apply_to_write(call.header("content-type", "application/xml"))?;
+        let checksum = of_parts(parts);
+        let mut call = condition
+            .apply_to_write(call.header("content-type", "application/xml"))?
+            .maybe_header("x-amz-mp-object-size", total_size(parts).map(|size| size.to_string()));
+        if let Some(StoredChecksum { algorithm, value, checksum_type }) = &checksum
+            && *checksum_type == ChecksumType::FullObject
+        {
+            call = call
+                .header(algorithm.header(), value.clone())
+                .header("x-amz-checksum-type", checksum_type.as_str());
+        }
         call.time_limit = TimeLimit::ServerWork;
         call.recheck = Recheck::ByCaller;
         let begun = self.inner.config.clock.instant();
@@ -208,7 +238,8 @@ impl Client {
             accept,
             || Ok(made_of(parts)),
         ) {
-            Ok(Ended::Said((result, version_id))) => check_completion(&call, parts, result, look)
+            Ok(Ended::Said((result, version_id))) => check_checksum(&call, checksum, &result)
+                .and_then(|()| check_completion(&call, parts, result, look))
                 .map(|completed| CompletedUpload {
                     version_id: version_id.or(completed.version_id),
                     ..completed
@@ -450,6 +481,42 @@ fn made_of(parts: &[Part]) -> Wanted {
     }
 }
 
+/// Returns the error for an object that is not what was uploaded.
+fn incomplete(call: &Call<'_>, text: String) -> Error {
+    call.place(Error::new(ErrorKind::Integrity, text)).with_hint(
+        "the object is damaged: store it again, and report this to the server's administrator",
+    )
+}
+
+/// Compares the checksum in the result of a completion with that of the parts. A checksum of
+/// another algorithm or type, or without its form, is not comparable.
+fn check_checksum(
+    call: &Call<'_>,
+    checksum: Option<StoredChecksum>,
+    result: &xml::CompleteMultipartUploadResult,
+) -> Result<()> {
+    let Some(sent) = checksum else { return Ok(()) };
+    let algorithm = Algorithm::from(sent.algorithm);
+    let is_same_kind = |stored: &&StoredChecksum| {
+        stored.algorithm == sent.algorithm && stored.checksum_type == sent.checksum_type
+    };
+    let bytes = |value: &str| {
+        let (digits, _) = value.split_once('-').unwrap_or((value, ""));
+        algorithm.decode(digits)
+    };
+    let Some(stored) = result.checksums.iter().find(is_same_kind) else { return Ok(()) };
+    if bytes(&stored.value).is_none_or(|found| Some(found) == bytes(&sent.value)) {
+        return Ok(());
+    }
+    let text = format!(
+        "the object is not what its parts make: their {} is {}, the server's {}",
+        algorithm.name(),
+        sent.value,
+        stored.value
+    );
+    Err(incomplete(call, text))
+}
+
 /// Compares the result of a completion with the request. If the response has no ETag, like Ceph's
 /// first one, `look` finds it.
 fn check_completion(
@@ -459,26 +526,24 @@ fn check_completion(
     look: impl FnOnce() -> Found,
 ) -> Result<CompletedUpload> {
     check_names(call, result.bucket.as_deref(), result.key.as_deref())?;
-    let incomplete = |text: String| {
-        let error = call.place(Error::new(ErrorKind::Integrity, text));
-        error.with_hint(
-            "the object is damaged: store it again, and report this to the server's administrator",
-        )
-    };
     if let Some(etag) = result.etag {
         return match parts_of(&etag) {
-            Some(count) if count != parts.len() as u64 => Err(incomplete(format!(
-                "the server made the object of {count} parts, and {} were named: its ETag is {etag}",
-                parts.len()
-            ))),
+            Some(count) if count != parts.len() as u64 => {
+                let text = format!(
+                    "the server made the object of {count} parts, and {} were named: its ETag is {etag}",
+                    parts.len()
+                );
+                Err(incomplete(call, text))
+            }
             _ => Ok(CompletedUpload { etag: Some(etag), version_id: None }),
         };
     }
     match look() {
         Found::Wanted(meta) | Found::Similar(meta, _) => Ok(CompletedUpload::seen(meta)),
-        Found::Other => Err(incomplete(
-            "the object is not what its parts make, although they were completed".to_owned(),
-        )),
+        Found::Other => {
+            let text = "the object is not what its parts make, although they were completed";
+            Err(incomplete(call, text.to_owned()))
+        }
         Found::Nothing => {
             let text = "the server completed the upload, and has no object";
             Err(outcome_unknown(

@@ -157,7 +157,7 @@ impl Client {
         let call = settings.apply_to(object_call("PutObject", "PUT", bucket, key)?)?;
         let call = settings.condition.apply_to_write(call)?;
         let begun = self.inner.config.clock.instant();
-        match self.store(&call, content, self.inner.checksum, Etag::Optional) {
+        match self.store(&call, content, self.checksum_algorithm(), Etag::Optional) {
             // Without a condition, an older object with the same bytes and other metadata could be
             // there already, and the caller may repeat the put whatever its outcome was.
             Err(error) if settings.condition != Condition::Always && may_have_happened(&error) => {
@@ -182,7 +182,7 @@ impl Client {
         };
         let unknown = |error| Err(outcome_unknown(error, "the object was stored"));
         match self.look(call.bucket, call.key, &wanted, begun) {
-            Found::Wanted(meta) => Ok(PutResult { etag: meta.etag, version_id: meta.version_id }),
+            Found::Wanted(meta) => Ok(PutResult::seen(meta)),
             // The last response describes the current object.
             Found::Other if error.kind() == ErrorKind::PreconditionFailed => Err(error),
             Found::Unknown(look) => unknown(error.with_source(look)),
@@ -229,7 +229,10 @@ impl Client {
             let version_id = response.header("x-amz-version-id").map(str::to_owned);
             let reader: Reader<xml::CopyResult> = (xml::copy_object_result, xml::MAX_REPLY_BYTES);
             Ok(match read_what_is_said(response, deadline, &call, reader)? {
-                Said::Result(copy) => Said::Result(PutResult { etag: Some(copy.etag), version_id }),
+                Said::Result(copy) => {
+                    let checksum = copy.checksums.into_iter().next();
+                    Said::Result(PutResult { etag: Some(copy.etag), version_id, checksum })
+                }
                 Said::Nothing(silence) => Said::Nothing(silence),
             })
         };
@@ -254,15 +257,16 @@ impl Client {
                 parts: None,
             })
         };
-        let seen = |meta: ObjectMeta| PutResult { etag: meta.etag, version_id: meta.version_id };
         match self.run_and_look(&call, || Payload::Empty, accept, wanted) {
             Ok(Ended::Said(result)) => Ok(result),
-            Ok(Ended::Seen(meta)) => Ok(seen(*meta)),
+            Ok(Ended::Seen(meta)) => Ok(PutResult::seen(*meta)),
             Err(error) if may_have_happened(&error) => {
                 match wanted()
                     .map_or_else(Found::Unknown, |wanted| self.look(bucket, key, &wanted, begun))
                 {
-                    Found::Wanted(meta) | Found::Similar(meta, Age::Since) => Ok(seen(meta)),
+                    Found::Wanted(meta) | Found::Similar(meta, Age::Since) => {
+                        Ok(PutResult::seen(meta))
+                    }
                     _ => Err(error),
                 }
             }

@@ -1,5 +1,5 @@
 //! The payload of one attempt: how much of it the signature covers, and the reader that is sent.
-use super::Inner;
+use super::Client;
 use super::body::{BodyUse, Payload, Watched, sha256, unreadable};
 use super::endpoint::Located;
 use super::framing::{Chunks, Framing};
@@ -29,11 +29,12 @@ pub(super) enum Coverage {
 impl Coverage {
     pub(super) fn choose(
         payload: &Payload<'_>,
-        inner: &Inner,
+        client: &Client,
         call: &Call<'_>,
         located: &Located,
         lease: &Lease,
     ) -> Result<Self> {
+        let inner = &*client.inner;
         let signed = inner.signs_payload(located);
         Ok(match payload {
             Payload::Empty => Self::NoBody,
@@ -52,7 +53,8 @@ impl Coverage {
                     && lease.credentials.is_some() =>
             {
                 let chunks = if signed { Chunks::Signed } else { Chunks::Unsigned };
-                Framing::new(call, *length, chunks, inner.checksum, &inner.config.endpoint)
+                let checksum = client.checksum_algorithm();
+                Framing::new(call, *length, chunks, checksum, &inner.config.endpoint)
                     .map_or(Self::Nothing, Self::Chunks)
             }
             _ => Self::Nothing,

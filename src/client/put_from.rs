@@ -28,15 +28,15 @@ impl Client {
     /// A longer body can be sent only once: there is no retry after its first byte was read. If
     /// bodies are not signed (over https, with `PayloadSigning::Unsigned`, with version 2, without
     /// credentials), it is sent unchanged and without a checksum; to AWS with version 4, it is
-    /// followed by the configured CRC. If they are signed, it is [signed in
+    /// followed by the configured checksum. If they are signed, it is [signed in
     /// chunks](crate::sign::chunked), with 64 KiB in memory at a time, and followed by the
-    /// configured CRC, but never by an MD5. Not every server accepts that:
+    /// configured checksum, but never by an MD5. Not every server accepts that:
     ///
     /// - Some servers store the chunks with their signatures. On servers other than AWS's, the
     ///   client therefore reads the first bytes of the stored object, which requires the permission
     ///   to read. A damaged object is [`ErrorKind::Integrity`].
-    /// - Ceph RGW 16, SeaweedFS 4.48, rclone 1.75 and Garage 2.5 accept the chunks. With a CRC
-    ///   after them (only sent to servers other than AWS's if configured), SeaweedFS accepts them,
+    /// - Ceph RGW 16, SeaweedFS 4.48, rclone 1.75 and Garage 2.5 accept the chunks. With a
+    ///   checksum after them (only sent to servers other than AWS's if configured), SeaweedFS accepts them,
     ///   Ceph and Garage refuse them, and rclone stores them with their signatures.
     ///
     /// `PayloadSigning::Unsigned` (the driver's option `payload: unsigned`) avoids chunks on such a
@@ -69,7 +69,7 @@ impl Client {
         match result {
             Ok(result) => self.check_beginning(&Call::new("PutObject", "PUT", bucket, key), &progress.beginning).map(|()| result),
             Err(error) if matches!(error.kind(), ErrorKind::Refused | ErrorKind::Integrity) => {
-                Err(error.with_hint(if self.inner.checksum.and_then(Algorithm::trailer).is_some() {
+                Err(error.with_hint(if self.checksum_algorithm().and_then(Algorithm::trailer).is_some() {
                     "not every server takes a body signed in chunks with a checksum after it (Ceph does not): set checksum \
                      to none, or payload to unsigned"
                 } else {

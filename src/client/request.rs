@@ -135,7 +135,8 @@ impl<'a> Call<'a> {
     }
     /// Adds the operation, the bucket and the key to an error.
     pub(super) fn place(&self, error: Error) -> Error {
-        let error = error.with_operation(self.operation).with_bucket(self.bucket);
+        let error = error.with_operation(self.operation);
+        let error = if self.bucket.is_empty() { error } else { error.with_bucket(self.bucket) };
         if self.key.is_empty() { error } else { error.with_key(self.key) }
     }
 }

@@ -42,7 +42,7 @@ impl Client {
         let Target { call, located, trace } = target;
         call.check_scheme(located.scheme()).map_err(SendError::NotSent)?;
         let coverage =
-            Coverage::choose(payload, inner, call, located, lease).map_err(SendError::NotSent)?;
+            Coverage::choose(payload, self, call, located, lease).map_err(SendError::NotSent)?;
         let mut path = located.path_of(call.key);
         let query: Vec<(&str, &str)> =
             call.query.iter().map(|(name, value)| (&**name, &**value)).collect();
@@ -52,7 +52,8 @@ impl Client {
         headers.extend(inner.config.request_payer.header());
         // A new bucket does not have an owner yet, and a session does not have this condition.
         let owner = inner.config.expected_bucket_owner.as_deref();
-        let owner = owner.filter(|_| call.operation != "CreateBucket" && !call.creates_session());
+        let names_bucket = !matches!(call.operation, "CreateBucket" | "ListBuckets");
+        let owner = owner.filter(|_| names_bucket && !call.creates_session());
         headers.extend(owner.map(|account| ("x-amz-expected-bucket-owner", account)));
         if let Some(framing) = coverage.framing() {
             framing.announce(&mut headers);

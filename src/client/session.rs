@@ -5,7 +5,7 @@ use super::endpoint::{BucketKind, Located};
 use super::reply::Reader;
 use super::request::{CREATE_SESSION, Call};
 use super::sessions::{LastFailure, Session};
-use super::values::SessionAuth;
+use super::values::{Checksum, SessionAuth};
 use super::{Client, Inner};
 use crate::credentials::{Cache, Lease, Provider, Source, Unavailable};
 use crate::error::Result;
@@ -101,8 +101,8 @@ impl Source for CreateSession {
         let Some(inner) = self.client.upgrade() else {
             return Err(Unavailable::Failed("the client no longer exists".to_owned()));
         };
-        let created =
-            Client { inner, cancel: None, customer_key: None }.create_session(&self.bucket);
+        let created = Client { inner, cancel: None, customer_key: None, checksum: Checksum::None }
+            .create_session(&self.bucket);
         self.failure.record(created.as_ref().err(), &self.bucket);
         created.map_err(|error| Unavailable::Failed(error.message().to_owned()))
     }

@@ -5,9 +5,14 @@ use super::tags;
 use super::values::{BucketKey, CannedAcl, Encryption, StorageClass};
 use crate::error::Result;
 use crate::time::Timestamp;
-use crate::xml::Tag;
+use crate::xml::{LegalHold, Retention, Tag};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
+
+/// The header with the retention's mode.
+pub(super) const LOCK_MODE: &str = "x-amz-object-lock-mode";
+/// The header with the legal hold.
+pub(super) const LEGAL_HOLD: &str = "x-amz-object-lock-legal-hold";
 
 /// The settings with which PutObject, CopyObject and CreateMultipartUpload store an object, and the
 /// condition for storing it. By default, no such header is sent, and an existing object is
@@ -53,6 +58,14 @@ pub struct ObjectSettings {
     pub storage_class: Option<StorageClass>,
     /// The canned ACL; `None` does not send one, as required by buckets with ACLs disabled.
     pub acl: Option<CannedAcl>,
+    /// The retention of the new version, in a bucket with Object Lock (`x-amz-object-lock-mode` and
+    /// `x-amz-object-lock-retain-until-date`). S3 requires the permission
+    /// `s3:PutObjectRetention`, and a checksum or an MD5 of the bytes: the client sends an MD5 if
+    /// no [`Checksum`](super::Checksum) is configured.
+    pub retention: Option<Retention>,
+    /// The legal hold of the new version (`x-amz-object-lock-legal-hold`). S3 requires the
+    /// permission `s3:PutObjectLegalHold`.
+    pub legal_hold: Option<LegalHold>,
     /// The condition under which the object becomes visible: [`Condition::Always`],
     /// [`Condition::IfAbsent`] or [`Condition::IfMatch`]. CreateMultipartUpload does not send it,
     /// because S3 decides at the completion.
@@ -151,6 +164,20 @@ impl ObjectSettings {
         self
     }
 
+    /// Sets the retention of the new version.
+    #[must_use]
+    pub const fn retention(mut self, retention: Retention) -> Self {
+        self.retention = Some(retention);
+        self
+    }
+
+    /// Sets the legal hold of the new version.
+    #[must_use]
+    pub const fn legal_hold(mut self, hold: LegalHold) -> Self {
+        self.legal_hold = Some(hold);
+        self
+    }
+
     /// Stores the object only if `condition` holds.
     #[must_use]
     pub fn condition(mut self, condition: Condition) -> Self {
@@ -175,6 +202,8 @@ impl ObjectSettings {
             bucket_key,
             storage_class,
             acl,
+            retention,
+            legal_hold,
             condition: _,
         } = self;
         let tagging = tags::header_of(tags).map_err(|error| call.refuse(error.to_string()))?;
@@ -187,7 +216,13 @@ impl ObjectSettings {
             .maybe_header("content-language", content_language.as_deref())
             .maybe_header("expires", expires.map(Timestamp::http_date))
             .maybe_header("x-amz-storage-class", storage_class.map(StorageClass::as_str))
-            .maybe_header("x-amz-acl", acl.map(CannedAcl::as_str));
+            .maybe_header("x-amz-acl", acl.map(CannedAcl::as_str))
+            .maybe_header(LOCK_MODE, retention.map(|retention| retention.mode.as_str()))
+            .maybe_header(
+                "x-amz-object-lock-retain-until-date",
+                retention.map(|retention| retention.retain_until.iso8601()),
+            )
+            .maybe_header(LEGAL_HOLD, legal_hold.map(LegalHold::as_str));
         call = match encryption {
             Encryption::None => call,
             Encryption::Aes256 => call.header("x-amz-server-side-encryption", "AES256"),

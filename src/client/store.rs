@@ -16,12 +16,14 @@ use super::Client;
 use super::body::{BodyUse, Payload, Progress, Reopen, for_each_piece, unreadable};
 use super::checksum::{Algorithm, IN_HEADERS, Running};
 use super::fallback::needs_digest;
-use super::meta::{etag_of, has_opaque_etag, md5_of_etag};
+use super::meta::{ObjectMeta, etag_of, has_opaque_etag, md5_of_etag};
 use super::reply::expect_nothing;
-use super::request::{Call, TimeLimit};
+use super::request::{Call, Pair, TimeLimit};
+use super::settings::{LEGAL_HOLD, LOCK_MODE};
 use super::values::Checksum;
 use crate::error::{Error, ErrorKind, Result};
 use crate::transport::Response;
+use crate::xml::StoredChecksum;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use md5::{Digest as _, Md5};
@@ -35,6 +37,17 @@ pub struct PutResult {
     pub etag: Option<String>,
     /// The version that was created, in a bucket with versions.
     pub version_id: Option<String>,
+    /// The checksum that the server states for the stored bytes. That of an upload was compared
+    /// with the bytes that were sent.
+    pub checksum: Option<StoredChecksum>,
+}
+
+impl PutResult {
+    /// Describes a write by the object that a look at its key found.
+    pub(super) fn seen(meta: ObjectMeta) -> Self {
+        let checksum = meta.checksums.into_iter().next();
+        Self { etag: meta.etag, version_id: meta.version_id, checksum }
+    }
 }
 
 /// Bytes that can be read as often as needed.
@@ -98,7 +111,7 @@ pub(super) enum Etag {
 impl Client {
     /// Sends `content` with `call`, a PutObject or an UploadPart. If the server requires
     /// `Content-MD5`, a second request with this header is sent immediately, and every later first
-    /// request has it.
+    /// request has it. S3 requires a digest of objects that are stored with a lock.
     pub(super) fn store(
         &self,
         call: &Call<'_>,
@@ -107,7 +120,10 @@ impl Client {
         etag: Etag,
     ) -> Result<PutResult> {
         let learnt = self.inner.wants_digest.contains(call.bucket);
-        let digest = (learnt && checksum != Some(Algorithm::Md5)).then_some(Algorithm::Md5);
+        let locks = |(name, _): &Pair<'_>| matches!(&**name, LOCK_MODE | LEGAL_HOLD);
+        let is_locked = checksum.is_none() && call.headers.iter().any(locks);
+        let digest =
+            ((learnt || is_locked) && checksum != Some(Algorithm::Md5)).then_some(Algorithm::Md5);
         match self.store_once(call, content, [checksum, digest], etag) {
             Err(error)
                 if digest.is_none() && checksum != Some(Algorithm::Md5) && needs_digest(&error) =>
@@ -139,8 +155,8 @@ impl Client {
             call = call.header(algorithm.header(), sum.clone());
             sent.push((algorithm, sum));
         }
-        let (result, offered) = self.send_content(&mut call, content.payload(), etag)?;
-        offered
+        let (mut result, offered) = self.send_content(&mut call, content.payload(), etag)?;
+        result.checksum = offered
             .check(|algorithm| match sent.iter().find(|(of, _)| *of == algorithm) {
                 Some((_, sum)) => Ok(Some(sum.clone())),
                 None if algorithm == Algorithm::Md5 && !sent.is_empty() => Ok(None),
@@ -159,19 +175,22 @@ impl Client {
         length: u64,
         progress: &mut Progress,
     ) -> Result<PutResult> {
-        progress
-            .sums
-            .extend([Algorithm::Crc64Nvme, Algorithm::Crc32c, Algorithm::Crc32].map(Running::new));
+        let hash = self
+            .checksum_algorithm()
+            .filter(|algorithm| matches!(algorithm, Algorithm::Sha1 | Algorithm::Sha256));
+        let crcs = [Algorithm::Crc64Nvme, Algorithm::Crc32c, Algorithm::Crc32];
+        progress.sums.extend(crcs.into_iter().chain(hash).map(Running::new));
         // AWS always returns a checksum.
         if self.compares_etags(&call) && !self.inner.config.endpoint.is_aws() {
             progress.sums.push(Running::new(Algorithm::Md5));
         }
         let payload = Payload::Stream { source, length, progress };
-        let (result, offered) = self.send_content(&mut call, payload, Etag::Optional)?;
+        let (mut result, offered) = self.send_content(&mut call, payload, Etag::Optional)?;
         let mut of = |algorithm| {
             progress.sums.iter_mut().find(|sum| sum.algorithm() == algorithm).map(Running::finish)
         };
-        offered.check(|algorithm| Ok(of(algorithm))).map_err(|error| call.place(error))?;
+        result.checksum =
+            offered.check(|algorithm| Ok(of(algorithm))).map_err(|error| call.place(error))?;
         Ok(result)
     }
 
@@ -189,7 +208,7 @@ impl Client {
                 self.remember_opaque_etags(call.bucket);
             }
             let version_id = response.header("x-amz-version-id").map(str::to_owned);
-            let result = PutResult { etag: etag_of(&response), version_id };
+            let result = PutResult { etag: etag_of(&response), version_id, checksum: None };
             let compared = result.etag.as_deref().filter(|_| self.compares_etags(call));
             let offered = Offered::of(&response, compared);
             expect_nothing(response, deadline, call)?;
@@ -206,7 +225,7 @@ impl Client {
     /// Returns whether the ETag in the response to `call` may be compared with the MD5 of the bytes
     /// that are sent.
     fn compares_etags(&self, call: &Call<'_>) -> bool {
-        self.inner.config.checksum != Checksum::None
+        self.checksum != Checksum::None
             && !self.has_opaque_etags(call.bucket)
             && !has_opaque_etag(call.headers.iter().map(|(name, value)| (&**name, &**value)))
     }
@@ -230,31 +249,36 @@ impl Offered {
         let sums = IN_HEADERS.into_iter().filter(|_| !composite).filter_map(|algorithm| {
             let value = response.header(algorithm.header())?;
             // A value of another form does not belong to this algorithm.
-            let sum = BASE64.decode(value).ok().filter(|bytes| bytes.len() == algorithm.size())?;
-            Some((algorithm, BASE64.encode(sum)))
+            Some((algorithm, BASE64.encode(algorithm.decode(value)?)))
         });
         Self { sums: sums.collect(), md5: etag.and_then(md5_of_etag) }
     }
 
     /// Compares the values with the checksums of the bytes that were sent, as far as `sum` returns
-    /// them. An ETag is only used if the response does not have a checksum.
-    fn check(self, mut sum: impl FnMut(Algorithm) -> Result<Option<String>>) -> Result<()> {
-        let mut proved = false;
+    /// them, and returns the first that was compared. An ETag is only used if the response does not
+    /// have a checksum.
+    fn check(
+        self,
+        mut sum: impl FnMut(Algorithm) -> Result<Option<String>>,
+    ) -> Result<Option<StoredChecksum>> {
+        let mut proved = None;
         for (algorithm, stored) in self.sums {
             let Some(sent) = sum(algorithm)? else { continue };
             if sent != stored {
                 return Err(differs(algorithm.name(), &sent, &stored));
             }
-            proved = true;
+            let checksum = algorithm.public().map(|of| StoredChecksum::new(of, stored, None));
+            proved = proved.or(checksum);
         }
-        let Some(stored) = self.md5.filter(|_| !proved).map(|md5| BASE64.encode(md5)) else {
-            return Ok(());
+        let Some(stored) = self.md5.filter(|_| proved.is_none()).map(|md5| BASE64.encode(md5))
+        else {
+            return Ok(proved);
         };
         match sum(Algorithm::Md5)? {
             Some(sent) if sent != stored => Err(differs("MD5", &sent, &stored).with_hint(
                 "store it again; if the server's ETags look like MD5s and are something else, set checksum to none",
             )),
-            _ => Ok(()),
+            _ => Ok(None),
         }
     }
 }

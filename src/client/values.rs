@@ -1,6 +1,7 @@
 //! Types for the values of headers and options.
 
 use crate::transport::TrustStore;
+use crate::xml::{ChecksumAlgorithm, ChecksumType};
 
 /// Defines a fieldless enum with the word that represents each variant in the configuration and on
 /// the wire.
@@ -122,6 +123,11 @@ words! {
 words! {
     /// The checksum that is sent with every upload, and that downloads are compared with
     /// ([AWS](https://docs.aws.amazon.com/AmazonS3/latest/userguide/checking-object-integrity.html)).
+    ///
+    /// The server computes it too, and refuses bytes that differ. The checksum of an object that is
+    /// uploaded in parts is either that of all its bytes, or [composite](ChecksumType::Composite).
+    /// A reader without the parts cannot compare a composite one, so the CRCs of the whole object
+    /// are preferable; S3 does not compute SHA-1 and SHA-256 of such an object.
     #[derive(Default)]
     Checksum {
         /// CRC-64/NVME, AWS's own default, for AWS; none for other servers, some of which refuse
@@ -130,10 +136,20 @@ words! {
         Auto = "auto",
         /// None; the ETags that servers return are not compared with the stored bytes either.
         None = "none",
-        /// CRC-32C.
+        /// CRC-32 of the whole object.
+        Crc32 = "crc32",
+        /// CRC-32, composite for an object of several parts.
+        Crc32Composite = "crc32-composite",
+        /// CRC-32C of the whole object.
         Crc32c = "crc32c",
-        /// CRC-64/NVME.
+        /// CRC-32C, composite for an object of several parts.
+        Crc32cComposite = "crc32c-composite",
+        /// CRC-64/NVME of the whole object.
         Crc64Nvme = "crc64nvme",
+        /// SHA-1, composite for an object of several parts.
+        Sha1 = "sha1",
+        /// SHA-256, composite for an object of several parts.
+        Sha256 = "sha256",
         /// MD5, for servers that do not support a better one: `Content-MD5` with uploads, and whole
         /// downloads compared with their ETag if that is an MD5, as for objects that were stored by
         /// one PUT and are not encrypted with a key of KMS. It costs far more than a CRC, and does
@@ -143,30 +159,17 @@ words! {
     }
 }
 
-words! {
-    /// An algorithm of the checksums that S3 stores with objects
-    /// ([AWS](https://docs.aws.amazon.com/AmazonS3/latest/userguide/checking-object-integrity.html)).
-    ChecksumAlgorithm {
-        /// CRC-32.
-        Crc32 = "CRC32",
-        /// CRC-32C.
-        Crc32c = "CRC32C",
-        /// CRC-64/NVME.
-        Crc64Nvme = "CRC64NVME",
-        /// SHA-1.
-        Sha1 = "SHA1",
-        /// SHA-256.
-        Sha256 = "SHA256",
-    }
-}
-
-words! {
-    /// The bytes that a stored checksum covers.
-    ChecksumType {
-        /// The bytes of the whole object.
-        FullObject = "FULL_OBJECT",
-        /// The checksums of the object's parts, one after the other.
-        Composite = "COMPOSITE",
+impl Checksum {
+    /// Returns the type of the checksum of an object that is uploaded in parts.
+    pub(super) const fn object_type(self) -> ChecksumType {
+        match self {
+            Self::Crc32Composite | Self::Crc32cComposite | Self::Sha1 | Self::Sha256 => {
+                ChecksumType::Composite
+            }
+            Self::Auto | Self::None | Self::Crc32 | Self::Crc32c | Self::Crc64Nvme | Self::Md5 => {
+                ChecksumType::FullObject
+            }
+        }
     }
 }
 

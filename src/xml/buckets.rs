@@ -1,5 +1,5 @@
 //! `ListAllMyBucketsResult`: a page of buckets.
-use super::reader::Document;
+use super::reader::{Demand, Document};
 use super::reply::parse;
 use super::{Error, MAX_LISTING_BYTES, value};
 use crate::time::Timestamp;
@@ -62,10 +62,22 @@ pub struct Owner {
 /// # Ok::<(), xml::Error>(())
 /// ```
 pub fn list_all_my_buckets_result(body: &[u8]) -> Result<ListAllMyBucketsResult, Error> {
+    buckets(body, Demand::Document)
+}
+
+/// Reads a page of a listing: a [`ListAllMyBucketsResult`] that has at most
+/// [`MAX_ENTRIES`](super::MAX_ENTRIES) buckets.
+#[cfg(feature = "client")]
+pub(crate) fn page_of_buckets(body: &[u8]) -> Result<ListAllMyBucketsResult, Error> {
+    buckets(body, Demand::Page)
+}
+
+fn buckets(body: &[u8], demand: Demand) -> Result<ListAllMyBucketsResult, Error> {
     const ROOT: &str = "ListAllMyBucketsResult";
     /// A root that is named after the operation, which some servers send.
     const OTHER_ROOT: &str = "ListBucketsResult";
     parse(body, MAX_LISTING_BYTES, &[ROOT, OTHER_ROOT], |document, _| {
+        document.demand(demand);
         let mut buckets = None;
         let (mut owner, mut prefix, mut continuation_token) = (None, None, None);
         document.children(|document, child| match child {

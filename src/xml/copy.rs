@@ -1,4 +1,5 @@
 //! `CopyObjectResult` and `CopyPartResult`.
+use super::checksum::{Checksums, StoredChecksum};
 use super::reply::parse;
 use super::{Error, MAX_REPLY_BYTES, value};
 use crate::time::Timestamp;
@@ -14,8 +15,8 @@ pub struct CopyResult {
     pub etag: String,
     /// When the copy was made; `None` if the server did not send a time that can be parsed.
     pub last_modified: Option<Timestamp>,
-    /// The big-endian CRC-64/NVME in base64; `None` if the server does not store it.
-    pub checksum_crc64nvme: Option<String>,
+    /// The checksums of the copy.
+    pub checksums: Vec<StoredChecksum>,
 }
 
 /// Reads `CopyObjectResult` or `CopyPartResult`, at most [`MAX_REPLY_BYTES`] of it.
@@ -65,18 +66,17 @@ pub fn copy_part_result(body: &[u8]) -> Result<CopyResult, Error> {
 
 fn copy_result(body: &[u8], roots: &[&str]) -> Result<CopyResult, Error> {
     parse(body, MAX_REPLY_BYTES, roots, |document, root| {
-        let (mut etag, mut last_modified, mut checksum_crc64nvme) = (None, None, None);
+        let (mut etag, mut last_modified, mut checksums) = (None, None, Checksums::default());
         document.children(|document, child| match child {
             "ETag" => document.field(child, &mut etag, value::etag),
             "LastModified" => document.aside(&mut last_modified, value::time),
-            "ChecksumCRC64NVME" => document.aside(&mut checksum_crc64nvme, value::word),
-            _ => document.unknown(child),
+            _ => checksums.read(document, child),
         })?;
 
         Ok(CopyResult {
             etag: document.require(etag, root, "ETag")?,
             last_modified: last_modified.flatten(),
-            checksum_crc64nvme: checksum_crc64nvme.flatten(),
+            checksums: checksums.finish(),
         })
     })
 }

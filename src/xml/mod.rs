@@ -12,6 +12,9 @@
 //! | `ListVersionsResult` | [`list_versions_result`] |
 //! | `VersioningConfiguration` | [`versioning_configuration`] |
 //! | `Tagging` | [`tagging`] |
+//! | `GetObjectAttributesResponse` | [`object_attributes`] |
+//! | `ObjectLockConfiguration` | [`object_lock_configuration`] |
+//! | `Retention`, `LegalHold` | [`object_retention`], [`object_legal_hold`] |
 //! | `LocationConstraint` | [`location_constraint`] |
 //! | `LifecycleConfiguration` | [`lifecycle_configuration`] |
 //! | `InitiateMultipartUploadResult` | [`initiate_multipart_upload_result`] |
@@ -67,13 +70,16 @@
 //! roots; `value` parses texts. The elements of each document are read in a separate file. Only
 //! `tokens.rs` deals with the syntax of XML, so it could be replaced by a different parser without
 //! changes to the readers.
+mod attributes;
 mod buckets;
+mod checksum;
 mod copy;
 mod delete;
 mod error;
 mod lifecycle;
 mod listing;
 mod location;
+mod lock;
 mod multipart;
 mod percent;
 mod reader;
@@ -87,7 +93,13 @@ mod versioning;
 mod versions;
 mod write;
 
+#[cfg(feature = "client")]
+pub(crate) use attributes::page_of_object_parts;
+pub use attributes::{ObjectAttributes, ObjectPart, ObjectParts, object_attributes};
+#[cfg(feature = "client")]
+pub(crate) use buckets::page_of_buckets;
 pub use buckets::{Bucket, ListAllMyBucketsResult, Owner, list_all_my_buckets_result};
+pub use checksum::{ChecksumAlgorithm, ChecksumType, StoredChecksum};
 pub use copy::{CopyResult, copy_object_result, copy_part_result};
 pub use delete::{DeleteError, DeleteResult, DeletedObject, delete_result};
 pub use error::{ErrorDocument, ServerSteps};
@@ -96,6 +108,10 @@ pub use lifecycle::{LifecycleRule, lifecycle_configuration};
 pub(crate) use listing::page_of_objects;
 pub use listing::{ListBucketResult, Object, list_bucket_result};
 pub use location::location_constraint;
+pub use lock::{
+    DefaultRetention, LegalHold, ObjectLockConfiguration, Retention, RetentionMode,
+    RetentionPeriod, object_legal_hold, object_lock_configuration, object_retention,
+};
 pub use multipart::{
     CompleteMultipartUploadResult, InitiateMultipartUploadResult, ListMultipartUploadsResult,
     ListPartsResult, Part, Upload, complete_multipart_upload_result,
@@ -114,7 +130,8 @@ pub(crate) use versions::page_of_versions;
 pub use versions::{ListVersionsResult, ObjectVersion, VersionKind, list_versions_result};
 pub use write::{
     DeleteMode, MAX_DELETE_KEYS, ObjectIdentifier, can_carry, complete_multipart_upload,
-    create_bucket_configuration, delete, write_tagging, write_versioning_configuration,
+    create_bucket_configuration, delete, write_object_legal_hold, write_object_lock_configuration,
+    write_object_retention, write_tagging, write_versioning_configuration,
 };
 
 use std::fmt;

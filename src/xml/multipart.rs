@@ -1,4 +1,5 @@
 //! The responses of S3 to the operations of a multipart upload.
+use super::checksum::{Checksums, StoredChecksum};
 use super::listing::{common_prefix, encoding_type};
 use super::reader::{Demand, Document};
 use super::reply::parse;
@@ -32,8 +33,8 @@ pub struct CompleteMultipartUploadResult {
     pub key: Option<String>,
     /// The URL of the object.
     pub location: Option<String>,
-    /// The big-endian CRC-64/NVME in base64; `None` if the server does not store it.
-    pub checksum_crc64nvme: Option<String>,
+    /// The checksums of the object.
+    pub checksums: Vec<StoredChecksum>,
 }
 
 /// A part that the server has: an entry of a [`ListPartsResult`], or the result of uploading or
@@ -50,12 +51,22 @@ pub struct Part {
     pub etag: String,
     /// When the part was uploaded; `None` if the server did not send a time that can be parsed.
     pub last_modified: Option<Timestamp>,
+    /// The checksum of the part's bytes, if it was uploaded with one. Its
+    /// [`checksum_type`](StoredChecksum::checksum_type) is that of the object to be completed.
+    pub checksum: Option<StoredChecksum>,
 }
 
 impl Part {
-    /// Creates a part whose time is not known.
+    /// Creates a part without a time or a checksum.
     pub fn new(part_number: u32, etag: impl Into<String>, size: u64) -> Self {
-        Self { part_number, size, etag: etag.into(), last_modified: None }
+        Self { part_number, size, etag: etag.into(), last_modified: None, checksum: None }
+    }
+
+    /// Sets the checksum.
+    #[must_use]
+    pub fn checksum(mut self, checksum: StoredChecksum) -> Self {
+        self.checksum = Some(checksum);
+        self
     }
 }
 
@@ -208,14 +219,13 @@ pub fn complete_multipart_upload_result(
     const ROOT: &str = "CompleteMultipartUploadResult";
     parse(body, MAX_REPLY_BYTES, &[ROOT], |document, _| {
         let (mut etag, mut bucket, mut key) = (None, None, None);
-        let (mut location, mut checksum_crc64nvme) = (None, None);
+        let (mut location, mut checksums) = (None, Checksums::default());
         document.children(|document, child| match child {
             "ETag" => document.aside(&mut etag, value::optional_etag),
             "Bucket" => document.aside(&mut bucket, value::marker),
             "Key" => document.aside(&mut key, value::marker),
             "Location" => document.aside(&mut location, value::word),
-            "ChecksumCRC64NVME" => document.aside(&mut checksum_crc64nvme, value::word),
-            _ => document.unknown(child),
+            _ => checksums.read(document, child),
         })?;
 
         Ok(CompleteMultipartUploadResult {
@@ -223,7 +233,7 @@ pub fn complete_multipart_upload_result(
             bucket: bucket.flatten(),
             key: key.flatten(),
             location: location.flatten(),
-            checksum_crc64nvme: checksum_crc64nvme.flatten(),
+            checksums: checksums.finish(),
         })
     })
 }
@@ -263,10 +273,11 @@ pub(crate) fn page_of_parts(body: &[u8]) -> Result<ListPartsResult, Error> {
 fn parts(body: &[u8], demand: Demand) -> Result<ListPartsResult, Error> {
     parse(body, MAX_LISTING_BYTES, &["ListPartsResult"], |document, _| {
         document.demand(demand);
-        let mut parts = Vec::new();
+        let mut parts = Vec::<Part>::new();
         let (mut upload_id, mut is_truncated, mut next_part_number_marker, mut storage_class) =
             (None, None, None, None);
         let (mut bucket, mut key, mut max_parts, mut part_number_marker) = (None, None, None, None);
+        let mut checksum_type = None;
 
         document.children(|document, child| match child {
             "Bucket" => document.aside(&mut bucket, value::marker),
@@ -282,9 +293,16 @@ fn parts(body: &[u8], demand: Demand) -> Result<ListPartsResult, Error> {
                 document.field(child, &mut next_part_number_marker, value::part_number_marker)
             }
             "StorageClass" => document.aside(&mut storage_class, value::word),
+            "ChecksumType" => document.aside(&mut checksum_type, value::word),
             _ => document.unknown(child),
         })?;
 
+        // The type may come after the parts.
+        let checksum_type = checksum_type.flatten();
+        for part in &mut parts {
+            let checksum = part.checksum.take();
+            part.checksum = checksum.map(|checksum| checksum.of_part(checksum_type.as_deref()));
+        }
         let more = next_part_number_marker.is_some();
         document.check_page(&[upload_id.is_some(), is_truncated.is_some(), more])?;
         Ok(ListPartsResult {
@@ -393,12 +411,13 @@ fn uploads(body: &[u8], demand: Demand) -> Result<ListMultipartUploadsResult, Er
 
 fn part(document: &mut Document<'_>) -> Result<Part, Error> {
     let (mut part_number, mut size, mut etag, mut last_modified) = (None, None, None, None);
+    let mut checksums = Checksums::default();
     document.children(|document, child| match child {
         "PartNumber" => document.field(child, &mut part_number, value::part_number),
         "Size" => document.field(child, &mut size, value::number),
         "ETag" => document.field(child, &mut etag, value::etag),
         "LastModified" => document.aside(&mut last_modified, value::time),
-        _ => document.unknown(child),
+        _ => checksums.read(document, child),
     })?;
 
     Ok(Part {
@@ -406,6 +425,8 @@ fn part(document: &mut Document<'_>) -> Result<Part, Error> {
         size: document.require(size, "Part", "Size")?,
         etag: document.require(etag, "Part", "ETag")?,
         last_modified: last_modified.flatten(),
+        // S3 stores one checksum with each part.
+        checksum: checksums.finish().pop(),
     })
 }
 

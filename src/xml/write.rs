@@ -1,8 +1,10 @@
 //! Writing of the documents that a client sends.
+use super::checksum::StoredChecksum;
+use super::lock::{LegalHold, ObjectLockConfiguration, Retention, RetentionPeriod};
 use super::reader::forbidden;
 use super::tagging::{Tag, check_tags};
 use super::versioning::Versioning;
-use super::{Error, MAX_PART_NUMBER};
+use super::{Error, MAX_PART_NUMBER, Part};
 use crate::text::shown;
 
 /// The namespace of S3. Some servers refuse documents without it.
@@ -67,29 +69,31 @@ impl<'a> From<&'a String> for ObjectIdentifier<'a> {
     }
 }
 
-/// Writes `CompleteMultipartUpload` for `parts`, each given as its number and its ETag with or
-/// without quotes.
+/// Writes `CompleteMultipartUpload` for `parts`: their numbers, their ETags, and the checksums of
+/// those that have one. The ETags may have quotes.
 ///
 /// Fails if there are no parts, if numbers are outside 1 to 10,000 or not in ascending order, or if
 /// an ETag is empty. Ceph accepts such lists, and creates an object that differs from what was
 /// uploaded.
 ///
 /// ```
-/// use s3driver::xml;
+/// use s3driver::xml::{self, Part};
 ///
-/// let document = xml::complete_multipart_upload(&[(1, "7778aef8"), (2, "\"aaaa18db\"")])?;
+/// let parts = [Part::new(1, "7778aef8", 5 << 20), Part::new(2, "\"aaaa18db\"", 1)];
+/// let document = xml::complete_multipart_upload(&parts)?;
 /// assert!(document.contains("<Part><PartNumber>2</PartNumber><ETag>\"aaaa18db\"</ETag></Part>"));
-/// assert!(xml::complete_multipart_upload(&[(2, "a"), (1, "b")]).is_err());
+/// let [first, second] = parts;
+/// assert!(xml::complete_multipart_upload(&[second, first]).is_err());
 /// # Ok::<(), xml::Error>(())
 /// ```
-pub fn complete_multipart_upload(parts: &[(u32, &str)]) -> Result<String, Error> {
+pub fn complete_multipart_upload(parts: &[Part]) -> Result<String, Error> {
     if parts.is_empty() {
         return Err(Error::unplaced("an upload cannot be completed without parts"));
     }
-    let room: usize = parts.iter().map(|(_, etag)| etag.len() + 64).sum();
+    let room: usize = parts.iter().map(|part| part.etag.len() + 64).sum();
     let mut document = opened("CompleteMultipartUpload", room);
     let mut previous = 0;
-    for (number, etag) in parts {
+    for Part { part_number: number, etag, checksum, .. } in parts {
         if !(1..=MAX_PART_NUMBER).contains(number) {
             return Err(Error::unplaced(format!(
                 "the part number {number} is not between 1 and {MAX_PART_NUMBER}"
@@ -101,13 +105,16 @@ pub fn complete_multipart_upload(parts: &[(u32, &str)]) -> Result<String, Error>
             )));
         }
         previous = *number;
-        if etag.is_empty() || *etag == "\"\"" {
+        if etag.is_empty() || etag == "\"\"" {
             return Err(Error::unplaced(format!("part {number} has an empty ETag")));
         }
         document.push_str("<Part><PartNumber>");
         document.push_str(&number.to_string());
         document.push_str("</PartNumber>");
         push_etag(&mut document, etag, |shown| format!("the ETag \"{shown}\" of part {number}"))?;
+        if let Some(checksum) = checksum {
+            push_checksum(&mut document, checksum, *number)?;
+        }
         document.push_str("</Part>");
     }
     document.push_str("</CompleteMultipartUpload>");
@@ -252,6 +259,83 @@ pub fn write_versioning_configuration(versioning: Versioning) -> String {
     document
 }
 
+/// Writes `ObjectLockConfiguration`, which enables Object Lock.
+///
+/// Fails for a default retention of 0 days or years.
+///
+/// ```
+/// use s3driver::xml::{self, DefaultRetention, ObjectLockConfiguration, RetentionMode, RetentionPeriod};
+///
+/// let retention = DefaultRetention::new(RetentionMode::Governance, RetentionPeriod::Days(30));
+/// let configuration = ObjectLockConfiguration::default().default_retention(retention);
+/// let document = xml::write_object_lock_configuration(&configuration)?;
+/// assert!(document.contains("<Mode>GOVERNANCE</Mode><Days>30</Days>"));
+/// # Ok::<(), xml::Error>(())
+/// ```
+pub fn write_object_lock_configuration(
+    configuration: &ObjectLockConfiguration,
+) -> Result<String, Error> {
+    let mut document = opened("ObjectLockConfiguration", 0);
+    push_element(&mut document, "ObjectLockEnabled", "Enabled");
+    if let Some(retention) = configuration.default_retention {
+        let (element, period) = match retention.period {
+            RetentionPeriod::Days(days) => ("Days", days),
+            RetentionPeriod::Years(years) => ("Years", years),
+        };
+        if period == 0 {
+            return Err(Error::unplaced("a default retention has at least 1 day or year"));
+        }
+        document.push_str("<Rule><DefaultRetention>");
+        push_element(&mut document, "Mode", retention.mode.as_str());
+        push_element(&mut document, element, &period.to_string());
+        document.push_str("</DefaultRetention></Rule>");
+    }
+    document.push_str("</ObjectLockConfiguration>");
+    Ok(document)
+}
+
+/// Writes `Retention`. `None` is an empty one, which removes a retention in governance mode.
+///
+/// ```
+/// use s3driver::xml::{self, Retention, RetentionMode};
+///
+/// let until = "2031-05-01T00:00:00Z".parse()?;
+/// let retention = Retention::new(RetentionMode::Compliance, until);
+/// let document = xml::write_object_retention(Some(&retention));
+/// assert!(document.contains("<RetainUntilDate>2031-05-01T00:00:00Z</RetainUntilDate>"));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+pub fn write_object_retention(retention: Option<&Retention>) -> String {
+    let mut document = opened("Retention", 0);
+    if let Some(Retention { mode, retain_until }) = retention {
+        push_element(&mut document, "Mode", mode.as_str());
+        push_element(&mut document, "RetainUntilDate", &retain_until.iso8601());
+    }
+    document.push_str("</Retention>");
+    document
+}
+
+/// Writes `LegalHold`.
+///
+/// ```
+/// use s3driver::xml::{self, LegalHold};
+///
+/// assert!(xml::write_object_legal_hold(LegalHold::On).contains("<Status>ON</Status>"));
+/// ```
+pub fn write_object_legal_hold(hold: LegalHold) -> String {
+    let mut document = opened("LegalHold", 0);
+    push_element(&mut document, "Status", hold.as_str());
+    document.push_str("</LegalHold>");
+    document
+}
+
+/// Appends an element with a text that does not need escapes.
+fn push_element(document: &mut String, name: &str, text: &str) {
+    for piece in ["<", name, ">", text, "</", name, ">"] {
+        document.push_str(piece);
+    }
+}
+
 /// Creates a document that begins with the start tag of `root`, with a capacity for another `room`
 /// bytes.
 fn opened(root: &str, room: usize) -> String {
@@ -275,6 +359,24 @@ fn push_etag(
     push_text(document, etag, name, "")?;
     document.push_str(quote);
     document.push_str("</ETag>");
+    Ok(())
+}
+
+/// Appends the checksum of a part.
+fn push_checksum(
+    document: &mut String,
+    checksum: &StoredChecksum,
+    number: u32,
+) -> Result<(), Error> {
+    let element = checksum.algorithm.element();
+    for piece in ["<", element, ">"] {
+        document.push_str(piece);
+    }
+    let name = |shown: &str| format!("the checksum \"{shown}\" of part {number}");
+    push_text(document, &checksum.value, name, "")?;
+    for piece in ["</", element, ">"] {
+        document.push_str(piece);
+    }
     Ok(())
 }
 

@@ -3,20 +3,40 @@
 
 use crate::server::{Answer, End, Fault, Faulty, Seen};
 use crate::support::ServerOptions;
+use crate::support::body::Algorithm;
 use crate::support::target::bytes_at;
+use base64::Engine as _;
+use base64::prelude::BASE64_STANDARD as BASE64;
 use s3driver::ErrorKind;
 use s3driver::client::{
-    ByteRange, Checksum, Client, Condition, Config, Endpoint, GetObject, ObjectSettings,
-    PayloadSigning, Scheme, SignatureVersion, UploadRef, Variant,
+    ByteRange, Checksum, ChecksumType, Client, Condition, Config, CopySource, Endpoint, GetObject,
+    ObjectSettings, Part, PayloadSigning, Scheme, SignatureVersion, UploadRef, Variant,
 };
 use s3driver::sign::Credentials;
-use std::io::Read;
+use s3driver::transfer::Transfer;
+use std::io::{Read, Write};
 
 const BUCKET: &str = "registry";
-const CHECKSUMS: [(Checksum, &str); 2] = [
+const WHOLE: [(Checksum, &str); 3] = [
+    (Checksum::Crc32, "x-amz-checksum-crc32"),
     (Checksum::Crc32c, "x-amz-checksum-crc32c"),
     (Checksum::Crc64Nvme, "x-amz-checksum-crc64nvme"),
 ];
+const COMPOSITE: [(Checksum, &str); 4] = [
+    (Checksum::Crc32Composite, "x-amz-checksum-crc32"),
+    (Checksum::Crc32cComposite, "x-amz-checksum-crc32c"),
+    (Checksum::Sha1, "x-amz-checksum-sha1"),
+    (Checksum::Sha256, "x-amz-checksum-sha256"),
+];
+
+fn all() -> impl Iterator<Item = (Checksum, &'static str)> {
+    WHOLE.into_iter().chain(COMPOSITE)
+}
+
+/// Returns the server's own checksum of `bytes`.
+fn sum_of(header: &str, bytes: &[u8]) -> String {
+    Algorithm::from_header(header).expect("a checksum's header").digest(bytes)
+}
 
 fn start() -> Faulty {
     Faulty::start(ServerOptions { min_part_size: 1, ..ServerOptions::default() })
@@ -42,7 +62,7 @@ fn get(client: &Client) -> s3driver::Result<Vec<u8>> {
 
 #[test]
 fn uploads_carry_a_checksum_that_the_server_verifies() {
-    for (checksum, header) in CHECKSUMS {
+    for (checksum, header) in all() {
         for signature in [SignatureVersion::V4, SignatureVersion::V2] {
             let faulty = start();
             let payload = PayloadSigning::Unsigned;
@@ -51,9 +71,14 @@ fn uploads_carry_a_checksum_that_the_server_verifies() {
             )
             .unwrap();
             let content = bytes_at(1, 0, 100_000);
-            client.put_object(BUCKET, "key", &content, &ObjectSettings::default()).unwrap();
-            assert!(seen(&faulty, "PutObject")[0].header(header).is_some());
-            assert!(faulty.backend.object_info(BUCKET, "key").unwrap().checksum.is_some());
+            let stored =
+                client.put_object(BUCKET, "key", &content, &ObjectSettings::default()).unwrap();
+            let sum = sum_of(header, &content);
+            assert_eq!(seen(&faulty, "PutObject")[0].header(header), Some(&*sum));
+            let kept = faulty.backend.object_info(BUCKET, "key").unwrap().checksum.clone().unwrap();
+            assert_eq!(kept.value, sum);
+            let stored = stored.checksum.unwrap();
+            assert_eq!((&*stored.value, stored.checksum_type), (&*sum, ChecksumType::FullObject));
             assert!(get(&client).unwrap() == content);
             assert_eq!(
                 seen(&faulty, "GetObject")[0].header("x-amz-checksum-mode"),
@@ -65,7 +90,7 @@ fn uploads_carry_a_checksum_that_the_server_verifies() {
 
 #[test]
 fn multipart_uploads_have_a_checksum_of_the_whole_object() {
-    for (checksum, header) in CHECKSUMS {
+    for (checksum, header) in WHOLE {
         let faulty = start();
         let client = client(&faulty, checksum);
         let id = client.create_multipart_upload(BUCKET, "key", &ObjectSettings::default()).unwrap();
@@ -78,11 +103,145 @@ fn multipart_uploads_have_a_checksum_of_the_whole_object() {
         client.complete_multipart_upload(upload, &parts, &Condition::Always).unwrap();
         assert!(seen(&faulty, "UploadPart").iter().all(|seen| seen.header(header).is_some()));
         let content: Vec<u8> = (1..=3).flat_map(|number| bytes_at(number, 0, 1000)).collect();
+        let create = &seen(&faulty, "CreateMultipartUpload")[0];
+        assert_eq!(create.header("x-amz-checksum-type"), Some("FULL_OBJECT"));
+        // The completion has the checksum of the whole object, which no request has read.
+        let complete = &seen(&faulty, "CompleteMultipartUpload")[0];
+        assert_eq!(complete.header(header), Some(&*sum_of(header, &content)));
+        assert_eq!(complete.header("x-amz-checksum-type"), Some("FULL_OBJECT"));
+        assert_eq!(complete.header("x-amz-mp-object-size"), Some("3000"));
         // The data is compared with the server's checksum of the whole object, so a flipped bit is
         // noticed.
         assert!(get(&client).unwrap() == content);
         faulty.once("GetObject", Fault::changed(flipped));
         assert_eq!(get(&client).unwrap_err().kind(), ErrorKind::Integrity);
+    }
+}
+
+#[test]
+fn multipart_uploads_can_have_a_composite_checksum() {
+    for (checksum, header) in COMPOSITE {
+        let faulty = start();
+        let client = client(&faulty, Checksum::None).with_checksum(checksum);
+        let parts = send_parts(&client);
+        client.complete_multipart_upload(parts.1.upload(), &parts.0, &Condition::Always).unwrap();
+        let create = &seen(&faulty, "CreateMultipartUpload")[0];
+        assert_eq!(create.header("x-amz-checksum-type"), Some("COMPOSITE"));
+        let complete = &seen(&faulty, "CompleteMultipartUpload")[0];
+        assert_eq!(complete.header(header), None);
+        assert_eq!(complete.header("x-amz-mp-object-size"), Some("3000"));
+        // The server demands the checksum of each part.
+        let kept = faulty.backend.object_info(BUCKET, "key").unwrap().checksum.clone().unwrap();
+        let sums: Vec<u8> = (1..=3)
+            .flat_map(|number| BASE64.decode(sum_of(header, &bytes_at(number, 0, 1000))).unwrap())
+            .collect();
+        assert_eq!(kept.value, format!("{}-3", sum_of(header, &sums)));
+        // A reader cannot compare it.
+        assert_eq!(get(&client).unwrap().len(), 3000);
+    }
+}
+
+/// An upload of three parts.
+struct Begun(String);
+
+impl Begun {
+    fn upload(&self) -> UploadRef<'_> {
+        UploadRef { bucket: BUCKET, key: "key", upload_id: &self.0 }
+    }
+}
+
+fn send_parts(client: &Client) -> (Vec<Part>, Begun) {
+    let settings = ObjectSettings::default();
+    let begun = Begun(client.create_multipart_upload(BUCKET, "key", &settings).unwrap());
+    let send = |number: u32| {
+        client.upload_part(begun.upload(), number, &bytes_at(number.into(), 0, 1000)).unwrap()
+    };
+    ((1..=3).map(send).collect(), begun)
+}
+
+/// Neither the server nor the client accepts an object whose parts differ from those that were sent.
+#[test]
+fn a_completion_of_other_bytes_fails() {
+    for (checksum, header) in all() {
+        let faulty = start();
+        let client = client(&faulty, checksum);
+        let (parts, begun) = send_parts(&client);
+        // Another program has replaced a part, and its ETag is not compared.
+        let other = client.upload_part(begun.upload(), 2, &bytes_at(9, 0, 1000)).unwrap();
+        let mut mixed = parts.clone();
+        mixed[1].etag.clone_from(&other.etag);
+        let error = client
+            .complete_multipart_upload(begun.upload(), &mixed, &Condition::Always)
+            .unwrap_err();
+        assert_eq!(error.status(), Some(400), "{checksum:?}: {error}");
+        let mut longer = vec![parts[0].clone(), other, parts[2].clone()];
+        longer[1].size += 1;
+        longer[1].checksum = None;
+        let error = client
+            .complete_multipart_upload(begun.upload(), &longer, &Condition::Always)
+            .unwrap_err();
+        assert_eq!(error.status(), Some(400), "{checksum:?}: {error}");
+        assert!(faulty.backend.object(BUCKET, "key").is_none());
+
+        // The server states a checksum other than that of the parts.
+        let (parts, begun) = send_parts(&client);
+        let element = header.replace("x-amz-checksum-", "checksum").to_uppercase();
+        let element = element.replace("CHECKSUM", "Checksum");
+        let wrong = sum_of(header, b"other bytes");
+        faulty.once(
+            "CompleteMultipartUpload",
+            Fault::changed(move |answer| {
+                let body = String::from_utf8(answer.body.clone()).unwrap();
+                let (before, rest) = body.split_once(&format!("<{element}>")).expect("a checksum");
+                let (value, after) = rest.split_once("</").expect("its end");
+                let count = value.split_once('-').map_or(String::new(), |(_, n)| format!("-{n}"));
+                let body = format!("{before}<{element}>{wrong}{count}</{after}");
+                Answer { body: body.into_bytes(), ..answer }
+            }),
+        );
+        let error = client
+            .complete_multipart_upload(begun.upload(), &parts, &Condition::Always)
+            .unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Integrity, "{checksum:?}: {error}");
+        assert!(error.to_string().contains("what its parts make"), "{error}");
+    }
+}
+
+/// All ways to store an object use the client's checksum.
+#[test]
+fn streams_files_and_copies_have_the_chosen_checksum() {
+    let faulty = Faulty::start(ServerOptions::default());
+    let plain = client(&faulty, Checksum::None);
+    let content = bytes_at(4, 0, (11 << 20) + 7);
+    let file = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(file.path(), &content).unwrap();
+    for (checksum, header) in all() {
+        let client = plain.with_checksum(checksum);
+        let transfer = Transfer::new(&client).part_size(5 << 20);
+        let settings = ObjectSettings::default();
+        let mut writer = transfer.writer(BUCKET, "writer", &settings);
+        writer.write_all(&content).unwrap();
+        writer.finish().unwrap();
+        transfer.upload(&*content, BUCKET, "upload", &settings).unwrap();
+        transfer.upload_file(file.path(), BUCKET, "file", &settings).unwrap();
+        transfer.copy(CopySource::new(BUCKET, "file"), BUCKET, "copy", &settings).unwrap();
+        client
+            .put_object_from(BUCKET, "once", &mut &*content, content.len() as u64, &settings)
+            .unwrap();
+        let pieces: Vec<u8> = content
+            .chunks(5 << 20)
+            .flat_map(|piece| BASE64.decode(sum_of(header, piece)).unwrap())
+            .collect();
+        let composite = format!("{}-3", sum_of(header, &pieces));
+        let whole = sum_of(header, &content);
+        let is_composite = COMPOSITE.iter().any(|(of, _)| *of == checksum);
+        for key in ["writer", "upload", "file", "copy", "once"] {
+            let kept = faulty.backend.object_info(BUCKET, key).unwrap().checksum.clone().unwrap();
+            let expected = if is_composite && key != "once" { &composite } else { &whole };
+            assert_eq!(&kept.value, expected, "{checksum:?} {key}");
+            let read = client.get_object(BUCKET, key, &GetObject::default()).unwrap();
+            assert!(read.read_all(12 << 20).unwrap() == content, "{checksum:?} {key}");
+        }
     }
 }
 
@@ -95,7 +254,7 @@ fn flipped(mut answer: Answer) -> Answer {
 /// The rows `bitflip` and `bad-checksum`: damaged data is never returned as valid.
 #[test]
 fn bitflip_and_bad_checksum() {
-    for (checksum, header) in CHECKSUMS {
+    for (checksum, header) in all() {
         let faulty = start();
         let client = client(&faulty, checksum);
         let content = bytes_at(1, 0, 300_000);

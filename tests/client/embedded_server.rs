@@ -790,7 +790,7 @@ fn disagreeing_verifiers_are_noticed() {
             head = head.header(*name, value);
         }
         let (head, ()) = head.body(()).unwrap().into_parts();
-        let opinion = second.opinion(&head);
+        let opinion = second.opinion(&head, None);
         assert_eq!(opinion.disagrees(hyper::StatusCode::FORBIDDEN), agrees, "rejected by s3s");
         assert!(!opinion.disagrees(hyper::StatusCode::OK));
         assert_eq!(opinion.agree(true).is_ok(), agrees, "accepted by s3s");
@@ -805,7 +805,7 @@ fn disagreeing_verifiers_are_noticed() {
         .unwrap()
         .into_parts();
     assert!(
-        second.opinion(&unsigned).agree(false).is_ok()
-            && second.opinion(&unsigned).agree(true).is_err()
+        second.opinion(&unsigned, None).agree(false).is_ok()
+            && second.opinion(&unsigned, None).agree(true).is_err()
     );
 }

@@ -1,14 +1,18 @@
 //! Tests the client with real servers over real sockets: the same checks run on the embedded
 //! server, Ceph and SeaweedFS.
 
+mod attributes;
+mod forms;
+mod lock;
 mod tags;
 mod versions;
 
 use crate::support::target::{Target, bytes_at};
 use crate::support::{Server, ServerOptions};
 use s3driver::client::{
-    ByteRange, Client, Condition, CopySource, GetObject, HELD_BODY, ListObjects, ObjectSettings,
-    Part, Presign, PresignMethod, RetryPolicy, SignatureVersion, StorageClass, UploadRef,
+    ByteRange, Client, Condition, CopySource, CreateBucket, GetObject, HELD_BODY, ListObjects,
+    ObjectSettings, Part, Presign, PresignMethod, RetryPolicy, SignatureVersion, StorageClass,
+    UploadRef,
 };
 use s3driver::sign::Credentials;
 use s3driver::{ErrorKind, Result};
@@ -511,7 +515,7 @@ crate::checks! {
     fn a_bucket_is_created_found_and_deleted(target) {
         let client = target.client();
         let bucket = target.scratch("made");
-        client.create_bucket(&bucket).unwrap();
+        client.create_bucket(&bucket, &CreateBucket::default()).unwrap();
         client.head_bucket(&bucket).unwrap();
         client.get_bucket_location(&bucket).unwrap();
         client.put_object(&bucket, "key", b"", &ObjectSettings::default()).unwrap();

@@ -415,28 +415,38 @@ crate::checks! {
     // Ceph does not compare checksums, and rclone does not support any, but sending one is
     // harmless.
     fn sending_a_checksum_does_no_harm(target) {
-        let client = Client::new(target.config().checksum(Checksum::Crc32c)).unwrap();
         let (key, content) = (target.scratch("checksum"), bytes_at(5, 0, PART + 77));
-        client
-            .put_object(&target.bucket, &key, &content[..1_000], &ObjectSettings::default())
-            .unwrap();
-        let read = |limit| {
+        for checksum in [
+            Checksum::Crc32,
+            Checksum::Crc32Composite,
+            Checksum::Crc32c,
+            Checksum::Crc32cComposite,
+            Checksum::Crc64Nvme,
+            Checksum::Sha1,
+            Checksum::Sha256,
+        ] {
+            let client = target.client().with_checksum(checksum);
             client
-                .get_object(&target.bucket, &key, &GetObject::default())
-                .unwrap()
-                .read_all(limit)
-                .unwrap()
-        };
-        assert!(read(1_000) == content[..1_000]);
-        let id = begin(&client, target, &key);
-        let upload = UploadRef { bucket: &target.bucket, key: &key, upload_id: &id };
-        let parts: Vec<_> = (1..)
-            .zip(content.chunks(PART))
-            .map(|(n, part)| client.upload_part(upload, n, part).unwrap())
-            .collect();
-        client.complete_multipart_upload(upload, &parts, &Condition::Always).unwrap();
-        assert!(read(content.len()) == content);
-        client.delete_object(&target.bucket, &key, &Default::default()).unwrap();
+                .put_object(&target.bucket, &key, &content[..1_000], &ObjectSettings::default())
+                .unwrap();
+            let read = |limit| {
+                client
+                    .get_object(&target.bucket, &key, &GetObject::default())
+                    .unwrap()
+                    .read_all(limit)
+                    .unwrap()
+            };
+            assert!(read(1_000) == content[..1_000]);
+            let id = begin(&client, target, &key);
+            let upload = UploadRef { bucket: &target.bucket, key: &key, upload_id: &id };
+            let parts: Vec<_> = (1..)
+                .zip(content.chunks(PART))
+                .map(|(n, part)| client.upload_part(upload, n, part).unwrap())
+                .collect();
+            client.complete_multipart_upload(upload, &parts, &Condition::Always).unwrap();
+            assert!(read(content.len()) == content, "{checksum:?}");
+        }
+        target.client().delete_object(&target.bucket, &key, &Default::default()).unwrap();
     }
 
     // Ceph returns `default` for the bucket's location, and reads `_` in metadata names as `-`:

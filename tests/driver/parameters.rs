@@ -366,7 +366,18 @@ fn only_documented_words_are_accepted() {
         assert_eq!(good(&[("payload", payload)]).payload.as_str(), payload);
         assert_eq!(good(&[("payload", &payload.to_uppercase())]).payload.as_str(), payload);
     }
-    for checksum in ["auto", "none", "crc32c", "crc64nvme", "md5"] {
+    for checksum in [
+        "auto",
+        "none",
+        "crc32",
+        "crc32-composite",
+        "crc32c",
+        "crc32c-composite",
+        "crc64nvme",
+        "sha1",
+        "sha256",
+        "md5",
+    ] {
         assert_eq!(good(&[("checksum", checksum)]).checksum.as_str(), checksum);
         assert_eq!(good(&[("checksum", &checksum.to_uppercase())]).checksum.as_str(), checksum);
     }
@@ -396,8 +407,9 @@ fn only_documented_words_are_accepted() {
         ),
         (
             "checksum",
-            "sha1",
-            "the checksum parameter must be one of auto, none, crc32c, crc64nvme, md5, sha1 \
+            "md4",
+            "the checksum parameter must be one of auto, none, crc32, crc32-composite, crc32c, \
+             crc32c-composite, crc64nvme, sha1, sha256, md5, md4 \
              invalid",
         ),
     ] {
@@ -734,6 +746,7 @@ fn the_names_of_other_registries_keep_their_meaning() {
         (("checksum_disabled", "false"), ("checksum", "auto")),
         (("checksum_algorithm", "CRC64NVME"), ("checksum", "crc64nvme")),
         (("checksum_algorithm", "CRC32C"), ("checksum", "crc32c")),
+        (("checksum_algorithm", "SHA256"), ("checksum", "sha256")),
         (("objectownership", "true"), ("objectacl", "none")),
         (("objectownership", "false"), ("objectacl", "")),
         (("maxrequestspersecond", "0"), ("maxrequests", "256")),
@@ -764,8 +777,9 @@ fn unsupported_names_of_other_registries_point_to_the_option() {
              flight with maxrequests",
         ),
         (
-            vec![("checksum_algorithm", "SHA256")],
-            "the checksum parameter must be one of auto, none, crc32c, crc64nvme, md5, SHA256 invalid; \
+            vec![("checksum_algorithm", "SHA512")],
+            "the checksum parameter must be one of auto, none, crc32, crc32-composite, crc32c, \
+             crc32c-composite, crc64nvme, sha1, sha256, md5, SHA512 invalid; \
              checksum_algorithm is GitLab's name for checksum",
         ),
         (

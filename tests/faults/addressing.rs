@@ -4,8 +4,8 @@ use crate::hosts::{Hosts, Received};
 use crate::server::{Answer, error_document};
 use crate::{retry, timeouts};
 use s3driver::client::{
-    Client, Config, CopySource, CustomerKey, DeleteObject, Endpoint, GetObject, ListObjects,
-    ObjectSettings, Presign, PresignMethod, Proxy, SignatureVersion,
+    Client, Config, CopySource, CreateBucket, CustomerKey, DeleteObject, Endpoint, GetObject,
+    ListObjects, ObjectSettings, Presign, PresignMethod, Proxy, SignatureVersion,
 };
 use s3driver::sign::Credentials;
 use s3driver::sign::verify::{Content, Verifier};
@@ -259,9 +259,15 @@ fn nothing_is_sent_for_what_is_refused() {
         "signature version 2 cannot be used with directory buckets",
     );
     let client = client(&server, |config| config);
-    refused(client.create_bucket(POINT).unwrap_err(), "does not create access points");
+    refused(
+        client.create_bucket(POINT, &CreateBucket::default()).unwrap_err(),
+        "does not create access points",
+    );
     let zonal = "a--usw2-az1--x-s3";
-    refused(client.create_bucket(zonal).unwrap_err(), "does not create directory buckets");
+    refused(
+        client.create_bucket(zonal, &CreateBucket::default()).unwrap_err(),
+        "does not create directory buckets",
+    );
     refused(client.delete_bucket(zonal).unwrap_err(), "s3express-control");
     refused(client.get_bucket_location(zonal).unwrap_err(), "s3express-control");
     refused(work(&client, "arn:aws:s3:::plain").unwrap_err(), "give the bucket's name");

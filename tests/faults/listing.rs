@@ -3,7 +3,7 @@
 use crate::server::{Answer, End, Fault, error_document};
 use crate::support::ServerOptions;
 use crate::{ATTEMPTS, BUCKET, Rig, quickly, upload};
-use s3driver::client::{ListObjects, Pages};
+use s3driver::client::{GetObjectAttributes, ListBuckets, ListObjects, Pages};
 use s3driver::xml::ListBucketResult;
 use s3driver::{ErrorKind, Result};
 
@@ -358,4 +358,71 @@ fn uploads_are_listed_without_markers() {
     rig.faulty.once("ListMultipartUploads", Fault::reply(200, empty));
     assert_eq!(uploads().unwrap_err().kind(), ErrorKind::Protocol);
     rig.finish_with_uploads();
+}
+
+/// A list of buckets whose tokens repeat ends with an error, and so does one that a proxy cuts off.
+#[test]
+fn a_list_of_buckets_that_repeats_is_an_error() {
+    let (rig, _) = rig();
+    let page = |names: &str, token: &str| {
+        let page =
+            format!("<Buckets>{names}</Buckets><ContinuationToken>{token}</ContinuationToken>");
+        format!("<ListAllMyBucketsResult>{page}</ListAllMyBucketsResult>")
+    };
+    let bucket = |name: &str| format!("<Bucket><Name>{name}</Name></Bucket>");
+    let list = || -> Result<Vec<String>> {
+        rig.client.buckets(ListBuckets::default()).map(|bucket| Ok(bucket?.name)).collect()
+    };
+    rig.faulty.once("ListBuckets", Fault::reply(200, page(&bucket("one"), "t")));
+    rig.faulty.once("ListBuckets", Fault::reply(200, page(&bucket("two"), "t")));
+    let error = list().unwrap_err();
+    assert_eq!((error.kind(), error.bucket()), (ErrorKind::Protocol, None), "{error}");
+    assert!(error.to_string().contains("same continuation token twice"), "{error}");
+    assert_eq!(rig.count("ListBuckets"), 2);
+
+    // The token of the first page is sent unchanged, and the last page has none.
+    let token = "a b+c/&d=";
+    rig.faulty.once(
+        "ListBuckets",
+        Fault::reply(200, page(&bucket("one"), &token.replace('&', "&amp;"))),
+    );
+    assert_eq!(list().unwrap_err().code(), Some("InvalidArgument"));
+    let seen = rig.faulty.seen();
+    assert!(seen[3].head.contains("continuation-token=a%20b%2Bc%2F%26d%3D"), "{}", seen[3].head);
+
+    rig.faulty.always("ListBuckets", Fault::cut(20, End::Close));
+    assert!(list().is_err());
+    assert_eq!(rig.count("ListBuckets"), 4 + ATTEMPTS as usize);
+    rig.finish();
+}
+
+/// A list of an object's parts ends with an error if the object is replaced, or if the list does not
+/// move forward.
+#[test]
+fn parts_of_another_object_are_an_error() {
+    let (rig, _) = rig();
+    let page = |etag: &str, number: u32, next: u32| {
+        let part = format!("<Part><PartNumber>{number}</PartNumber><Size>1</Size></Part>");
+        let marker = format!("<NextPartNumberMarker>{next}</NextPartNumberMarker>");
+        format!(
+            "<GetObjectAttributesResponse><ETag>{etag}</ETag><ObjectParts>\
+             <IsTruncated>true</IsTruncated>{marker}{part}</ObjectParts></GetObjectAttributesResponse>"
+        )
+    };
+    let list = || -> Result<Vec<u32>> {
+        let parts = rig.client.object_parts(BUCKET, "k0", GetObjectAttributes::default());
+        parts.map(|part| Ok(part?.part_number)).collect()
+    };
+    for (second, kind, why) in [
+        (page("other", 2, 2), ErrorKind::Integrity, "changed while"),
+        (page("etag", 2, 1), ErrorKind::Protocol, "where they begin"),
+    ] {
+        rig.faulty.once("GetObjectAttributes", Fault::reply(200, page("etag", 1, 1)));
+        rig.faulty.once("GetObjectAttributes", Fault::reply(200, second));
+        let error = list().unwrap_err();
+        assert_eq!((error.kind(), error.key()), (kind, Some("k0")), "{error}");
+        assert!(error.to_string().contains(why), "{error}");
+    }
+    assert!(list().unwrap().is_empty());
+    rig.finish();
 }

@@ -6,8 +6,10 @@ use crate::server::{Answer, End, Fault, error_document};
 use crate::support::{self, ServerOptions};
 use crate::{ATTEMPTS, BUCKET, Rig, retry, timeouts, upload};
 use s3driver::client::{
-    ByteRange, Client, Condition, Config, CopySource, DeleteObject, Endpoint, GetObject, HELD_BODY,
-    ListObjects, ObjectSettings, Part, Proxy, Scheme, SignatureVersion, Timeouts, Variant,
+    ByteRange, Client, Condition, Config, CopySource, CreateBucket, DeleteObject, Endpoint,
+    GetObject, GetObjectAttributes, GovernanceMode, HELD_BODY, LegalHold, ListBuckets, ListObjects,
+    ObjectLock, ObjectLockConfiguration, ObjectSettings, Part, Proxy, Retention, RetentionMode,
+    Scheme, SignatureVersion, Timeouts, Variant, VersionSelector,
 };
 use s3driver::clock::{Clock, SystemClock};
 use s3driver::credentials::{Cache, Lease, Source, Unavailable};
@@ -17,6 +19,7 @@ use s3driver::observe::{
     Notice, Observer,
 };
 use s3driver::sign::Credentials;
+use s3driver::time::Timestamp;
 use s3driver::transfer::Transfer;
 use s3driver::{ErrorKind, Result};
 use std::collections::BTreeMap;
@@ -49,7 +52,7 @@ struct Sent {
 
 impl Sent {
     fn of(attempt: &Attempt<'_>) -> Self {
-        assert_eq!(attempt.bucket, BUCKET);
+        assert!([BUCKET, "locked", ""].contains(&attempt.bucket), "{attempt:?}");
         let timings = attempt.timings;
         Self {
             operation: attempt.operation,
@@ -172,6 +175,9 @@ fn call_every_operation(client: &Client) -> Result<()> {
     client.list_parts(upload("m", &id), None)?;
     client.list_multipart_uploads(BUCKET, "", None)?;
     client.complete_multipart_upload(upload("m", &id), &parts, &Condition::Always)?;
+    client.get_object_attributes(BUCKET, "m", &GetObjectAttributes::default())?;
+    lock_an_object(client)?;
+    client.list_buckets(&ListBuckets::default(), None)?;
     let id = client.create_multipart_upload(BUCKET, "n", &settings)?;
     client.abort_multipart_upload(upload("n", &id))?;
     client.delete_object(BUCKET, "a", &DeleteObject::default())?;
@@ -179,6 +185,26 @@ fn call_every_operation(client: &Client) -> Result<()> {
     let missing = client.get_object(BUCKET, "a", &GetObject::default()).map(drop).unwrap_err();
     assert_eq!(missing.kind(), ErrorKind::NoSuchKey);
     Ok(())
+}
+
+/// Calls the operations of Object Lock, in another bucket.
+fn lock_an_object(client: &Client) -> Result<()> {
+    const LOCKED: &str = "locked";
+    let request = CreateBucket::default().object_lock(ObjectLock::Enabled);
+    client.create_bucket(LOCKED, &request)?;
+    client.put_object_lock_configuration(LOCKED, &ObjectLockConfiguration::default())?;
+    client.get_object_lock_configuration(LOCKED)?;
+    let version = client.put_object(LOCKED, "l", b"l", &ObjectSettings::default())?.version_id;
+    let (current, mode) = (VersionSelector::default(), GovernanceMode::Bypassed);
+    let until = Timestamp::from(SystemTime::now()).plus(Duration::from_secs(3600));
+    let retention = Retention::new(RetentionMode::Governance, until);
+    client.put_object_retention(LOCKED, "l", Some(&retention), mode, &current)?;
+    client.get_object_retention(LOCKED, "l", &current)?;
+    client.put_object_legal_hold(LOCKED, "l", LegalHold::Off, &current)?;
+    client.get_object_legal_hold(LOCKED, "l", &current)?;
+    let request = DeleteObject::default().version_id(version.unwrap()).governance(mode);
+    client.delete_object(LOCKED, "l", &request)?;
+    client.delete_bucket(LOCKED)
 }
 
 #[test]

@@ -3,7 +3,7 @@
 use crate::server::{Answer, End, Fault, error_document};
 use crate::support::target::bytes_at;
 use crate::{ATTEMPTS, BUCKET, Rig, quickly, upload};
-use s3driver::client::{Condition, CopySource, ObjectSettings, Part};
+use s3driver::client::{Condition, CopySource, CreateBucket, ObjectSettings, Part};
 use s3driver::{Error, ErrorKind, Result};
 use std::time::Duration;
 
@@ -458,7 +458,7 @@ fn create_and_delete_bucket_reset_after_commit() {
     let rig = Rig::new();
     rig.faulty.once("CreateBucket", Fault::silent(End::Close).after_commit());
     rig.faulty.once("CreateBucket", Fault::error(409, "BucketAlreadyOwnedByYou"));
-    rig.client.create_bucket("another").unwrap();
+    rig.client.create_bucket("another", &CreateBucket::default()).unwrap();
     rig.faulty.once("DeleteBucket", Fault::silent(End::Close).after_commit());
     rig.client.delete_bucket("another").unwrap();
     assert_eq!(rig.client.delete_bucket("another").unwrap_err().kind(), ErrorKind::NoSuchBucket);

@@ -17,6 +17,7 @@ use super::backend::{
 use super::body::{self, Algorithm, ContentStream, Declared, Received, Scope};
 use super::conditions;
 use super::listing::{self, Entry, Start};
+use super::lock::{self, Lock};
 use super::multipart::{Completion, NamedPart, UploadName, UploadQuery, check_part_number};
 use super::tags;
 use super::versions::Setting;
@@ -53,6 +54,11 @@ macro_rules! attributes {
             bucket_key: $input.bucket_key_enabled.take(),
             customer_key: customer_key!($input),
             acl: $input.acl.take().map(|acl| acl.as_str().to_owned()),
+            lock: Lock::of_headers(
+                $input.object_lock_mode.take(),
+                $input.object_lock_retain_until_date.take(),
+                $input.object_lock_legal_hold_status.take(),
+            )?,
         }
     };
 }
@@ -183,6 +189,10 @@ macro_rules! describe {
         $output.metadata = (!attributes.metadata.is_empty()).then(|| attributes.metadata.clone());
         $output.storage_class = attributes.storage_class.clone().map(StorageClass::from);
         describe_encryption!($output, attributes);
+        let Lock { retention, legal_hold } = attributes.lock.clone();
+        $output.object_lock_mode = retention.as_ref().map(|retained| retained.mode.clone().into());
+        $output.object_lock_retain_until_date = retention.map(|retained| retained.until);
+        $output.object_lock_legal_hold_status = legal_hold.map(lock::status);
         $output.e_tag = Some(ETag::Strong(object.etag.clone()));
         $output.last_modified = Some(object.modified.into());
         $output.version_id = object.version_id.clone();
@@ -212,6 +222,13 @@ impl S3 for Api {
             ));
         }
         self.0.create_bucket(&req.input.bucket)?;
+        if req.input.object_lock_enabled_for_bucket == Some(true) {
+            self.0.set_versioning(&req.input.bucket, Setting::Enabled)?;
+            let enabled = ObjectLockEnabled::from_static(ObjectLockEnabled::ENABLED);
+            let configuration =
+                ObjectLockConfiguration { object_lock_enabled: Some(enabled), rule: None };
+            self.0.set_lock_configuration(&req.input.bucket, Some(configuration))?;
+        }
         Ok(S3Response::new(CreateBucketOutput { location: Some(format!("/{}", req.input.bucket)) }))
     }
 
@@ -260,19 +277,139 @@ impl S3 for Api {
 
     async fn list_buckets(
         &self,
-        _: S3Request<ListBucketsInput>,
+        req: S3Request<ListBucketsInput>,
     ) -> S3Result<S3Response<ListBucketsOutput>> {
-        let buckets = self.0.buckets().into_iter().map(|(name, created)| Bucket {
-            name: Some(name),
-            creation_date: Some(created.into()),
-            ..Default::default()
-        });
-        let buckets = Some(buckets.collect());
+        let ListBucketsInput { bucket_region, continuation_token, max_buckets, prefix } = req.input;
+        let after = continuation_token.as_deref().map(listing::read_token).transpose()?;
+        let limit = match max_buckets {
+            None => usize::MAX,
+            Some(most @ 1..=10_000) => (most as usize).min(self.0.rules.page_size),
+            Some(_) => return Err(s3_error!(InvalidArgument, "max-buckets is not 1 to 10000")),
+        };
+        let region = &self.0.rules.region;
+        let is_selected = |name: &str| {
+            prefix.as_deref().is_none_or(|prefix| name.starts_with(prefix))
+                && after.as_deref().is_none_or(|after| name > after)
+                && bucket_region.as_ref().is_none_or(|asked| asked == region)
+        };
+        let found = self.0.buckets().into_iter().filter(|(name, _)| is_selected(name));
+        let found: Vec<_> = found.collect();
+        let states_region =
+            [&bucket_region, &continuation_token, &prefix].iter().any(|p| p.is_some())
+                || max_buckets.is_some();
+        let buckets: Vec<_> = found
+            .iter()
+            .take(limit)
+            .map(|(name, created)| Bucket {
+                name: Some(name.clone()),
+                creation_date: Some((*created).into()),
+                bucket_region: states_region.then(|| region.clone()),
+                ..Default::default()
+            })
+            .collect();
+        let last = buckets.last().and_then(|bucket| bucket.name.as_deref());
+        let next = last.filter(|_| found.len() > buckets.len()).map(listing::token);
         Ok(S3Response::new(ListBucketsOutput {
-            buckets,
+            buckets: Some(buckets),
             owner: Some(owner()),
+            continuation_token: next,
+            prefix,
+        }))
+    }
+
+    async fn get_object_attributes(
+        &self,
+        mut req: S3Request<GetObjectAttributesInput>,
+    ) -> S3Result<S3Response<GetObjectAttributesOutput>> {
+        let key = customer_key!(req.input);
+        let GetObjectAttributesInput { bucket, key: of, version_id, .. } = &req.input;
+        let object = self.0.get(bucket, of, version_id.as_deref(), &Default::default())?;
+        object.attributes.check_key(key.as_deref())?;
+        // The header may be one list or several.
+        let asked: Vec<_> = req
+            .headers
+            .get_all("x-amz-object-attributes")
+            .iter()
+            .filter_map(|value| value.to_str().ok())
+            .flat_map(|value| value.split(',').map(str::trim))
+            .collect();
+        let wants = |name: &str| asked.contains(&name);
+        let mut checksum = Checksum::default();
+        put_typed_checksum!(checksum, object.checksum.as_ref());
+        let after = req.input.part_number_marker.take().unwrap_or_default();
+        let after: i32 = after.to_string().parse().unwrap_or_default();
+        Ok(S3Response::new(GetObjectAttributesOutput {
+            e_tag: wants("ETag").then(|| ETag::Strong(object.etag.clone())),
+            checksum: object.checksum.as_ref().filter(|_| wants("Checksum")).map(|_| checksum),
+            object_parts: wants("ObjectParts")
+                .then(|| object_parts(&object, after, req.input.max_parts))
+                .flatten(),
+            object_size: wants("ObjectSize").then_some(object.content.len() as i64),
+            storage_class: object
+                .attributes
+                .storage_class
+                .clone()
+                .filter(|_| wants("StorageClass"))
+                .map(StorageClass::from),
+            last_modified: Some(object.modified.into()),
+            version_id: object.version_id.clone(),
             ..Default::default()
         }))
+    }
+
+    async fn get_object_lock_configuration(
+        &self,
+        req: S3Request<GetObjectLockConfigurationInput>,
+    ) -> S3Result<S3Response<GetObjectLockConfigurationOutput>> {
+        let object_lock_configuration = Some(self.0.lock_configuration(&req.input.bucket)?);
+        Ok(S3Response::new(GetObjectLockConfigurationOutput { object_lock_configuration }))
+    }
+
+    async fn put_object_lock_configuration(
+        &self,
+        req: S3Request<PutObjectLockConfigurationInput>,
+    ) -> S3Result<S3Response<PutObjectLockConfigurationOutput>> {
+        let PutObjectLockConfigurationInput { bucket, object_lock_configuration, .. } = req.input;
+        self.0.set_lock_configuration(&bucket, object_lock_configuration)?;
+        Ok(S3Response::new(PutObjectLockConfigurationOutput::default()))
+    }
+
+    async fn get_object_retention(
+        &self,
+        req: S3Request<GetObjectRetentionInput>,
+    ) -> S3Result<S3Response<GetObjectRetentionOutput>> {
+        let GetObjectRetentionInput { bucket, key, version_id, .. } = req.input;
+        let retention = Some(self.0.retention((&bucket, &key), version_id.as_deref())?);
+        Ok(S3Response::new(GetObjectRetentionOutput { retention }))
+    }
+
+    async fn put_object_retention(
+        &self,
+        req: S3Request<PutObjectRetentionInput>,
+    ) -> S3Result<S3Response<PutObjectRetentionOutput>> {
+        let PutObjectRetentionInput { bucket, key, version_id, .. } = &req.input;
+        let retention = req.input.retention.clone().unwrap_or_default();
+        let bypass = req.input.bypass_governance_retention == Some(true);
+        self.0.set_retention((bucket, key), version_id.as_deref(), retention, bypass)?;
+        Ok(S3Response::new(PutObjectRetentionOutput::default()))
+    }
+
+    async fn get_object_legal_hold(
+        &self,
+        req: S3Request<GetObjectLegalHoldInput>,
+    ) -> S3Result<S3Response<GetObjectLegalHoldOutput>> {
+        let GetObjectLegalHoldInput { bucket, key, version_id, .. } = req.input;
+        let legal_hold = Some(self.0.legal_hold((&bucket, &key), version_id.as_deref())?);
+        Ok(S3Response::new(GetObjectLegalHoldOutput { legal_hold }))
+    }
+
+    async fn put_object_legal_hold(
+        &self,
+        req: S3Request<PutObjectLegalHoldInput>,
+    ) -> S3Result<S3Response<PutObjectLegalHoldOutput>> {
+        let PutObjectLegalHoldInput { bucket, key, version_id, legal_hold, .. } = req.input;
+        self.0.set_legal_hold((&bucket, &key), version_id.as_deref(), legal_hold)?;
+        Ok(S3Response::new(PutObjectLegalHoldOutput::default()))
     }
 
     async fn get_object_tagging(
@@ -493,7 +630,9 @@ impl S3 for Api {
         let conditions =
             conditions::Write { if_match: req.input.if_match.take(), if_none_match: None };
         let version_id = req.input.version_id.as_deref();
-        let removed = self.0.delete(&req.input.bucket, &req.input.key, version_id, &conditions)?;
+        let bypass = req.input.bypass_governance_retention == Some(true);
+        let removed =
+            self.0.delete(&req.input.bucket, &req.input.key, version_id, &conditions, bypass)?;
         Ok(S3Response::new(DeleteObjectOutput {
             delete_marker: removed.marker.is_some().then_some(true),
             version_id: removed.marker.or(removed.version_id),
@@ -506,6 +645,7 @@ impl S3 for Api {
         req: S3Request<DeleteObjectsInput>,
     ) -> S3Result<S3Response<DeleteObjectsOutput>> {
         let Delete { objects, quiet } = req.input.delete;
+        let bypass = req.input.bypass_governance_retention == Some(true);
         if objects.is_empty() || objects.len() > MAX_PAGE {
             return Err(s3_error!(MalformedXML, "A request deletes 1 to {MAX_PAGE} keys"));
         }
@@ -513,7 +653,8 @@ impl S3 for Api {
         for ObjectIdentifier { key, e_tag, version_id, .. } in objects {
             let conditions =
                 conditions::Write { if_match: e_tag.map(ETagCondition::ETag), if_none_match: None };
-            match self.0.delete(&req.input.bucket, &key, version_id.as_deref(), &conditions) {
+            match self.0.delete(&req.input.bucket, &key, version_id.as_deref(), &conditions, bypass)
+            {
                 Ok(removed) => deleted.push(DeletedObject {
                     key: Some(key),
                     version_id: removed.version_id,
@@ -984,6 +1125,45 @@ fn encoder(encoding: Option<&EncodingType>) -> S3Result<fn(&str) -> String> {
 /// Returns the page limit as the response repeats it.
 fn echoed_limit(asked: Option<i32>) -> i32 {
     asked.unwrap_or(MAX_PAGE as i32).min(MAX_PAGE as i32)
+}
+
+/// Returns a page of the parts of an object that was uploaded in parts, without the parts themselves
+/// if they do not have checksums.
+fn object_parts(
+    object: &Stored,
+    after: i32,
+    max_parts: Option<i32>,
+) -> Option<GetObjectAttributesParts> {
+    if object.parts.is_empty() {
+        return None;
+    }
+    let limit = max_parts.map_or(MAX_PAGE, |most| (most.max(0) as usize).min(MAX_PAGE));
+    let total_parts_count = Some(object.parts.len() as i32);
+    let has_sums = object.part_sums.iter().all(|(_, sum)| sum.is_some());
+    if !has_sums {
+        return Some(GetObjectAttributesParts { total_parts_count, ..Default::default() });
+    }
+    let all = object.parts.iter().zip(&object.part_sums);
+    let mut rest = all.filter(|(_, (number, _))| *number > after).map(|(size, (number, sum))| {
+        let mut part = ObjectPart {
+            part_number: Some(*number),
+            size: Some(*size as i64),
+            ..Default::default()
+        };
+        put_checksum!(part, sum.as_ref());
+        part
+    });
+    let parts: Vec<_> = rest.by_ref().take(limit).collect();
+    let is_truncated = limit > 0 && rest.next().is_some();
+    let last = parts.last().and_then(|part| part.part_number).unwrap_or(after);
+    Some(GetObjectAttributesParts {
+        is_truncated: Some(is_truncated),
+        max_parts: Some(limit as i32),
+        next_part_number_marker: Some(last.to_string().parse().unwrap_or_default()),
+        part_number_marker: Some(after.to_string().parse().unwrap_or_default()),
+        parts: Some(parts),
+        total_parts_count,
+    })
 }
 
 fn contents(

@@ -10,11 +10,12 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::SystemTime;
 
 use s3s::crypto::{Checksum as _, Md5};
-use s3s::dto::{LifecycleRule, Timestamp};
+use s3s::dto::{LifecycleRule, ObjectLockConfiguration, Timestamp};
 use s3s::{S3Error, S3ErrorCode, S3Result, s3_error};
 
 use super::body::{Checksum, Content, Received, Retention};
 use super::conditions;
+use super::lock::Lock;
 use super::multipart::{UploadRecord, Uploads};
 use super::versions::Versions;
 
@@ -85,6 +86,7 @@ pub struct Attributes {
     pub customer_key: Option<String>,
     /// The canned ACL of the request, which is kept for tests but never applied.
     pub acl: Option<String>,
+    pub lock: Lock,
 }
 
 impl Attributes {
@@ -157,6 +159,8 @@ pub struct Object {
     /// The sizes of the parts it was completed from. Empty for an object that was stored by one
     /// PUT.
     pub parts: Vec<u64>,
+    /// The numbers and checksums of these parts.
+    pub part_sums: Vec<(i32, Option<Checksum>)>,
 }
 
 /// The part of an object that a read asks for.
@@ -255,6 +259,8 @@ pub(super) struct Bucket {
     pub versions: Versions,
     /// Rules that the server returns and does not apply.
     pub lifecycle_rules: Vec<LifecycleRule>,
+    /// The Object Lock configuration; `None` if it was never enabled.
+    pub lock: Option<ObjectLockConfiguration>,
 }
 
 #[derive(Debug, Default)]
@@ -310,6 +316,7 @@ impl Store {
             uploads: Uploads::default(),
             versions: Versions::default(),
             lifecycle_rules: Vec::new(),
+            lock: None,
         };
         state.buckets.insert(name.to_owned(), bucket);
         Ok(())
@@ -368,13 +375,14 @@ impl Store {
         bucket: &str,
         key: &str,
         body: Received,
-        attributes: Attributes,
+        mut attributes: Attributes,
         conditions: &conditions::Write,
     ) -> S3Result<Arc<Object>> {
         attributes.check()?;
         let mut state = self.state();
         let bucket = state.bucket(bucket)?;
         conditions.check(bucket.objects.get(key.as_bytes()).map(|object| &*object.etag))?;
+        bucket.lock(&mut attributes, body.has_digest)?;
         let object = Object {
             etag: attributes.etag(body.md5),
             content: body.content,
@@ -383,6 +391,7 @@ impl Store {
             checksum: body.checksum,
             version_id: None,
             parts: Vec::new(),
+            part_sums: Vec::new(),
         };
         Ok(bucket.insert(key, object))
     }
@@ -442,7 +451,7 @@ impl Store {
             Directive::Copy => source.attributes.tags.clone(),
             Directive::Replace => asked.tags.clone(),
         };
-        let attributes = match copy.directive {
+        let mut attributes = match copy.directive {
             Directive::Replace => Attributes { tags, ..asked },
             Directive::Copy => Attributes {
                 storage_class: asked.storage_class,
@@ -452,10 +461,12 @@ impl Store {
                 bucket_key: asked.bucket_key,
                 customer_key: asked.customer_key,
                 acl: asked.acl,
+                lock: asked.lock,
                 tags,
                 ..source.attributes.clone()
             },
         };
+        state.bucket(&copy.to.0)?.lock(&mut attributes, true)?;
         // A copy is always written in one piece, and its ETag is computed accordingly. A discarded
         // body keeps the source's ETag.
         let etag =
@@ -468,6 +479,7 @@ impl Store {
             checksum: source.checksum.clone(),
             version_id: None,
             parts: Vec::new(),
+            part_sums: Vec::new(),
         };
         Ok(state.bucket(&copy.to.0)?.insert(&copy.to.1, object))
     }

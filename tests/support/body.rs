@@ -320,12 +320,14 @@ pub struct Received {
     pub content: Content,
     pub md5: [u8; 16],
     pub checksum: Option<Checksum>,
+    /// Whether the request had a digest of the body.
+    pub has_digest: bool,
 }
 
 impl Received {
     /// Returns the body for bytes that are already available, for tests that set up state directly.
     pub fn from_bytes(bytes: Bytes) -> Self {
-        Self { md5: Md5::checksum(&bytes), content: bytes.into(), checksum: None }
+        Self { md5: Md5::checksum(&bytes), content: bytes.into(), checksum: None, has_digest: true }
     }
 }
 
@@ -397,6 +399,7 @@ pub async fn receive(
     }
 
     let md5 = md5.finalize();
+    let has_digest = declared.content_md5.is_some() || declared.checksum.is_some();
     if let Some(sent) = declared.content_md5 {
         let sent = BASE64_STANDARD.decode(sent).ok().filter(|sent| sent.len() == 16);
         if sent
@@ -423,7 +426,7 @@ pub async fn receive(
             _ => Ok(Checksum { algorithm, scope: Scope::FullObject, value }),
         }
     });
-    Ok(Received { content, md5, checksum: checksum.transpose()? })
+    Ok(Received { content, md5, checksum: checksum.transpose()?, has_digest })
 }
 
 /// Returns the error for a body stream that failed. The types of these errors are private to s3s,

@@ -327,7 +327,7 @@ impl Store {
         let md5 = content
             .md5()
             .unwrap_or_else(|| Md5::checksum(format!("{} {range:?}", source.etag).as_bytes()));
-        self.put_part(name, number, Received { content, md5, checksum })
+        self.put_part(name, number, Received { content, md5, checksum, has_digest: true })
     }
 
     /// Makes an object of the named parts. A repeated request with the same parts returns the same
@@ -366,7 +366,7 @@ impl Store {
             ));
         }
         let digests: Vec<u8> = parts.iter().flat_map(|part| part.md5).collect();
-        let object = Object {
+        let mut object = Object {
             content,
             etag: format!("{}-{}", hex::encode(Md5::checksum(&digests)), parts.len()),
             modified: SystemTime::now(),
@@ -374,12 +374,14 @@ impl Store {
             checksum,
             version_id: None,
             parts: parts.iter().map(|part| part.content.len()).collect(),
+            part_sums: parts.iter().map(|part| (part.number, part.checksum.clone())).collect(),
         };
 
         let bucket = state.bucket(name.bucket)?;
         completion
             .conditions
             .check(bucket.objects.get(name.key.as_bytes()).map(|object| &*object.etag))?;
+        bucket.lock(&mut object.attributes, true)?;
         let object = bucket.insert(name.key, object);
         state.take_upload(name)?;
         if let Some(record) = state.records.get_mut(name.id) {

@@ -8,10 +8,12 @@ use std::time::SystemTime;
 use hyper::http::request::Parts;
 use hyper::{HeaderMap, StatusCode};
 use s3driver::sign::explain::Cause;
-use s3driver::sign::verify::{Content, Refusal, Verifier};
+use s3driver::sign::verify::{Content, Form, Refusal, SignedBy, Verifier};
 use s3driver::sign::{Credentials, Request};
 use s3driver::time::Timestamp;
 use s3s::{S3Error, S3ErrorCode, S3Result};
+
+use super::form::ReceivedForm;
 
 /// The verifier for the single key of a server.
 #[derive(Clone)]
@@ -29,45 +31,75 @@ pub struct Opinion {
 }
 
 impl Second {
-    /// Verifies the head of a request as it arrived; s3s verifies the chunks of its body.
-    pub fn opinion(&self, head: &Parts) -> Opinion {
-        Opinion { found: self.verify(head), passed: Arc::default() }
+    /// Verifies the head of a request as it arrived, or the form that is its body; s3s verifies the
+    /// chunks of a body.
+    pub fn opinion(&self, head: &Parts, form: Option<&[u8]>) -> Opinion {
+        let found = match form {
+            None => self.verify(head),
+            Some(body) => self.verify_form(head, body),
+        };
+        Opinion { found, passed: Arc::default() }
+    }
+
+    fn credentials(&self, id: &str) -> Option<Credentials> {
+        let credentials = || Credentials::new(id, &*self.secret_key);
+        (id == self.access_key).then(|| match &self.session_token {
+            Some(token) => credentials().with_session_token(&**token),
+            None => credentials(),
+        })
+    }
+
+    fn verify_form(&self, head: &Parts, body: &[u8]) -> Option<Result<(), Refusal>> {
+        let form = ReceivedForm::parse(header(&head.headers, "content-type")?, body)?;
+        // A form without a signature is anonymous.
+        form.fields
+            .iter()
+            .find(|(name, _)| matches!(name.as_str(), "signature" | "x-amz-signature"))?;
+        let fields: Vec<(&str, &str)> =
+            form.fields.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+        let bucket = bucket_in(header(&head.headers, "host")?)
+            .unwrap_or_else(|| head.uri.path().trim_matches('/'));
+        let keys = |id: &str| self.credentials(id);
+        let form = Form::new(bucket, &fields).file_size(form.file_size);
+        let verifier = Verifier::new(&keys, Timestamp::from(SystemTime::now()));
+        opinion(verifier.verify_form(&form))
     }
 
     fn verify(&self, head: &Parts) -> Option<Result<(), Refusal>> {
-        // The signature of a form is in its body.
-        if header(&head.headers, "content-type")
-            .is_some_and(|value| value.starts_with("multipart/form-data"))
-        {
-            return None;
-        }
-        let keys = |id: &str| {
-            let credentials = || Credentials::new(id, &*self.secret_key);
-            (id == self.access_key).then(|| match &self.session_token {
-                Some(token) => credentials().with_session_token(&**token),
-                None => credentials(),
-            })
-        };
+        let keys = |id: &str| self.credentials(id);
         let headers: Option<Vec<(&str, &str)>> = head
             .headers
             .iter()
             .map(|(name, value)| Some((name.as_str(), std::str::from_utf8(value.as_bytes()).ok()?)))
             .collect();
         let headers = headers?;
-        let host = header(&head.headers, "host")?;
-        let bucket =
-            host.rsplit_once(':').map_or(host, |(name, _)| name).strip_suffix(".localhost");
+        let bucket = bucket_in(header(&head.headers, "host")?);
         let target = head.uri.path_and_query()?.as_str();
         // There is no opinion on requests that servers interpret differently.
         let request = Request::from_target(head.method.as_str(), target).ok()?.headers(&headers);
         let verifier = Verifier::new(&keys, Timestamp::from(SystemTime::now())).host_bucket(bucket);
-        match verifier.verify(&request, Content::NotRead) {
-            Ok(_) => Some(Ok(())),
-            // s3s checks clocks differently.
-            Err(refusal) if matches!(refusal.cause(), Cause::Clock | Cause::Expired) => None,
-            Err(refusal) => Some(Err(refusal)),
-        }
+        opinion(verifier.verify(&request, Content::NotRead))
     }
+}
+
+fn opinion(verified: Result<SignedBy, Refusal>) -> Option<Result<(), Refusal>> {
+    match verified {
+        Ok(_) => Some(Ok(())),
+        // s3s checks clocks differently.
+        Err(refusal) if matches!(refusal.cause(), Cause::Clock | Cause::Expired) => None,
+        Err(refusal) => Some(Err(refusal)),
+    }
+}
+
+/// Returns the bucket that a host names.
+fn bucket_in(host: &str) -> Option<&str> {
+    host.rsplit_once(':').map_or(host, |(name, _)| name).strip_suffix(".localhost")
+}
+
+/// Reports whether the body of a request is a form, which contains the signature.
+pub fn is_form(head: &Parts) -> bool {
+    header(&head.headers, "content-type")
+        .is_some_and(|value| value.starts_with("multipart/form-data"))
 }
 
 impl Opinion {

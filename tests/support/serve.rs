@@ -27,12 +27,19 @@ use tokio_rustls::TlsAcceptor;
 
 use super::body::Algorithm;
 use super::gate::{Verdict, restore_v2_token};
-use super::second::Second;
+use super::second::{Second, is_form};
 use super::traffic::Traffic;
 
-/// The maximum size of a DeleteObjects body, which is collected in memory (1000 keys of 1024 bytes
-/// fit, including escapes).
-const MAX_DELETE_BODY: u64 = 8 << 20;
+/// The maximum size of a body that is collected in memory before s3s sees it: a form, or a document
+/// such as that of DeleteObjects (1000 keys of 1024 bytes fit, including escapes).
+const MAX_COLLECTED_BODY: u64 = 8 << 20;
+/// The operations whose bodies must have a digest, by method and query parameter.
+const DIGESTED: [(Method, &str); 4] = [
+    (Method::POST, "delete"),
+    (Method::PUT, "object-lock"),
+    (Method::PUT, "retention"),
+    (Method::PUT, "legal-hold"),
+];
 /// How long the server waits after a failed accept, so that it does not spin when the process is
 /// out of descriptors.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(10);
@@ -101,25 +108,29 @@ impl Connections {
         }
 
         let (mut head, incoming) = request.into_parts();
-        let opinion = self.second.opinion(&head);
-        head.extensions.insert(opinion.clone());
-        restore_v2_token(&mut head);
         let mut body =
             SharedBody { incoming: Arc::new(Mutex::new(incoming)), traffic: self.traffic.clone() };
         let expects = head.headers.contains_key(EXPECT);
-        let deletes = head.method == Method::POST
-            && head.uri.query().is_some_and(|query| {
-                query.split('&').any(|pair| matches!(pair, "delete" | "delete="))
-            });
-        let s3_body = if deletes {
-            let collected = body.collect(MAX_DELETE_BODY).await;
-            if let Err(verdict) = check_delete_body(&head.headers, &collected) {
-                head.extensions.insert(verdict);
-            }
-            Body::from(collected)
-        } else {
-            Body::http_body(body.clone())
+        let is_digested = |(method, parameter): &(Method, &str)| {
+            let query = head.uri.query().unwrap_or_default();
+            let mut names = query.split('&').map(|pair| pair.strip_suffix('=').unwrap_or(pair));
+            head.method == *method && names.any(|name| name == *parameter)
         };
+        let is_digested = DIGESTED.iter().any(is_digested);
+        let is_form = is_form(&head);
+        let collected = match is_digested || is_form {
+            true => Some(body.collect(MAX_COLLECTED_BODY).await),
+            false => None,
+        };
+        let opinion = self.second.opinion(&head, collected.as_deref().filter(|_| is_form));
+        head.extensions.insert(opinion.clone());
+        restore_v2_token(&mut head);
+        if let Some(collected) = collected.as_ref().filter(|_| is_digested)
+            && let Err(verdict) = check_digest(&head.headers, collected)
+        {
+            head.extensions.insert(verdict);
+        }
+        let s3_body = collected.map_or_else(|| Body::http_body(body.clone()), Body::from);
         let mut answer = match self.service.call(Request::from_parts(head, s3_body)).await {
             Ok(answer) => answer,
             Err(_) => hyper::Response::builder()
@@ -161,9 +172,8 @@ fn request_id(number: u64) -> HeaderValue {
     HeaderValue::from_str(&format!("{number:016X}")).unwrap_or(HeaderValue::from_static("0"))
 }
 
-/// Checks the digest of a DeleteObjects body, which is mandatory. s3s passes the body on only in
-/// parsed form.
-fn check_delete_body(headers: &HeaderMap, body: &[u8]) -> Result<(), Verdict> {
+/// Checks the digest of a body that must have one. s3s passes the body on only in parsed form.
+fn check_digest(headers: &HeaderMap, body: &[u8]) -> Result<(), Verdict> {
     let header = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
     let md5 = header("content-md5").map(|sent| sent == BASE64_STANDARD.encode(Md5::checksum(body)));
     let mut checksums = Algorithm::ALL

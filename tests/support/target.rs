@@ -26,6 +26,56 @@ pub const SKIPPED: &[(&str, &str, &str)] = &[
     ("ceph", "a_copy_replaces_the_tags", "ignores x-amz-tagging-directive"),
     ("ceph", "a_copy_in_parts_keeps_the_tags", "ignores the tags of CreateMultipartUpload"),
     ("seaweedfs", "a_bucket_is_created_found_and_deleted", "deletes a bucket that holds objects"),
+    ("ceph V2", "a_bucket_states_its_object_lock_configuration", LOCK_IN_V2),
+    ("ceph V2", "a_default_retention_applies_to_every_new_object", LOCK_IN_V2),
+    ("seaweedfs V2", "a_bucket_states_its_object_lock_configuration", LOCK_IN_V2),
+    ("seaweedfs V2", "a_default_retention_applies_to_every_new_object", LOCK_IN_V2),
+    ("ceph", "a_retention_in_governance_mode_can_be_removed", "rejects an empty Retention"),
+    ("seaweedfs", "a_retention_in_governance_mode_can_be_removed", "rejects an empty Retention"),
+    ("ceph", "the_attributes_of_an_object_are_returned", NO_ATTRIBUTES),
+    ("ceph", "the_parts_of_an_object_are_listed_page_by_page", NO_ATTRIBUTES),
+    (
+        "seaweedfs",
+        "the_parts_of_an_object_are_listed_page_by_page",
+        "lists no checksums of objects and parts",
+    ),
+    (
+        "ceph",
+        "a_completed_upload_has_the_lock_of_its_settings",
+        "ignores the lock of CreateMultipartUpload",
+    ),
+    ("rclone", "a_bucket_states_its_object_lock_configuration", NO_LOCK),
+    ("rclone", "a_default_retention_applies_to_every_new_object", NO_LOCK),
+    ("rclone", "a_retention_in_governance_mode_is_extended_and_bypassed", NO_LOCK),
+    ("rclone", "a_retention_in_governance_mode_can_be_removed", NO_LOCK),
+    ("rclone", "a_retention_in_compliance_mode_ends_with_its_time", NO_LOCK),
+    ("rclone", "a_legal_hold_prevents_the_deletion_of_a_version", NO_LOCK),
+    ("rclone", "a_completed_upload_has_the_lock_of_its_settings", NO_LOCK),
+    ("garage", "a_bucket_states_its_object_lock_configuration", NO_LOCK),
+    ("garage", "a_default_retention_applies_to_every_new_object", NO_LOCK),
+    ("garage", "a_retention_in_governance_mode_is_extended_and_bypassed", NO_LOCK),
+    ("garage", "a_retention_in_governance_mode_can_be_removed", NO_LOCK),
+    ("garage", "a_retention_in_compliance_mode_ends_with_its_time", NO_LOCK),
+    ("garage", "a_legal_hold_prevents_the_deletion_of_a_version", NO_LOCK),
+    ("garage", "a_completed_upload_has_the_lock_of_its_settings", NO_LOCK),
+    ("moto", "a_default_retention_applies_to_every_new_object", "does not enforce locks"),
+    ("moto", "a_retention_in_governance_mode_is_extended_and_bypassed", "does not enforce locks"),
+    ("moto", "a_retention_in_governance_mode_can_be_removed", "does not enforce locks"),
+    ("moto", "a_retention_in_compliance_mode_ends_with_its_time", "does not enforce locks"),
+    ("moto", "a_completed_upload_has_the_lock_of_its_settings", "does not enforce locks"),
+    ("rclone", "the_attributes_of_an_object_are_returned", NO_ATTRIBUTES),
+    ("rclone", "the_parts_of_an_object_are_listed_page_by_page", NO_ATTRIBUTES),
+    ("garage", "the_attributes_of_an_object_are_returned", "does not have GetObjectAttributes"),
+    (
+        "garage",
+        "the_parts_of_an_object_are_listed_page_by_page",
+        "does not have GetObjectAttributes",
+    ),
+    ("moto", "the_attributes_of_an_object_are_returned", "returns no checksums and parts"),
+    ("moto", "the_parts_of_an_object_are_listed_page_by_page", "returns no checksums and parts"),
+    ("moto", "buckets_are_listed_page_by_page", "truncates the list without a token"),
+    ("moto", "an_altered_form_is_refused", "does not verify signatures"),
+    ("rclone", "a_form_stores_an_object_under_its_policy", "does not accept forms"),
     ("rclone", "unusual_keys_are_sent_byte_for_byte", "rejects . and .. and // in keys"),
     ("rclone", "a_conditional_write_happens_only_if_its_condition_holds", "ignores If-None-Match"),
     ("rclone", "ranges_are_exact", "ignores If-Match"),
@@ -99,6 +149,9 @@ pub const SKIPPED: &[(&str, &str, &str)] = &[
 ];
 
 const TAGS_IN_V2: &str = "does not sign the parameter tagging";
+const LOCK_IN_V2: &str = "does not sign the parameter object-lock";
+const NO_LOCK: &str = "does not have Object Lock";
+const NO_ATTRIBUTES: &str = "responds to GetObjectAttributes with the object";
 const NO_TAGS: &str = "does not store tags";
 const NO_VERSIONS: &str = "does not store versions";
 const PARTS_TWICE: &str = "lists all parts again after the last one, and the Go driver counts them";

@@ -251,18 +251,24 @@ impl Store {
     /// Deletes a key or a version of it, which need not exist.
     ///
     /// # Errors
-    /// `NoSuchBucket`, and the errors of [`conditions::Write::check`].
+    /// `NoSuchBucket`, and the errors of [`conditions::Write::check`]; `AccessDenied` for a locked
+    /// version.
     pub fn delete(
         &self,
         bucket: &str,
         key: &str,
         version_id: Option<&str>,
         conditions: &conditions::Write,
+        bypass_governance: bool,
     ) -> S3Result<Removed> {
         let mut state = self.state();
         let bucket = state.bucket(bucket)?;
         let current = bucket.version(key, version_id).ok();
         conditions.check(current.as_ref().map(|object| &*object.etag))?;
+        // A delete marker leaves the version.
+        if let (Some(_), Some(object)) = (version_id, &current) {
+            object.attributes.lock.check_deletion(bypass_governance)?;
+        }
         Ok(match version_id {
             None => bucket.remove(key),
             Some(id) => bucket.remove_version(key, id),

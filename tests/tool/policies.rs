@@ -3,7 +3,7 @@
 use crate::doctor::{assert_only_fault, examine};
 use crate::rig::Rig;
 use crate::support::target::Target;
-use s3driver::client::{DeleteObject, ListObjects, SignatureVersion};
+use s3driver::client::{CreateBucket, DeleteObject, ListObjects, SignatureVersion};
 use s3driver::sign::{Credentials, Request, v4};
 use s3driver::time::Timestamp;
 use std::io::{Read, Write};
@@ -58,7 +58,7 @@ fn each_permission_that_a_bucket_policy_denies_is_named() {
     };
     let rig = Rig::new(&target, "policies");
     let bucket = rig.root.clone();
-    rig.client.create_bucket(&bucket).expect("a bucket");
+    rig.client.create_bucket(&bucket, &CreateBucket::default()).expect("a bucket");
     for (action, options, check, word) in DENIED {
         let body = format!(
             r#"{{"Version":"2012-10-17","Statement":[{{"Effect":"Deny","Principal":"*","Action":"{action}","Resource":["arn:aws:s3:::{bucket}","arn:aws:s3:::{bucket}/*"]}}]}}"#

@@ -3,7 +3,7 @@
 use super::server::Shared;
 use s3driver::Result;
 use s3driver::client::{
-    ByteRange, Client, Condition, CopySource, DeleteObject, GetObject, HELD_BODY, ListObjects,
+    ByteRange, Client, Condition, CopySource, CreateBucket, DeleteObject, GetObject, HELD_BODY, ListObjects,
     ObjectSettings, Part, UploadRef,
 };
 use s3driver::fuzzing::{put_object_replayed, upload_part_replayed};
@@ -188,7 +188,7 @@ pub(super) const OPERATIONS: &[Operation] = &[
     operation("bucket-head", |client, _| nothing(client.head_bucket(BUCKET)), HEAD),
     operation(
         "bucket-create",
-        |client, _| nothing(client.create_bucket(BUCKET)),
+        |client, _| nothing(client.create_bucket(BUCKET, &CreateBucket::default())),
         // An earlier attempt has created the bucket.
         &[("PUT", 200, 299), ("PUT", 409, 409)],
     ),

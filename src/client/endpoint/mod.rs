@@ -372,6 +372,20 @@ impl Endpoint {
         self.locate_plain(bucket)
     }
 
+    /// Returns the destination of requests that do not concern a bucket.
+    ///
+    /// # Errors
+    /// [`ErrorKind::InvalidArgument`]: with Transfer Acceleration, every request names a bucket.
+    pub(in crate::client) fn locate_service(&self) -> Result<Located> {
+        if self.is_accelerated() {
+            let text = "the endpoint for Transfer Acceleration only serves requests to a bucket";
+            return Err(Error::new(ErrorKind::InvalidArgument, text)
+                .with_hint("use an endpoint without acceleration"));
+        }
+        let path = self.base_path.clone();
+        Ok(Located::new(self.origin(self.host.to_string()), path, None, self.region.clone()))
+    }
+
     /// Locates what is addressed like a general purpose bucket.
     fn locate_plain(&self, bucket: &str) -> Result<Located> {
         self.check_names_no_bucket(bucket)?;

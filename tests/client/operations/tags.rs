@@ -3,7 +3,8 @@ use super::PART;
 use crate::support::target::bytes_at;
 use s3driver::ErrorKind;
 use s3driver::client::{
-    Condition, CopySource, GetObject, ObjectSettings, Tag, UploadRef, VersionSelector, Versioning,
+    Condition, CopySource, CreateBucket, GetObject, ObjectSettings, Tag, UploadRef,
+    VersionSelector, Versioning,
 };
 use s3driver::transfer::Transfer;
 
@@ -101,7 +102,7 @@ crate::checks! {
     fn each_version_has_its_tags(target) {
         let client = target.client();
         let bucket = target.scratch("tagged");
-        client.create_bucket(&bucket).unwrap();
+        client.create_bucket(&bucket, &CreateBucket::default()).unwrap();
         client.put_bucket_versioning(&bucket, Versioning::Enabled).unwrap();
         let put = |tag: &str| {
             let settings = ObjectSettings::default().tags([Tag::new("stage", tag)]);

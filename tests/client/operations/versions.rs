@@ -3,7 +3,7 @@ use super::PART;
 use crate::support::target::{Target, bytes_at};
 use s3driver::ErrorKind;
 use s3driver::client::{
-    ByteRange, Client, Condition, CopySource, DeleteObject, GetObject, ListObjects,
+    ByteRange, Client, Condition, CopySource, CreateBucket, DeleteObject, GetObject, ListObjects,
     ObjectIdentifier, ObjectSettings, ObjectVersion, UploadRef, VersionKind, Versioning,
 };
 use std::io::Read;
@@ -11,7 +11,7 @@ use std::io::Read;
 /// A new bucket that stores versions.
 fn versioned_bucket(target: &Target, client: &Client) -> String {
     let bucket = target.scratch("versions");
-    client.create_bucket(&bucket).unwrap();
+    client.create_bucket(&bucket, &CreateBucket::default()).unwrap();
     assert_eq!(client.get_bucket_versioning(&bucket).unwrap(), None);
     client.put_bucket_versioning(&bucket, Versioning::Enabled).unwrap();
     assert_eq!(client.get_bucket_versioning(&bucket).unwrap(), Some(Versioning::Enabled));

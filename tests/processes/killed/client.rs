@@ -2,7 +2,9 @@
 
 use super::trial::Trial;
 use crate::writing::{PART, bytes};
-use s3driver::client::{Client, Condition, CopySource, HELD_BODY, ObjectSettings, UploadRef};
+use s3driver::client::{
+    Client, Condition, CopySource, CreateBucket, HELD_BODY, ObjectSettings, UploadRef,
+};
 use s3driver::driver::S3Driver;
 use s3driver::transfer::Transfer;
 use s3driver::{ErrorKind, Result};
@@ -147,7 +149,7 @@ fn create_and_delete_bucket() {
     Trial::new("killed::client::create_and_delete_bucket").kept([("/file", &content)]).run(
         |driver, _| {
             let client = driver.client();
-            match client.create_bucket("another") {
+            match client.create_bucket("another", &CreateBucket::default()) {
                 Err(error) if error.code() == Some("BucketAlreadyOwnedByYou") => {}
                 result => result?,
             }

@@ -74,8 +74,8 @@ const ALIASES: &[OptionAlias] = &[
         name: "checksum_algorithm",
         registry: "GitLab",
         option: Some("checksum"),
-        meaning: "`CRC32C` and `CRC64NVME` have the same meaning; this driver does not support \
-                  `CRC32`, `SHA1` and `SHA256`",
+        meaning: "the same words; the CRC of an object that is stored in parts covers all of its \
+                  bytes",
         kind: Kind::Word,
         rule: Rule::Unchanged,
     },

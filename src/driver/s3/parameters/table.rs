@@ -90,7 +90,8 @@ options! {
     "payload" Word "auto"
         "whether signatures cover bodies: `auto`, `signed` or `unsigned`"
     "checksum" Word "auto"
-        "the checksum of uploads and downloads: `auto`, `none`, `crc32c`, `crc64nvme` or `md5`"
+        "the checksum of uploads and downloads: `auto`, `none`, `crc32`, `crc32c` \
+         (each also with `-composite`), `crc64nvme`, `sha1`, `sha256` or `md5`"
     "requestpayer" Word "bucketowner"
         "who pays for requests to a bucket that charges its readers: `bucketowner`, or \
          `requester` for the owner of the credentials"
