@@ -83,8 +83,8 @@ impl<'a> Attempts<'a> {
     fn with_addressing_hint(&self, error: Error, inner: &Inner) -> Error {
         let lost = error.kind() == ErrorKind::NoSuchBucket;
         if lost && self.located.host_bucket().is_some() && !inner.config.endpoint.is_aws() {
-            let text = "check the endpoint and the bucket's name, which stands in the host: if the server wants it in the \
-                        path, set forcepathstyle to true";
+            let text = "check the endpoint and the bucket's name, which is part of the host: if \
+                        the server expects it in the path, set forcepathstyle to true";
             return error.with_hint(text);
         }
         error

@@ -137,7 +137,7 @@ mod tests {
             (
                 412,
                 "",
-                "the server answered with no error document but \u{201c}Content-MD5 needed\u{201d}"
+                "the server sent no error document, but \u{201c}Content-MD5 needed\u{201d}"
                     .to_owned(),
                 true,
             ),

@@ -64,7 +64,7 @@ pub(super) fn of_refusal(situation: &Situation<'_>) -> Option<String> {
         }
         // The codes of Alibaba Cloud and Tencent Cloud, where buckets are only named in the host.
         (_, "SecondLevelDomainForbidden" | "PathStyleDomainForbidden") => {
-            "the server wants the bucket's name in the host: set forcepathstyle to false"
+            "the server requires the bucket's name in the host: set forcepathstyle to false"
         }
         (_, "InvalidObjectState") => {
             "the object is archived: restore it before it is read, or keep archiving rules away \
@@ -138,7 +138,7 @@ pub(super) fn of_plain_request(body: &[u8]) -> Option<&'static str> {
 
 /// The hint for a server that requires TLS.
 pub(super) const WRITE_HTTPS: &str =
-    "the server wants TLS: write https:// in the endpoint, or set secure to true";
+    "the server requires TLS: write https:// in the endpoint, or set secure to true";
 
 fn of_wrong_region(Situation { region, own_region, .. }: &Situation<'_>) -> String {
     let partition = |region: &str| Partition::of_region(region);

@@ -318,7 +318,9 @@ impl Opened {
         };
         let length = range.last - range.first + 1;
         if response.content_length().is_some_and(|announced| announced != length) {
-            return protocol(format!("the range {text:?} has another length than the reply"));
+            return protocol(format!(
+                "the range {text:?} does not have the length of the response"
+            ));
         }
         let size = range.size.unwrap_or(range.last + 1);
         // Fewer bytes than requested are only correct at the end of the object.

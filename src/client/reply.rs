@@ -248,15 +248,13 @@ pub(super) fn error_of(
         kind = ErrorKind::NoSuchBucket;
     }
     let mut message = match (document.code.as_str(), document.message.as_str()) {
-        ("", _) => String::from("the server refused without saying why"),
+        ("", _) => String::from("the server refused without a reason"),
         (code, "") => code.to_owned(),
         (code, words) => format!("{code}: {}", words.trim().trim_end_matches('.')),
     };
     if document.code.is_empty() && !body.is_empty() {
-        message = format!(
-            "the server answered with no error document but \u{201c}{}\u{201d}",
-            excerpt(body)
-        );
+        message =
+            format!("the server sent no error document, but \u{201c}{}\u{201d}", excerpt(body));
     }
     let mut error = Error::new(kind, message).with_status(status);
     if !document.code.is_empty() {
@@ -339,10 +337,14 @@ pub(super) fn read_what_is_said<T>(
     if let Some(document) = &error.document {
         return Err(failure_within(status, document, call, &body, ids));
     }
-    let text = format!("the reply is no document of this operation: {error}");
-    let told = Error::new(ErrorKind::Protocol, text).with_status(status).with_source(error);
-    let told = ids.attach_to(told, &xml::ErrorDocument::default());
-    if xml::says_nothing(&body) { Ok(Said::Nothing(told)) } else { Err(told) }
+    let text = format!("the response is not a document of this operation: {error}");
+    let refused = Error::new(ErrorKind::Protocol, text).with_status(status).with_source(error);
+    let refused = ids.attach_to(refused, &xml::ErrorDocument::default());
+    match body.trim_ascii() {
+        _ if xml::says_nothing(&body) => Ok(Said::Nothing(refused)),
+        text if is_web_page(text) => Err(refused.with_hint(NOT_S3)),
+        _ => Err(refused),
+    }
 }
 
 /// The parser of a document, and the maximum size of the document.
@@ -370,18 +372,25 @@ pub(super) fn expect_nothing(
     if let Ok(document) = xml::error_document(text) {
         return Err(failure_within(status, &document, call, &body, ids));
     }
-    let html = ["<!doctype", "<html"].iter().any(|start| {
-        text.get(..start.len()).is_some_and(|text| text.eq_ignore_ascii_case(start.as_bytes()))
-    });
-    if html || !text.starts_with(b"<") {
+    if is_web_page(text) || !text.starts_with(b"<") {
         let text = format!(
-            "the server answered with \u{201c}{}\u{201d}, which is not S3's",
+            "the server sent \u{201c}{}\u{201d}, which is not a response of S3",
             excerpt(text)
         );
-        let error = Error::new(ErrorKind::Protocol, text).with_status(status);
+        let error = Error::new(ErrorKind::Protocol, text).with_status(status).with_hint(NOT_S3);
         return Err(ids.attach_to(error, &xml::ErrorDocument::default()));
     }
     Ok(())
+}
+
+/// The hint for a response that is not one of S3's, such as a page of a proxy or a web server.
+const NOT_S3: &str = "check the endpoint: at this address, a server or a proxy responds that does \
+                      not speak S3";
+
+fn is_web_page(text: &[u8]) -> bool {
+    ["<!doctype html", "<html"].iter().any(|start| {
+        text.get(..start.len()).is_some_and(|text| text.eq_ignore_ascii_case(start.as_bytes()))
+    })
 }
 
 /// Returns the error in a response that began as a success.

@@ -68,7 +68,7 @@ fn of_proxy_login(proxy: &Proxy) -> String {
         format!("the proxy refuses the user or the password in {setting}")
     } else {
         format!(
-            "the proxy wants a user and a password: write http://user:password@host:port in \
+            "the proxy requires a user and a password: write http://user:password@host:port in \
              {setting}"
         )
     }
@@ -205,8 +205,8 @@ fn of_tls(problem: TlsProblem, way: Way<'_>) -> Option<String> {
 fn of_bucket_in_host(Way { endpoint, located, .. }: Way<'_>) -> Option<String> {
     let bucket = located.host_bucket().filter(|_| !endpoint.is_aws())?;
     Some(format!(
-        "the host name is made of the bucket {bucket} and the endpoint (regionendpoint): check both; if the server wants \
-         the bucket in the path, set forcepathstyle to true"
+        "the host name is made of the bucket {bucket} and the endpoint (regionendpoint): check \
+         both; if the server expects the bucket in the path, set forcepathstyle to true"
     ))
 }
 

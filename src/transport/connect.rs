@@ -235,7 +235,9 @@ fn open_tunnel(
     let head = super::exchange::bare(connection, "CONNECT", &request, limits)?;
     match head.status {
         200..300 if connection.buffered().is_empty() => Ok(()),
-        200..300 => Err(Failure::Protocol("the proxy sent more than the reply to CONNECT".into())),
+        200..300 => {
+            Err(Failure::Protocol("the proxy sent more than its response to CONNECT".into()))
+        }
         status => {
             Err(place.failure(Obstacle::Tunnel(status), io::Error::other("CONNECT was refused")))
         }

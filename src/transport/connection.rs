@@ -109,7 +109,7 @@ impl Connection {
         let mut limits = Limits { stall: None, ..*limits };
         let mut searched = 0;
         if self.buffered().is_empty() && self.fill(&limits)? == 0 {
-            return Err(Failure::io(io::ErrorKind::UnexpectedEof, "closed before a reply"));
+            return Err(Failure::io(io::ErrorKind::UnexpectedEof, "closed before a response"));
         }
         loop {
             if is_alert(self.buffered()) && matches!(self.stream, Stream::Plain(_)) {
@@ -143,7 +143,7 @@ impl Connection {
                 if self.fill(&limits)? == 0 {
                     return Err(Failure::io(
                         io::ErrorKind::UnexpectedEof,
-                        "closed within the reply's head",
+                        "closed within the response's head",
                     ));
                 }
             }

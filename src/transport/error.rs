@@ -180,8 +180,8 @@ impl fmt::Display for TransportError {
         f.write_str(match self.phase {
             Phase::Connect => "connecting: ",
             Phase::Send => "sending the request: ",
-            Phase::Await => "waiting for the reply: ",
-            Phase::Body => "reading the reply's body: ",
+            Phase::Await => "waiting for the response: ",
+            Phase::Body => "reading the response's body: ",
         })?;
         match &self.failure {
             Failure::Connect(failure) => failure.fmt(f),
@@ -195,7 +195,7 @@ impl fmt::Display for TransportError {
             Failure::Tls(problem, error) => write!(f, "{problem} ({error})"),
             Failure::Timeout => f.write_str("no progress, or too little, within the time limit"),
             Failure::Io(error) => write!(f, "the connection broke: {error}"),
-            Failure::Protocol(text) => write!(f, "the reply breaks HTTP: {text}"),
+            Failure::Protocol(text) => write!(f, "the response violates HTTP: {text}"),
             Failure::InvalidRequest(text) => write!(f, "the request cannot be sent: {text}"),
             Failure::Source(error) => write!(f, "the source of the body failed: {error}"),
             Failure::Cancelled => f.write_str("cancelled"),

@@ -187,7 +187,7 @@ crate::checks! {
         let mut writer = append(&driver, "/up/data");
         assert_eq!(writer.size(), content.len() as u64);
         let error = writer.write(b"more").unwrap_err();
-        assert!(error.to_string().contains("S3 takes no part behind"), "{error}");
+        assert!(error.to_string().contains("S3 accepts no further part"), "{error}");
         writer.close().unwrap();
         drop(writer);
         // The registry usually resumes an upload only to commit it.

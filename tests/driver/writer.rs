@@ -554,7 +554,7 @@ fn uploads_of_the_go_driver_are_continued_or_committed() {
     begin(&[10 * MIB, 3 * MIB]);
     let mut writer = append(&driver, "/go");
     let error = writer.write(b"more").unwrap_err().to_string();
-    assert!(error.contains("3145728 bytes, and S3 takes no part behind"), "{error}");
+    assert!(error.contains("3145728 bytes, and S3 accepts no further part"), "{error}");
     assert!(error.contains("commit it as it is"), "{error}");
     writer.close().unwrap();
     assert_eq!(stored(&server, "go"), None);

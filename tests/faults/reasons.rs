@@ -373,7 +373,8 @@ fn refused(fault: Fault) -> Error {
 /// server.
 #[test]
 fn case_24_redirects_of_other_services_are_explained() {
-    const TLS: &str = "the server wants TLS: write https:// in the endpoint, or set secure to true";
+    const TLS: &str =
+        "the server requires TLS: write https:// in the endpoint, or set secure to true";
     const ELSEWHERE: &str =
         "check the endpoint: it may be that of a web page, or of a login before the server";
     for status in [301, 302, 303, 307, 308] {
@@ -430,7 +431,7 @@ fn each_refusal_has_its_hint() {
     };
     let policies = "check the policies of these credentials and of the bucket; without the permission s3:ListBucket, S3 \
                     denies access to objects that do not exist";
-    let tls = "the server wants TLS: write https:// in the endpoint, or set secure to true";
+    let tls = "the server requires TLS: write https:// in the endpoint, or set secure to true";
     for (status, body, hint) in [
         (403, document("AccessDenied", "Access Denied"), Some(policies)),
         (403, String::new(), Some(policies)),
@@ -617,7 +618,7 @@ fn each_failure_to_connect_names_the_party_and_the_remedy() {
     }
 
     let wants =
-        "the proxy wants a user and a password: write http://user:password@host:port in proxy";
+        "the proxy requires a user and a password: write http://user:password@host:port in proxy";
     let allows = "check that proxy is a proxy which allows tunnels to s3.invalid:443";
     let cannot = "the proxy cannot reach the server: check the endpoint, and the proxy's own log";
     for (reply, user, attempts, hint) in [
@@ -651,7 +652,7 @@ fn a_proxy_that_refuses_a_request_without_tls_is_named() {
     for (user, hint) in [
         (
             "",
-            "the proxy wants a user and a password: write http://user:password@host:port in proxy",
+            "the proxy requires a user and a password: write http://user:password@host:port in proxy",
         ),
         ("u:p@", "the proxy refuses the user or the password in proxy"),
     ] {
@@ -699,7 +700,7 @@ fn each_unresolved_name_is_reported_with_its_origin() {
     let host = host.with_addressing(Addressing::VirtualHost).unwrap();
     let (_, _, _, hint) = outcome(Config::new(host));
     let bucket = "the host name is made of the bucket registry and the endpoint (regionendpoint): check both; if the \
-                  server wants the bucket in the path, set forcepathstyle to true";
+                  server expects the bucket in the path, set forcepathstyle to true";
     assert_eq!(hint.as_deref(), Some(bucket));
 
     let proxy = Proxy::parse("http://no-such-proxy.invalid:3128").unwrap();
@@ -732,7 +733,7 @@ fn each_mismatch_of_tls_is_named_and_tried_once() {
         );
         assert!(message.contains("the server does not speak TLS"), "{message}");
     }
-    let tls = "the server wants TLS: write https:// in the endpoint, or set secure to true";
+    let tls = "the server requires TLS: write https:// in the endpoint, or set secure to true";
     for reply in [&b"\x15\x03\x01\x00\x02\x02\x46"[..], b"\x15\x03\x03\x00\x02\x02\x0a"] {
         let (kind, attempts, message, hint) =
             outcome(custom(&format!("http://127.0.0.1:{}", blunt(reply))));

@@ -163,7 +163,12 @@ fn each_wrong_configuration_is_named() {
     let doubled = format!("{}/{}", target.endpoint, target.bucket);
     let cases: &[WrongConfiguration<'_>] = &[
         (&["-o", &proxy], &[], "tcp", &["the proxy does not accept connections", "option proxy"]),
-        (&["--endpoint", &closed], &[], "tcp", &["the endpoint does not accept", "firewall"]),
+        (
+            &["--endpoint", &closed],
+            &[],
+            "tcp",
+            &["the endpoint does not accept", "127.0.0.1:", "firewall"],
+        ),
         (
             &["--endpoint", "http://no-such-host.invalid"],
             &[],
@@ -349,7 +354,7 @@ fn a_server_that_does_not_speak_s3_is_named() {
     let mut command = rig.bare();
     command.args(["doctor", "--endpoint", &web, "--region", "us-east-1", "-o", "maxretries=0"]);
     let found = examine(command, &[&location(&target)]);
-    assert_only_fault(&found, "response", &[]);
+    assert_only_fault(&found, "response", &["a server or a proxy responds that does not speak S3"]);
 }
 
 const DAY: Duration = Duration::from_secs(24 * 3600);

@@ -369,7 +369,8 @@ impl Writer {
     fn room(&mut self) -> Result<&mut Buffer> {
         if let LastPart::IsFinal(size) = self.last_part {
             let text = format!(
-                "the unfinished file ends with a part of {size} bytes, and S3 takes no part behind one of that size"
+                "the unfinished file ends with a part of {size} bytes, and S3 accepts no further \
+                 part after one of that size"
             );
             let error = Error::new(ErrorKind::InvalidArgument, text);
             return Err(error.with_hint("commit it as it is, or cancel it and write it again"));

@@ -118,13 +118,17 @@ pub(super) fn tcp(patient: &Patient) -> Verdict {
         return Verdict::NotReached("host name");
     };
     let addresses = resolve(&host, port).unwrap_or_default();
-    let mut reason = "it has no address".to_owned();
+    let mut reasons = Vec::new();
     for address in addresses {
         match TcpStream::connect_timeout(&address, DEADLINE) {
             Ok(_) => return Verdict::passed(format!("{address} accepts connections")),
-            Err(error) => reason = format!("{address}: {error}"),
+            Err(error) => reasons.push(format!("{address}: {error}")),
         }
     }
+    let reason = match reasons.is_empty() {
+        true => "it has no address".to_owned(),
+        false => reasons.join("; "),
+    };
     let remedy = if whose == "the proxy" {
         "check the option proxy or the variable that names it, and that the proxy runs"
     } else {
@@ -139,7 +143,7 @@ fn blamed(error: &Error) -> &'static str {
     use ErrorKind::*;
     let hint = error.hint().unwrap_or_default();
     match error.kind() {
-        _ if hint.contains("wants TLS") => "tls",
+        _ if hint.contains("requires TLS") => "tls",
         Tls => "tls",
         Credentials | ExpiredCredentials => "access key",
         ClockSkew => "clock",
