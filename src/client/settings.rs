@@ -216,13 +216,8 @@ impl ObjectSettings {
             .maybe_header("content-language", content_language.as_deref())
             .maybe_header("expires", expires.map(Timestamp::http_date))
             .maybe_header("x-amz-storage-class", storage_class.map(StorageClass::as_str))
-            .maybe_header("x-amz-acl", acl.map(CannedAcl::as_str))
-            .maybe_header(LOCK_MODE, retention.map(|retention| retention.mode.as_str()))
-            .maybe_header(
-                "x-amz-object-lock-retain-until-date",
-                retention.map(|retention| retention.retain_until.iso8601()),
-            )
-            .maybe_header(LEGAL_HOLD, legal_hold.map(LegalHold::as_str));
+            .maybe_header("x-amz-acl", acl.map(CannedAcl::as_str));
+        call = with_lock(call, retention.as_ref(), *legal_hold);
         call = match encryption {
             Encryption::None => call,
             Encryption::Aes256 => call.header("x-amz-server-side-encryption", "AES256"),
@@ -241,21 +236,7 @@ impl ObjectSettings {
             "x-amz-server-side-encryption-bucket-key-enabled",
             bucket_key.map(BucketKey::as_str),
         );
-        for (name, value) in metadata {
-            let good = !name.is_empty()
-                && name
-                    .bytes()
-                    .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.'));
-            if !good {
-                return Err(call.refuse(format!(
-                    "the metadata name {name:?} may hold letters, digits, '-', '_' and '.' only"
-                )));
-            }
-            call.headers.push((
-                format!("x-amz-meta-{}", name.to_ascii_lowercase()).into(),
-                value.as_str().into(),
-            ));
-        }
+        call = with_metadata(call, metadata)?;
         for (name, value) in &call.headers {
             if !value.bytes().all(|b| b == b' ' || b.is_ascii_graphic()) {
                 return Err(call.refuse(format!(
@@ -265,6 +246,36 @@ impl ObjectSettings {
         }
         Ok(call)
     }
+}
+
+/// Adds the headers of a lock.
+fn with_lock<'a>(
+    call: Call<'a>,
+    retention: Option<&Retention>,
+    legal_hold: Option<LegalHold>,
+) -> Call<'a> {
+    let until = retention.map(|retention| retention.retain_until.iso8601());
+    call.maybe_header(LOCK_MODE, retention.map(|retention| retention.mode.as_str()))
+        .maybe_header("x-amz-object-lock-retain-until-date", until)
+        .maybe_header(LEGAL_HOLD, legal_hold.map(LegalHold::as_str))
+}
+
+/// Adds the metadata, after checking its names.
+fn with_metadata<'a>(mut call: Call<'a>, metadata: &'a [(String, String)]) -> Result<Call<'a>> {
+    for (name, value) in metadata {
+        let good = !name.is_empty()
+            && name.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.'));
+        if !good {
+            return Err(call.refuse(format!(
+                "the metadata name {name:?} may hold letters, digits, '-', '_' and '.' only"
+            )));
+        }
+        call.headers.push((
+            format!("x-amz-meta-{}", name.to_ascii_lowercase()).into(),
+            value.as_str().into(),
+        ));
+    }
+    Ok(call)
 }
 
 /// Returns the encryption context as the header contains it: JSON in base64. `None` without pairs.

@@ -116,7 +116,8 @@ impl StoredChecksum {
     /// Returns the checksum of a part of an object whose checksum has this type. If the server does
     /// not state the type, it is S3's default for the algorithm.
     pub(crate) fn of_part(mut self, stated_type: Option<&str>) -> Self {
-        self.checksum_type = stated_type.map_or(self.algorithm.default_type(), ChecksumType::find);
+        self.checksum_type =
+            stated_type.map_or_else(|| self.algorithm.default_type(), ChecksumType::find);
         self
     }
 }

@@ -9,12 +9,15 @@ use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD as BASE64;
 use s3driver::ErrorKind;
 use s3driver::client::{
-    ByteRange, Checksum, ChecksumType, Client, Condition, Config, CopySource, Endpoint, GetObject,
-    ObjectSettings, Part, PayloadSigning, Scheme, SignatureVersion, UploadRef, Variant,
+    ByteRange, Checksum, ChecksumType, Client, Condition, Config, CopySource, CreateBucket,
+    Endpoint, GetObject, LegalHold, ObjectLock, ObjectSettings, Part, PayloadSigning, Retention,
+    RetentionMode, Scheme, SignatureVersion, UploadRef, Variant,
 };
 use s3driver::sign::Credentials;
+use s3driver::time::Timestamp;
 use s3driver::transfer::Transfer;
 use std::io::{Read, Write};
+use std::time::{Duration, SystemTime};
 
 const BUCKET: &str = "registry";
 const WHOLE: [(Checksum, &str); 3] = [
@@ -282,6 +285,31 @@ fn bitflip_and_bad_checksum() {
             client.get_object(BUCKET, "key", &part).unwrap().read_all(1 << 20).unwrap()
                 == content[10..]
         );
+    }
+}
+
+/// S3 refuses an object with a lock that comes without a digest. The first request has one already.
+#[test]
+fn an_object_with_a_lock_has_a_digest() {
+    let faulty = start();
+    let plain = client(&faulty, Checksum::None);
+    let request = CreateBucket::default().object_lock(ObjectLock::Enabled);
+    plain.create_bucket("locked", &request).unwrap();
+    let until = Timestamp::from(SystemTime::now()).plus(Duration::from_secs(3600));
+    let retention = Retention::new(RetentionMode::Governance, until);
+    let settings = ObjectSettings::default();
+    for (checksum, settings, has_md5) in [
+        (Checksum::None, settings.clone().retention(retention), true),
+        (Checksum::None, settings.clone().legal_hold(LegalHold::Off), true),
+        (Checksum::Sha1, settings.clone().retention(retention), false),
+        (Checksum::None, settings, false),
+    ] {
+        let before = faulty.count("PutObject");
+        plain.with_checksum(checksum).put_object("locked", "key", b"content", &settings).unwrap();
+        let sent = seen(&faulty, "PutObject").split_off(before);
+        let digests: Vec<_> =
+            sent.iter().map(|seen| seen.header("content-md5").is_some()).collect();
+        assert_eq!(digests, [has_md5], "{checksum:?} {settings:?}");
     }
 }
 

@@ -382,10 +382,8 @@ fn a_list_of_buckets_that_repeats_is_an_error() {
 
     // The token of the first page is sent unchanged, and the last page has none.
     let token = "a b+c/&d=";
-    rig.faulty.once(
-        "ListBuckets",
-        Fault::reply(200, page(&bucket("one"), &token.replace('&', "&amp;"))),
-    );
+    rig.faulty
+        .once("ListBuckets", Fault::reply(200, page(&bucket("one"), &token.replace('&', "&amp;"))));
     assert_eq!(list().unwrap_err().code(), Some("InvalidArgument"));
     let seen = rig.faulty.seen();
     assert!(seen[3].head.contains("continuation-token=a%20b%2Bc%2F%26d%3D"), "{}", seen[3].head);

@@ -55,9 +55,9 @@ macro_rules! attributes {
             customer_key: customer_key!($input),
             acl: $input.acl.take().map(|acl| acl.as_str().to_owned()),
             lock: Lock::of_headers(
-                $input.object_lock_mode.take(),
+                $input.object_lock_mode.take().as_ref(),
                 $input.object_lock_retain_until_date.take(),
-                $input.object_lock_legal_hold_status.take(),
+                $input.object_lock_legal_hold_status.take().as_ref(),
             )?,
         }
     };
@@ -304,7 +304,6 @@ impl S3 for Api {
                 name: Some(name.clone()),
                 creation_date: Some((*created).into()),
                 bucket_region: states_region.then(|| region.clone()),
-                ..Default::default()
             })
             .collect();
         let last = buckets.last().and_then(|bucket| bucket.name.as_deref());

@@ -65,12 +65,12 @@ impl Lock {
     /// # Errors
     /// Those of a retention.
     pub fn of_headers(
-        mode: Option<ObjectLockMode>,
+        mode: Option<&ObjectLockMode>,
         until: Option<Timestamp>,
-        hold: Option<ObjectLockLegalHoldStatus>,
+        hold: Option<&ObjectLockLegalHoldStatus>,
     ) -> S3Result<Self> {
         let legal_hold = hold.map(|hold| hold.as_str() == ObjectLockLegalHoldStatus::ON);
-        let retention = Retained::of(mode.as_ref().map(ObjectLockMode::as_str), until)?;
+        let retention = Retained::of(mode.map(ObjectLockMode::as_str), until)?;
         Ok(Self { retention, legal_hold })
     }
 
@@ -123,7 +123,7 @@ impl Bucket {
 
 /// Returns the retention of an object that is stored now.
 fn retained_by(default: &DefaultRetention) -> Option<Retained> {
-    let days = default.days.or(default.years.map(|years| years * 365))?;
+    let days = default.days.or_else(|| default.years.map(|years| years * 365))?;
     let until = SystemTime::now() + DAY * u32::try_from(days).ok()?;
     Some(Retained { mode: default.mode.as_ref()?.as_str().to_owned(), until: until.into() })
 }
@@ -258,11 +258,13 @@ impl Store {
         hold: Option<ObjectLockLegalHold>,
     ) -> S3Result<()> {
         self.lockable((bucket, key), version_id)?;
-        let hold = match hold.and_then(|hold| hold.status).as_ref().map(|status| status.as_str()) {
-            Some("ON") => true,
-            Some("OFF") => false,
-            _ => return Err(s3_error!(MalformedXML, "The status is neither ON nor OFF")),
-        };
+        let hold =
+            match hold.and_then(|hold| hold.status).as_ref().map(ObjectLockLegalHoldStatus::as_str)
+            {
+                Some("ON") => true,
+                Some("OFF") => false,
+                _ => return Err(s3_error!(MalformedXML, "The status is neither ON nor OFF")),
+            };
         self.update(bucket, key, version_id, |object| {
             object.attributes.lock.legal_hold = Some(hold);
             Ok(())
