@@ -249,8 +249,7 @@ pub fn xml_writers(data: &[u8]) {
             assert_eq!(root.children("Part").count(), parts.len());
             for (part, Part { part_number, etag, .. }) in root.children("Part").zip(&parts) {
                 assert_eq!(part.text_of("PartNumber"), part_number.to_string());
-                let quoted =
-                    if etag.contains('"') { etag.clone() } else { format!("\"{etag}\"") };
+                let quoted = if etag.contains('"') { etag.clone() } else { format!("\"{etag}\"") };
                 assert_eq!(part.text_of("ETag"), quoted);
             }
         }

@@ -75,7 +75,8 @@ fn parts(data: &[u8], seen: &[Element]) {
     // Times have their own target.
     page.parts.iter_mut().for_each(|part| part.last_modified = None);
     // Without a stated type, that of each part depends on its algorithm.
-    let mut types = page.parts.iter().filter_map(|part| Some(part.checksum.as_ref()?.checksum_type));
+    let mut types =
+        page.parts.iter().filter_map(|part| Some(part.checksum.as_ref()?.checksum_type));
     let first = types.next();
     let checksum_type = first.filter(|first| types.all(|other| other == *first));
     let entries = page.parts.iter().map(|Part { part_number, size, etag, checksum, .. }| {
@@ -306,9 +307,9 @@ fn attributes(data: &[u8], seen: &[Element]) {
     }
 
     // The type of the parts' checksums is that of the object's.
-    let checksum = |sums| checksum_elements(sums).into_iter().map(|(name, text)| {
-        format!("<{name}>{text}</{name}>")
-    });
+    let checksum = |sums| {
+        checksum_elements(sums).into_iter().map(|(name, text)| format!("<{name}>{text}</{name}>"))
+    };
     let fields = [
         ("ETag", object.etag.as_deref().map(quoted)),
         ("ObjectSize", object.size.map(|size| size.to_string())),
@@ -325,10 +326,7 @@ fn attributes(data: &[u8], seen: &[Element]) {
             ("PartsCount", page.total.map(|count| count.to_string())),
             ("MaxParts", page.max_parts.map(|count| count.to_string())),
             ("IsTruncated", page.is_truncated.map(|truncated| truncated.to_string())),
-            (
-                "NextPartNumberMarker",
-                page.next_part_number_marker.map(|marker| marker.to_string()),
-            ),
+            ("NextPartNumberMarker", page.next_part_number_marker.map(|marker| marker.to_string())),
         ];
         let fields = fields.into_iter().filter_map(|(name, text)| Some(element(name, &text?)));
         ("ObjectParts", fields.chain(entries).collect::<String>())

@@ -140,3 +140,33 @@ fn every_target_has_a_binary() {
     binaries.sort();
     assert_eq!(binaries, TARGETS.iter().map(|(name, _)| (*name).to_owned()).collect::<Vec<_>>());
 }
+
+/// The documents name every target and every reader: a new one is described as soon as it exists.
+#[test]
+fn every_target_and_reader_is_documented() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let text = |path: &str| std::fs::read_to_string(root.join(path)).expect(path);
+
+    let readme = text("README.md");
+    let missing: Vec<_> = TARGETS
+        .iter()
+        .filter(|(name, _)| !readme.lines().any(|line| line.starts_with(&format!("| `{name}` | "))))
+        .map(|(name, _)| *name)
+        .collect();
+    assert_eq!(missing, [""; 0], "in fuzz/README.md");
+
+    let (fuzzed, guide) = (text("src/xml.rs"), text("../docs/fuzzing.md"));
+    let count = format!("{} targets", TARGETS.len());
+    assert!(guide.contains(&count), "{count} in docs/fuzzing.md");
+    let begin = fuzzed.find("pub fn xml_readers").expect("the target");
+    let body = fuzzed[begin..].split("\n}\n").next().expect("its body");
+    let readers: Vec<_> = body
+        .split("xml::")
+        .skip(1)
+        .map(|rest| rest.split(|c: char| !c.is_alphanumeric() && c != '_').next().expect("a name"))
+        .collect();
+    assert!(readers.len() > 20, "{readers:?}");
+    let missing: Vec<_> =
+        readers.iter().filter(|name| !guide.contains(&format!("xml::{name}(data)"))).collect();
+    assert!(missing.is_empty(), "{missing:?} in docs/fuzzing.md");
+}

@@ -9,7 +9,7 @@ use s3driver::client::{
     ByteRange, Client, Condition, Config, CopySource, CreateBucket, DeleteObject, Endpoint,
     GetObject, GetObjectAttributes, GovernanceMode, HELD_BODY, LegalHold, ListBuckets, ListObjects,
     ObjectLock, ObjectLockConfiguration, ObjectSettings, Part, Proxy, Retention, RetentionMode,
-    Scheme, SignatureVersion, Timeouts, Variant, VersionSelector,
+    Scheme, SignatureVersion, Tag, Timeouts, Variant, VersionSelector, Versioning,
 };
 use s3driver::clock::{Clock, SystemClock};
 use s3driver::credentials::{Cache, Lease, Source, Unavailable};
@@ -22,14 +22,20 @@ use s3driver::sign::Credentials;
 use s3driver::time::Timestamp;
 use s3driver::transfer::Transfer;
 use s3driver::{ErrorKind, Result};
-use std::collections::BTreeMap;
+use s3s::dto::{AbortIncompleteMultipartUpload, ExpirationStatus, LifecycleRule};
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::Read;
 use std::num::NonZeroUsize;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc;
 use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::{Duration, Instant, SystemTime};
+
+/// A bucket with Object Lock, and one that stores versions.
+const LOCKED: &str = "locked";
+const VERSIONED: &str = "versioned";
 
 /// A copy of an attempt's data.
 #[derive(Clone, Debug)]
@@ -52,7 +58,7 @@ struct Sent {
 
 impl Sent {
     fn of(attempt: &Attempt<'_>) -> Self {
-        assert!([BUCKET, "locked", ""].contains(&attempt.bucket), "{attempt:?}");
+        assert!([BUCKET, LOCKED, VERSIONED, ""].contains(&attempt.bucket), "{attempt:?}");
         let timings = attempt.timings;
         Self {
             operation: attempt.operation,
@@ -182,6 +188,7 @@ fn call_every_operation(client: &Client) -> Result<()> {
     client.abort_multipart_upload(upload("n", &id))?;
     client.delete_object(BUCKET, "a", &DeleteObject::default())?;
     client.delete_objects(BUCKET, &["b", "c", "large", "small"])?;
+    tag_a_version(client)?;
     let missing = client.get_object(BUCKET, "a", &GetObject::default()).map(drop).unwrap_err();
     assert_eq!(missing.kind(), ErrorKind::NoSuchKey);
     Ok(())
@@ -189,7 +196,6 @@ fn call_every_operation(client: &Client) -> Result<()> {
 
 /// Calls the operations of Object Lock, in another bucket.
 fn lock_an_object(client: &Client) -> Result<()> {
-    const LOCKED: &str = "locked";
     let request = CreateBucket::default().object_lock(ObjectLock::Enabled);
     client.create_bucket(LOCKED, &request)?;
     client.put_object_lock_configuration(LOCKED, &ObjectLockConfiguration::default())?;
@@ -207,16 +213,75 @@ fn lock_an_object(client: &Client) -> Result<()> {
     client.delete_bucket(LOCKED)
 }
 
+/// Calls the operations on tags and versions, in another bucket.
+fn tag_a_version(client: &Client) -> Result<()> {
+    let current = VersionSelector::default();
+    client.create_bucket(VERSIONED, &CreateBucket::default())?;
+    client.put_bucket_versioning(VERSIONED, Versioning::Enabled)?;
+    client.get_bucket_versioning(VERSIONED)?;
+    client.get_bucket_lifecycle_configuration(BUCKET)?;
+    let stored = client.put_object(VERSIONED, "t", b"t", &ObjectSettings::default())?;
+    client.put_object_tagging(VERSIONED, "t", &[Tag::new("a", "b")], &current)?;
+    client.get_object_tagging(VERSIONED, "t", &current)?;
+    client.delete_object_tagging(VERSIONED, "t", &current)?;
+    client.list_object_versions(VERSIONED, &ListObjects::default(), None)?;
+    let request = DeleteObject::default().version_id(stored.version_id.unwrap());
+    client.delete_object(VERSIONED, "t", &request)?;
+    client.delete_bucket(VERSIONED)
+}
+
+/// Returns the names of all operations in the client's sources.
+fn operations_of_the_client() -> BTreeSet<String> {
+    const VERBS: [&str; 10] =
+        ["Abort", "Complete", "Copy", "Create", "Delete", "Get", "Head", "List", "Put", "Upload"];
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/client");
+    let paths = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+    let is_source = |path: &PathBuf| path.extension().is_some_and(|extension| extension == "rs");
+    let mut names = BTreeSet::new();
+    for path in paths.filter(is_source) {
+        let source = std::fs::read_to_string(path).unwrap();
+        let code = source.split("#[cfg(test)]").next().unwrap();
+        let lines = code.lines().filter(|line| !line.trim_start().starts_with("//"));
+        for word in lines.flat_map(|line| line.split('"').skip(1).step_by(2)) {
+            let noun = VERBS.iter().find_map(|verb| word.strip_prefix(verb)).unwrap_or_default();
+            if noun.starts_with(|c: char| c.is_ascii_uppercase())
+                && noun.chars().all(|c| c.is_ascii_alphanumeric())
+            {
+                names.insert(word.to_owned());
+            }
+        }
+    }
+    names
+}
+
 #[test]
 fn every_operation_is_reported_as_the_server_saw_it() {
     for version in [SignatureVersion::V4, SignatureVersion::V2] {
         let metrics = Arc::new(Metrics::new());
         let counter = Arc::clone(&metrics);
         let (rig, recorder) = observed(|config| config.signature(version).observer(counter));
+        let aborts = AbortIncompleteMultipartUpload { days_after_initiation: Some(7) };
+        let rule = LifecycleRule {
+            abort_incomplete_multipart_upload: Some(aborts),
+            expiration: None,
+            filter: None,
+            id: Some("leftovers".to_owned()),
+            noncurrent_version_expiration: None,
+            noncurrent_version_transitions: None,
+            prefix: Some(String::new()),
+            status: ExpirationStatus::from_static(ExpirationStatus::ENABLED),
+            transitions: None,
+        };
+        rig.faulty.backend.set_lifecycle_rules(BUCKET, vec![rule]);
         call_every_operation(&rig.client).unwrap();
 
         let seen = rig.faulty.seen();
         let sent = recorder.sent();
+        let mut called: BTreeSet<String> =
+            seen.iter().map(|seen| seen.operation.to_owned()).collect();
+        // Only directory buckets have sessions: `addressing` tests them.
+        called.insert("CreateSession".to_owned());
+        assert_eq!(called, operations_of_the_client());
         let expected: Vec<_> = seen
             .iter()
             .map(|seen| {

@@ -546,29 +546,38 @@ fn operation_of(head: &str) -> (&'static str, String) {
     let key = path.trim_start_matches('/').split_once('/').map_or("", |(_, key)| key).to_owned();
     let has = |name: &str| query.split('&').any(|pair| pair.split('=').next() == Some(name));
     let copies = head.contains("\r\nx-amz-copy-source: ");
+    let bucket = path.trim_matches('/');
+    let subresource = |read: &'static str, write: &'static str| match method {
+        "GET" => read,
+        _ => write,
+    };
     let operation = match (method, key.is_empty()) {
-        ("GET", true) if path == "/" => "ListBuckets",
-        ("GET", true) if has("object-lock") => "GetObjectLockConfiguration",
+        ("GET", true) if bucket.is_empty() => "ListBuckets",
         ("GET", true) if has("uploads") => "ListMultipartUploads",
         ("GET", true) if has("location") => "GetBucketLocation",
+        ("GET", true) if has("lifecycle") => "GetBucketLifecycleConfiguration",
+        ("GET", true) if has("versions") => "ListObjectVersions",
+        ("GET", true) if has("session") => "CreateSession",
+        (_, true) if has("versioning") => subresource("GetBucketVersioning", "PutBucketVersioning"),
+        (_, true) if has("object-lock") => {
+            subresource("GetObjectLockConfiguration", "PutObjectLockConfiguration")
+        }
         ("GET", true) if has("list-type") => "ListObjectsV2",
         ("GET", true) => "ListObjects",
         ("HEAD", true) => "HeadBucket",
-        ("PUT", true) if has("object-lock") => "PutObjectLockConfiguration",
         ("PUT", true) => "CreateBucket",
         ("DELETE", true) => "DeleteBucket",
         ("POST", true) => "DeleteObjects",
         ("GET", false) if has("uploadId") => "ListParts",
-        ("GET", false) if has("tagging") => "GetObjectTagging",
         ("GET", false) if has("attributes") => "GetObjectAttributes",
-        ("GET", false) if has("retention") => "GetObjectRetention",
-        ("GET", false) if has("legal-hold") => "GetObjectLegalHold",
+        ("DELETE", false) if has("tagging") => "DeleteObjectTagging",
+        (_, false) if has("tagging") => subresource("GetObjectTagging", "PutObjectTagging"),
+        (_, false) if has("retention") => subresource("GetObjectRetention", "PutObjectRetention"),
+        (_, false) if has("legal-hold") => subresource("GetObjectLegalHold", "PutObjectLegalHold"),
         ("GET", false) => "GetObject",
         ("HEAD", false) => "HeadObject",
         ("PUT", false) if has("uploadId") && copies => "UploadPartCopy",
         ("PUT", false) if has("uploadId") => "UploadPart",
-        ("PUT", false) if has("retention") => "PutObjectRetention",
-        ("PUT", false) if has("legal-hold") => "PutObjectLegalHold",
         ("PUT", false) if copies => "CopyObject",
         ("PUT", false) => "PutObject",
         ("POST", false) if has("uploads") => "CreateMultipartUpload",

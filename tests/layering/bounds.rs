@@ -76,6 +76,7 @@ const REVIEWED: &[(&str, &str, usize, &str)] = &[
     ("src/client/send.rs", "with_capacity", 1, "the headers of this client's request"),
     ("src/client/store.rs", "sum", 2, "a checksum, not an addition"),
     ("src/transport/connect.rs", "with_capacity", 1, "MAX_ADDRESSES, a constant"),
+    ("src/transport/stream.rs", "with_capacity", 1, "MAX_JOINED, a constant"),
     ("src/transport/probe.rs", "read_to_end", 1, "a response of this process, cut at two bytes"),
     ("src/driver/s3/writer/resume.rs", "as", 1, "from 32 bits to at least as many"),
     ("src/driver/provided.rs", "vec![value; size]", 1, "PIECE, a constant"),

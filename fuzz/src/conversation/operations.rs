@@ -3,10 +3,12 @@
 use super::server::Shared;
 use s3driver::Result;
 use s3driver::client::{
-    ByteRange, Client, Condition, CopySource, CreateBucket, DeleteObject, GetObject, HELD_BODY, ListObjects,
-    ObjectSettings, Part, UploadRef,
+    ByteRange, Client, Condition, CopySource, CreateBucket, DeleteObject, GetObject,
+    GovernanceMode, HELD_BODY, LegalHold, ListObjects, ObjectSettings, Part, Retention,
+    RetentionMode, Tag, UploadRef, Versioning,
 };
 use s3driver::fuzzing::{put_object_replayed, upload_part_replayed};
+use s3driver::time::Timestamp;
 use std::io::{self, Read};
 
 pub(super) const BUCKET: &str = "registry";
@@ -58,6 +60,8 @@ const fn operation(
 }
 
 const READ: &[(&str, u16, u16)] = &[("GET", 200, 299)];
+/// An error document says that there is none.
+const READ_OR_NONE: &[(&str, u16, u16)] = &[("GET", 200, 299), ("GET", 404, 404)];
 const HEAD: &[(&str, u16, u16)] = &[("HEAD", 200, 299)];
 const PUT: &[(&str, u16, u16)] = &[("PUT", 200, 299)];
 /// If no response shows the outcome, a HEAD of the object does.
@@ -198,6 +202,72 @@ pub(super) const OPERATIONS: &[Operation] = &[
         &[("DELETE", 200, 299), ("DELETE", 404, 404)],
     ),
     operation("bucket-location", |client, _| nothing(client.get_bucket_location(BUCKET)), READ),
+    operation(
+        "versions",
+        |client, _| pages(client.versions(BUCKET, ListObjects::prefix("a/")).pages()),
+        READ,
+    ),
+    operation("buckets", |client, _| pages(client.buckets(Default::default()).pages()), READ),
+    operation("attributes", |client, _| attributes(client), READ),
+    operation(
+        "tags",
+        |client, _| nothing(client.get_object_tagging(BUCKET, KEY, &Default::default())),
+        READ_OR_NONE,
+    ),
+    operation(
+        "tags-put",
+        |client, _| {
+            let tags = [Tag::new("a", "b")];
+            nothing(client.put_object_tagging(BUCKET, KEY, &tags, &Default::default()))
+        },
+        PUT,
+    ),
+    operation(
+        "tags-delete",
+        |client, _| nothing(client.delete_object_tagging(BUCKET, KEY, &Default::default())),
+        &[("DELETE", 200, 299)],
+    ),
+    operation("versioning", |client, _| nothing(client.get_bucket_versioning(BUCKET)), READ),
+    operation(
+        "versioning-put",
+        |client, _| nothing(client.put_bucket_versioning(BUCKET, Versioning::Enabled)),
+        PUT,
+    ),
+    operation(
+        "lifecycle",
+        |client, _| nothing(client.get_bucket_lifecycle_configuration(BUCKET)),
+        READ_OR_NONE,
+    ),
+    operation(
+        "lock",
+        |client, _| nothing(client.get_object_lock_configuration(BUCKET)),
+        READ_OR_NONE,
+    ),
+    operation(
+        "lock-put",
+        |client, _| nothing(client.put_object_lock_configuration(BUCKET, &Default::default())),
+        PUT,
+    ),
+    operation(
+        "retention",
+        |client, _| nothing(client.get_object_retention(BUCKET, KEY, &Default::default())),
+        // Servers report an object that is not retained with various statuses.
+        &[("GET", 200, 499)],
+    ),
+    operation("retention-put", |client, _| put_retention(client), PUT),
+    operation(
+        "hold",
+        |client, _| nothing(client.get_object_legal_hold(BUCKET, KEY, &Default::default())),
+        &[("GET", 200, 499)],
+    ),
+    operation(
+        "hold-put",
+        |client, _| {
+            let version = Default::default();
+            nothing(client.put_object_legal_hold(BUCKET, KEY, LegalHold::On, &version))
+        },
+        PUT,
+    ),
 ];
 
 fn settings() -> ObjectSettings {
@@ -239,6 +309,17 @@ fn complete(client: &Client, condition: &Condition) -> Result<Vec<u8>> {
     let etag = "5d41402abc4b2a76b9719d911017c592";
     let part = |part_number, size| Part::new(part_number, etag, size);
     nothing(client.complete_multipart_upload(UPLOAD, &[part(1, 5 << 20), part(2, 7)], condition))
+}
+
+fn attributes(client: &Client) -> Result<Vec<u8>> {
+    pages(client.object_parts(BUCKET, KEY, Default::default()).pages())
+}
+
+fn put_retention(client: &Client) -> Result<Vec<u8>> {
+    let until = Timestamp::from_unix(4_102_444_800);
+    let retention = Retention::new(RetentionMode::Governance, until);
+    let (governance, version) = (GovernanceMode::Enforced, Default::default());
+    nothing(client.put_object_retention(BUCKET, KEY, Some(&retention), governance, &version))
 }
 
 fn get(client: &Client, range: ByteRange) -> Result<Vec<u8>> {
