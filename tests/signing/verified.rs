@@ -627,14 +627,17 @@ fn another_secret_or_token_is_rejected() {
     }
 }
 
-/// A directory bucket has its own name for the token; CreateSession also accepts that of STS.
+/// The token of a session has its own parameter. CreateSession itself accepts tokens of STS.
 #[test]
-fn a_presigned_url_for_s3_express_contains_its_token() {
-    let token = keys("id").unwrap().with_session_token("token");
-    let known = |_: &str| Some(token.clone());
+fn a_presigned_url_for_s3_express_has_the_token_of_a_session_or_of_sts() {
+    let plain = || keys("id").unwrap();
     let hour = Duration::from_secs(3600);
-    for (service, name) in [("s3express", "X-Amz-S3session-Token"), ("s3", "X-Amz-Security-Token")]
-    {
+    for (service, token, name) in [
+        ("s3express", plain().with_s3_session_token("token"), "X-Amz-S3session-Token"),
+        ("s3express", plain().with_session_token("token"), "X-Amz-Security-Token"),
+        ("s3", plain().with_session_token("token"), "X-Amz-Security-Token"),
+    ] {
+        let known = |_: &str| Some(token.clone());
         let scope = v4::Scope { service, ..SCOPE };
         let request = Request::new("GET", "/k").headers(&[("host", "h")]);
         let presigned =
