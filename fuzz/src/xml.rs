@@ -185,6 +185,16 @@ fn seen_in_error(error: &Element, document: &ErrorDocument) {
         if name == "RequestId" {
             continue;
         }
+        // The value of an argument that grants access, such as `Authorization`, is discarded.
+        const SECRET: [&str; 7] =
+            ["authorization", "cookie", "signature", "token", "-key", "mfa", "credential"];
+        let argument = document.argument_name.as_deref().unwrap_or_default().to_ascii_lowercase();
+        if name == "ArgumentValue"
+            && text.is_none()
+            && SECRET.iter().any(|word| argument.contains(word))
+        {
+            continue;
+        }
         let seen = error.children(name).map(|element| match is_exact {
             true => element.text.as_str(),
             false => element.text.trim_matches([' ', '\t', '\r', '\n']),

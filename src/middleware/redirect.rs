@@ -94,18 +94,18 @@ impl StorageDriver for Redirect {
 
     fn url_for(&self, path: &str, options: &UrlOptions) -> Result<String> {
         check_path(path)?;
-        // User agents would resolve `.` and `..`, and request a different object.
-        let servable = !path.split('/').any(|part| part == "." || part == "..");
-        if !servable || !matches!(options.method, Method::Get | Method::Head) {
-            return self.inner.url_for(path, options);
-        }
-
         let key = match self.key {
             RedirectKey::Object => self.inner.object_key(path),
             RedirectKey::Path => None,
         };
 
         let key = key.as_deref().unwrap_or(path);
+        // User agents would resolve `.` and `..`, and request a different object.
+        let servable = !key.split('/').any(|part| part == "." || part == "..");
+        if !servable || !matches!(options.method, Method::Get | Method::Head) {
+            return self.inner.url_for(path, options);
+        }
+
         Ok(format!("{}/{}", self.base, encode_path(key.strip_prefix('/').unwrap_or(key))))
     }
 }

@@ -1,27 +1,8 @@
 //! `Debug` output for signed data, with values that grant access redacted.
-use crate::text::write_char;
+use crate::text::{is_secret_name, write_char};
 use std::fmt;
 
-/// The headers and query parameters whose values are redacted.
-pub(super) const SECRETS: [&str; 11] = [
-    "authorization",
-    "cookie",
-    "proxy-authorization",
-    "set-cookie",
-    "signature",
-    "x-amz-copy-source-server-side-encryption-customer-key",
-    "x-amz-mfa",
-    "x-amz-s3session-token",
-    "x-amz-security-token",
-    "x-amz-server-side-encryption-customer-key",
-    "x-amz-signature",
-];
-
 pub(super) const REDACTED: &str = "<redacted>";
-
-fn is_secret(name: &str) -> bool {
-    SECRETS.iter().any(|secret| name.trim_ascii().eq_ignore_ascii_case(secret))
-}
 
 /// A canonical request, a string to sign or a query, displayed with secret values redacted.
 pub(super) struct Text<'a>(pub(super) &'a str);
@@ -61,7 +42,7 @@ impl fmt::Display for Line<'_> {
 
 fn push_line(out: &mut String, line: &str) {
     match line.split_once(':') {
-        Some((name, _)) if is_secret(name) => {
+        Some((name, _)) if is_secret_name(name) => {
             out.push_str(name);
             out.push(':');
             out.push_str(REDACTED);
@@ -72,7 +53,7 @@ fn push_line(out: &mut String, line: &str) {
 
 /// Returns the values of a line that [`Line`] redacts.
 pub(super) fn secrets(line: &str) -> impl Iterator<Item = &str> {
-    let of = |(name, value)| is_secret(name).then_some(value);
+    let of = |(name, value)| is_secret_name(name).then_some(value);
     let header = line.split_once(':').and_then(of);
     header
         .into_iter()
@@ -86,7 +67,7 @@ fn push_query(out: &mut String, line: &str) {
         }
 
         match pair.split_once('=') {
-            Some((name, _)) if is_secret(name) => {
+            Some((name, _)) if is_secret_name(name) => {
                 out.push_str(name);
                 out.push('=');
                 out.push_str(REDACTED);
@@ -104,7 +85,7 @@ impl<N: AsRef<str>, V: AsRef<str>> fmt::Debug for Pairs<'_, N, V> {
         f.debug_list()
             .entries(self.0.iter().map(|(name, value)| {
                 let name = name.as_ref();
-                (name, if is_secret(name) { REDACTED } else { value.as_ref() })
+                (name, if is_secret_name(name) { REDACTED } else { value.as_ref() })
             }))
             .finish()
     }

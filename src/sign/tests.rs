@@ -113,12 +113,12 @@ fn headers_with_one_value_cannot_be_repeated() {
 #[test]
 fn secret_headers_are_redacted() {
     assert_same_names(
-        &redact::SECRETS,
+        &crate::text::SECRETS,
         "authorization proxy-authorization cookie set-cookie x-amz-mfa \
          x-amz-security-token x-amz-s3session-token x-amz-signature signature \
          x-amz-server-side-encryption-customer-key x-amz-copy-source-server-side-encryption-customer-key",
     );
-    for name in redact::SECRETS {
+    for name in crate::text::SECRETS {
         let headers = [("host", "h"), (name, "s3cret")];
         let request = Request::new("GET", "/").headers(&headers);
         assert!(!format!("{request:?}").contains("s3cret"), "{name}");

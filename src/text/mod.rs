@@ -1,10 +1,14 @@
 //! Display of text from outside in messages: on one line, of bounded length, and without characters
 //! that hide or reorder text. [`value`] decides which configured values may be shown, and
 //! [`redaction`] removes secrets from text that a server sent.
+mod names;
 #[cfg(feature = "client")]
 mod redaction;
 mod value;
 
+#[cfg(test)]
+pub(crate) use names::SECRETS;
+pub(crate) use names::is_secret_name;
 #[cfg(feature = "client")]
 pub(crate) use redaction::Secrets;
 pub(crate) use value::{Form, may_be_secret, shown_value};

@@ -33,7 +33,8 @@ pub struct ErrorDocument {
     pub part_number: Option<String>,
     /// The invalid argument, with `InvalidArgument`.
     pub argument_name: Option<String>,
-    /// The value that was sent for the invalid argument.
+    /// The value that was sent for the invalid argument; `None` if the argument grants access, as
+    /// the header `Authorization` does.
     pub argument_value: Option<String>,
     /// The method, with `MethodNotAllowed`.
     pub method: Option<String>,

@@ -1,7 +1,7 @@
 //! The root of a response, which is the expected document or an error in its place.
 use super::reader::{Document, Event};
 use super::{Error, ErrorDocument, MAX_REPLY_BYTES, value};
-use crate::text::shown;
+use crate::text::{is_secret_name, shown};
 
 /// The roots of error documents: that of S3, and that of STS, which contains an `Error` like S3's.
 const ERROR_ROOTS: &[&str] = &["Error", "ErrorResponse"];
@@ -159,6 +159,11 @@ fn error(document: &mut Document<'_>) -> Result<ErrorDocument, Error> {
         };
         first(document, child, slot, read)
     })?;
+
+    // S3 repeats the header `Authorization` as an invalid argument.
+    if found.argument_name.as_deref().is_some_and(is_secret_name) {
+        found.argument_value = None;
+    }
 
     found.code = code.unwrap_or_default();
     found.message = message.unwrap_or_default();

@@ -527,6 +527,12 @@ fn diagnoses_requests_and_urls() {
         ),
         ("sts.us-gov-west-1.amazonaws.com", "us-gov-west-1", "sts"),
         ("abc.execute-api.us-east-2.amazonaws.com", "us-east-2", "execute-api"),
+        ("sts.s3.eu-west-1.amazonaws.com", "eu-west-1", "s3"),
+        ("execute-api.s3-eu-west-1.amazonaws.com", "eu-west-1", "s3"),
+        ("s3express-data.s3.us-east-1.amazonaws.com", "us-east-1", "s3"),
+        ("us-west-2.s3.amazonaws.com", "us-east-1", "s3"),
+        ("b.s3.dualstack.eu-west-3.amazonaws.com", "eu-west-3", "s3"),
+        ("sts.amazonaws.com", "us-east-1", "sts"),
         ("storage.example:9000", "us-east-1", "s3"),
     ] {
         assert_eq!(scope_of_host(host), v4::Scope { region, service }, "{host}");

@@ -847,12 +847,17 @@ fn chunks_are_verified_one_by_one() {
 }
 
 /// Verifies a form that contains `fields` and a policy with these conditions, signed with version
-/// 2. Returns the allowed sizes of the file, or the cause of the refusal and its place.
+/// 2. Returns the allowed sizes of the file, or the cause of the refusal and its place. A condition
+/// for the bucket is added if the conditions do not mention it.
 fn form(
     conditions: &str,
     fields: &[(&str, &str)],
     size: Option<u64>,
 ) -> Result<RangeInclusive<u64>, (Cause, String)> {
+    let conditions = match conditions.contains("bucket") {
+        true => conditions.to_owned(),
+        false => conditions.replacen('[', r#"[{"bucket":"b"},"#, 1),
+    };
     let document = format!(r#"{{"expiration":"{}","conditions":{conditions}}}"#, NOW.iso8601());
     let policy = base64(document.as_bytes());
     let signed = v2::sign_post_policy(&policy, &keys("id").unwrap()).unwrap().fields;
@@ -937,6 +942,12 @@ fn the_conditions_of_a_policy_are_enforced() {
             &[key, ("bucket", "c")],
             Some((PolicyCondition, "bucket")),
         ),
+        // S3 refuses a policy without a condition for the bucket.
+        (
+            &*format!(r#"[{any_key},{{"x-amz-meta-bucket":"b"}}]"#),
+            &[key, ("x-amz-meta-bucket", "b")],
+            Some((FieldNotInPolicy, "bucket")),
+        ),
         // Lists of content types.
         (
             r#"[["starts-with","$Content-Type","image/"]]"#,
@@ -981,7 +992,7 @@ fn the_conditions_of_a_policy_are_enforced() {
 /// The signature is checked first, so that an unsigned policy is not parsed.
 #[test]
 fn a_policy_expires_to_the_second() {
-    let policy = PostPolicy::new(NOW).equals("key", "k");
+    let policy = PostPolicy::new(NOW).equals("bucket", "b").equals("key", "k");
     let signed = v4::post_policy(&policy, &keys("id").unwrap(), SCOPE, NOW).unwrap().fields;
     let signed = signed.iter().map(|(name, value)| (*name, value.as_str()));
     let fields: Vec<_> = [("key", "k")].into_iter().chain(signed).collect();
@@ -1004,7 +1015,7 @@ fn a_policy_expires_to_the_second() {
 /// Alters each part of a form that names its signer. The refusal names the cause and the field.
 #[test]
 fn the_claims_of_a_form_are_checked() {
-    let policy = PostPolicy::new(NOW).equals("key", "k");
+    let policy = PostPolicy::new(NOW).equals("bucket", "b").equals("key", "k");
     let signed = v4::post_policy(&policy, &keys("id").unwrap(), SCOPE, NOW).unwrap().fields;
     let verify = |name: &str, value: &str| {
         let changed = signed.iter().map(|(field, old)| match *field == name {

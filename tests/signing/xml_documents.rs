@@ -790,6 +790,25 @@ mod errors {
     }
 
     #[test]
+    fn an_argument_that_grants_access_is_discarded() {
+        const SIGNED: &str = "AWS4-HMAC-SHA256 Credential=AKIA/20260101, Signature=501b";
+        for name in ["Authorization", "authorization", "X-Amz-Security-Token", "Signature"] {
+            let argument = [
+                format!("<ArgumentName>{name}</ArgumentName>"),
+                format!("<ArgumentValue>{SIGNED}</ArgumentValue>"),
+            ];
+            for [first, second] in [[0, 1], [1, 0]] {
+                let (first, second) = (&argument[first], &argument[second]);
+                let body = format!("<Error><Code>InvalidArgument</Code>{first}{second}</Error>");
+                let error = xml::error_document(body.as_bytes()).unwrap();
+                assert_eq!(error.argument_name.as_deref(), Some(name));
+                assert_eq!(error.argument_value, None);
+                assert!(!format!("{error:?}").contains("501b"));
+            }
+        }
+    }
+
+    #[test]
     fn incomplete_ones_are_accepted() {
         for (body, code, message) in [
             ("<Error/>", "", ""),

@@ -152,19 +152,22 @@ pub fn scope_of_host(host: &str) -> v4::Scope<'_> {
     let suffix =
         |partition: Partition| host.strip_suffix(partition.dns_suffix())?.strip_suffix('.');
     let Some(name) = Partition::ALL.into_iter().find_map(suffix) else { return DEFAULT };
+    // The name ends with the service, or with the service and the region. What precedes them is
+    // chosen by customers: a bucket may be called `sts`.
+    let mut labels = name.rsplit('.').filter(|label| *label != "dualstack");
+    let last = labels.next().unwrap_or_default();
     // The service and the region may share a label: `s3-eu-west-1`.
-    let labels =
-        || name.rsplit('.').flat_map(|label| [label.strip_prefix("s3-"), Some(label)]).flatten();
-    let region = labels().find(|label| is_region_name(label)).unwrap_or(DEFAULT.region);
-    let service = ["sts", "execute-api", "s3-outposts", "s3-object-lambda"];
-    let is_of =
-        |label: &str, service: &str| label.strip_suffix("-fips").unwrap_or(label) == service;
-    let service = service.into_iter().find(|service| labels().any(|label| is_of(label, service)));
-    let express = name.rsplit('.').any(|label| label.starts_with("s3express-"));
-    v4::Scope {
-        region,
-        service: service.unwrap_or(if express { "s3express" } else { DEFAULT.service }),
-    }
+    let (region, service) = match last.strip_prefix("s3-").filter(|rest| is_region_name(rest)) {
+        Some(region) => (region, DEFAULT.service),
+        None if is_region_name(last) => (last, labels.next().unwrap_or_default()),
+        None => (DEFAULT.region, last),
+    };
+    let service = match service.strip_suffix("-fips").unwrap_or(service) {
+        service @ ("sts" | "execute-api" | "s3-outposts" | "s3-object-lambda") => service,
+        service if service.starts_with("s3express-") => "s3express",
+        _ => DEFAULT.service,
+    };
+    v4::Scope { region, service }
 }
 
 /// Writes the explanation, followed by the difference.

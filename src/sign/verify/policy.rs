@@ -69,6 +69,11 @@ impl Policy {
             }
         }
 
+        // The bucket is in the URL, and S3 requires a condition for it like for a field.
+        if !self.conditions.iter().any(|condition| condition.field.eq_ignore_ascii_case("bucket")) {
+            return Err(Refusal::at(Cause::FieldNotInPolicy, "bucket"));
+        }
+
         match form.file_size {
             Some(size) if !self.file_size.contains(&size) => {
                 Err(Refusal::at(Cause::FileSize, "file"))
