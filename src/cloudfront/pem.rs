@@ -123,8 +123,14 @@ mod tests {
             let found = blocks(&text).unwrap();
             assert_eq!(found.len(), 1, "{text}");
             assert_eq!(*found[0].normalized(), expected, "{text}");
-            assert!(found[0].normalized().capacity() >= expected.len());
         }
+    }
+
+    #[test]
+    fn the_memory_of_a_long_key_is_reserved_at_once() {
+        let text = format!("-----BEGIN A KEY-----{}-----END A KEY-----", "QUJD".repeat(16 * 80));
+        let text = blocks(&text).unwrap()[0].normalized();
+        assert!((0..64).contains(&(text.capacity() - text.len())), "{}", text.capacity());
     }
 
     #[test]
@@ -137,6 +143,7 @@ mod tests {
             "-----BEGIN A-----\n-----END B-----",
             "-----BEGIN ",
             "-----BEGIN a\nb-----",
+            "-----BEGIN a-----\nQQ==\n-----END a-----",
         ] {
             assert!(blocks(text).is_err(), "{text}");
         }

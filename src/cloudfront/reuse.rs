@@ -96,6 +96,27 @@ mod tests {
     }
 
     #[test]
+    fn a_generation_is_kept_until_it_is_full_or_discarded() {
+        let kept = Signatures::default();
+        let sign_all = || {
+            let mut made = 0;
+            for number in 0..GENERATION {
+                let sign = |policy: &str| {
+                    made += 1;
+                    Ok(policy.to_owned())
+                };
+                kept.of(number.to_string(), sign).unwrap();
+            }
+
+            made
+        };
+
+        assert_eq!((sign_all(), sign_all()), (GENERATION, 0));
+        kept.clear();
+        assert_eq!(sign_all(), GENERATION);
+    }
+
+    #[test]
     fn a_failure_is_not_cached() {
         let kept = Signatures::default();
         let error = crate::error::Error::new(crate::error::ErrorKind::Configuration, "no key");

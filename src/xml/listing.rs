@@ -150,8 +150,12 @@ fn read(body: &[u8], demand: Demand) -> Result<ListBucketResult, Error> {
             _ => document.unknown(child),
         })?;
 
-        let more = next_continuation_token.is_some() || next_marker.is_some();
-        document.check_page(&[name.is_some(), is_truncated.is_some(), more])?;
+        document.check_page(&[
+            name.is_some(),
+            is_truncated.is_some(),
+            next_continuation_token.is_some(),
+            next_marker.is_some(),
+        ])?;
 
         let encoding_type = encoding.flatten();
         // Keys are decoded last because `EncodingType` may follow the keys to which it applies.
@@ -230,5 +234,31 @@ pub(super) fn encoding_type(text: &str) -> Result<Option<String>, &'static str> 
         None => Ok(None),
         Some(name) if name.eq_ignore_ascii_case("url") => Ok(Some("url".to_owned())),
         Some(_) => Err("is not \"url\""),
+    }
+}
+
+#[cfg(all(test, feature = "client"))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_page_has_an_entry_or_states_something_about_the_listing() {
+        let page = |content: &str| {
+            page_of_objects(format!("<ListBucketResult>{content}</ListBucketResult>").as_bytes())
+        };
+
+        for content in [
+            "<Name>b</Name>",
+            "<IsTruncated>false</IsTruncated>",
+            "<NextContinuationToken>t</NextContinuationToken>",
+            "<NextMarker>m</NextMarker>",
+            "<CommonPrefixes><Prefix>p/</Prefix></CommonPrefixes>",
+        ] {
+            assert!(page(content).is_ok(), "{content}");
+        }
+
+        for content in ["", "<Prefix>p</Prefix>", "<Marker>m</Marker>"] {
+            assert!(page(content).is_err(), "{content}");
+        }
     }
 }

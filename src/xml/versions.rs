@@ -141,8 +141,12 @@ fn read(body: &[u8], demand: Demand) -> Result<ListVersionsResult, Error> {
             _ => document.unknown(child),
         })?;
 
-        let more = next_key_marker.is_some() || next_version_id_marker.is_some();
-        document.check_page(&[name.is_some(), is_truncated.is_some(), more])?;
+        document.check_page(&[
+            name.is_some(),
+            is_truncated.is_some(),
+            next_key_marker.is_some(),
+            next_version_id_marker.is_some(),
+        ])?;
 
         let encoding_type = encoding.flatten();
         // Only now, because `EncodingType` may come after the keys that it describes.
@@ -209,4 +213,32 @@ fn version(document: &mut Document<'_>, kind: VersionKind) -> Result<ObjectVersi
         etag: etag.flatten(),
         storage_class: storage_class.flatten(),
     })
+}
+
+#[cfg(all(test, feature = "client"))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_page_has_an_entry_or_states_something_about_the_listing() {
+        let page = |content: &str| {
+            page_of_versions(
+                format!("<ListVersionsResult>{content}</ListVersionsResult>").as_bytes(),
+            )
+        };
+
+        for content in [
+            "<Name>b</Name>",
+            "<IsTruncated>false</IsTruncated>",
+            "<NextKeyMarker>k</NextKeyMarker>",
+            "<NextVersionIdMarker>v</NextVersionIdMarker>",
+        ] {
+            assert_ne!(page(content), Ok(ListVersionsResult::default()), "{content}");
+            assert!(page(content).is_ok(), "{content}");
+        }
+
+        for content in ["", "<Prefix>p</Prefix>", "<KeyMarker>k</KeyMarker>"] {
+            assert!(page(content).is_err(), "{content}");
+        }
+    }
 }

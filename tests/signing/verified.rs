@@ -627,6 +627,30 @@ fn another_secret_or_token_is_rejected() {
     }
 }
 
+/// A directory bucket has its own name for the token; CreateSession also accepts that of STS.
+#[test]
+fn a_presigned_url_for_s3_express_contains_its_token() {
+    let token = keys("id").unwrap().with_session_token("token");
+    let known = |_: &str| Some(token.clone());
+    let hour = Duration::from_secs(3600);
+    for (service, name) in [("s3express", "X-Amz-S3session-Token"), ("s3", "X-Amz-Security-Token")]
+    {
+        let scope = v4::Scope { service, ..SCOPE };
+        let request = Request::new("GET", "/k").headers(&[("host", "h")]);
+        let presigned =
+            v4::presign(&request, v4::Payload::Unsigned, &token, scope, NOW, hour).unwrap();
+        assert!(presigned.query.contains(&format!("{name}=token")), "{}", presigned.query);
+
+        let url = format!("https://h/k?{}", presigned.query);
+        let request = Request::from_url("GET", &url).unwrap();
+        Verifier::new(&known, NOW).verify(&request, Content::NotRead).unwrap();
+        let changed = url.replace("=token", "=other");
+        let request = Request::from_url("GET", &changed).unwrap();
+        let refusal = Verifier::new(&known, NOW).verify(&request, Content::NotRead).unwrap_err();
+        assert_eq!(refusal.cause(), Cause::TokenChanged, "{service}");
+    }
+}
+
 /// A refusal may be sent to the client, so it must not contain the correct signature.
 #[test]
 fn a_refusal_does_not_contain_the_correct_signature() {
@@ -826,6 +850,8 @@ fn chunks_are_verified_one_by_one() {
     assert_eq!(refused(&[&body[..], b"x"].concat()).0, Cause::TrailerChanged);
     assert_eq!(refused(b"").0, Cause::Malformed);
     assert_eq!(refused(b"zz\r\n").0, Cause::Malformed);
+    assert_eq!(refused(b"\r\n").0, Cause::Malformed);
+    assert_eq!(refused(&[b"+", &body[..]].concat()).0, Cause::Malformed);
     assert_eq!(refused(b"ffffffffffffffffff;chunk-signature=0\r\n").0, Cause::Malformed);
     let text = String::from_utf8_lossy(&body).into_owned();
     let at = text.rfind("x-amz-checksum-crc32:").unwrap() - (text.len() - body.len());

@@ -76,7 +76,8 @@ pub(super) fn decode(
             None => (head, None),
         };
 
-        if size.is_empty() || !size.bytes().all(|byte| byte.is_ascii_hexdigit()) {
+        // A number may begin with a plus sign, but a size may not.
+        if !size.bytes().all(|byte| byte.is_ascii_hexdigit()) {
             return Err(malformed());
         }
 
