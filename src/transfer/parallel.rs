@@ -33,6 +33,10 @@ pub(super) fn for_each_taken<I: Send>(
     run(items, concurrency, cancel, work).map(drop)
 }
 
+/// The maximum number of threads of one operation, whatever an option says: hundreds do not transfer
+/// faster, and another operation of the process could then start none.
+const MAX_THREADS: usize = 128;
+
 fn run<I: Send, T: Send>(
     items: impl Iterator<Item = Result<I>> + Send,
     concurrency: NonZeroUsize,
@@ -79,7 +83,7 @@ fn run<I: Send, T: Send>(
         }
     };
     let results = std::thread::scope(|scope| {
-        let threads: Vec<_> = (1..concurrency.get().min(most))
+        let threads: Vec<_> = (1..concurrency.get().min(most).min(MAX_THREADS))
             .map_while(|_| {
                 std::thread::Builder::new()
                     .name("s3driver-transfer".to_owned())

@@ -1,7 +1,8 @@
 //! Finds the unfinished upload that an appending writer continues.
 use super::checkpoint::{self, Checkpoint, CommittedFile, LaterParts, StoredCheckpoint};
 use crate::client::{
-    GetObject, MAX_PART_SIZE, MIN_PART_SIZE, ObjectMeta, Part, UploadRef, md5_of_etag,
+    GetObject, MAX_PART_SIZE, MIN_PART_SIZE, ObjectMeta, Part, UploadRef, lacks_operation,
+    md5_of_etag,
 };
 use crate::driver::s3::parameters::PartSizes;
 use crate::driver::s3::store::Store;
@@ -67,7 +68,7 @@ pub(super) fn find(store: &Store, path: &str) -> Result<Option<Resumed>> {
     let key = store.key(path);
     let mut stored = Checkpoint::load(store, path)?;
     let mut listed = match uploads_of(store, &key) {
-        Err(_) if stored.is_some() => Vec::new(),
+        Err(error) if stored.is_some() && are_unlistable(&error) => Vec::new(),
         listed => listed?,
     };
     loop {
@@ -116,6 +117,12 @@ pub(super) fn find(store: &Store, path: &str) -> Result<Option<Resumed>> {
         abort_old(store, &key, &listed);
         return Ok(Some(resumed));
     }
+}
+
+/// Returns whether uploads cannot be listed: the server does not have the operation, or the policy
+/// does not permit it. Nothing else depends on it then, because checkpoints name their uploads.
+pub(in crate::driver::s3) fn are_unlistable(error: &Error) -> bool {
+    lacks_operation(error) || error.kind() == ErrorKind::AccessDenied
 }
 
 /// Requests the metadata of the file that is committed at `key`, if there is one.
