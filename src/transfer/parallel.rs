@@ -161,6 +161,18 @@ mod tests {
     }
 
     #[test]
+    fn no_item_is_worked_on_after_the_caller_has_cancelled() {
+        let cancel = Cancel::new();
+        cancel.cancel();
+        let error = for_each(9, FOUR, &cancel, |index| -> Result<()> { panic!("took {index}") })
+            .expect_err("it is cancelled");
+        assert_eq!(
+            (error.kind(), error.message()),
+            (ErrorKind::Cancelled, "cancelled by the caller")
+        );
+    }
+
+    #[test]
     fn p07_a_panic_is_a_failure_and_ends_the_rest() {
         for thrower in [0, 7] {
             let cancel = Cancel::new();

@@ -346,3 +346,28 @@ fn abort_old(store: &Store, key: &str, uploads: &[ListedUpload]) {
         drop(store.client.abort_multipart_upload(upload));
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_part_with_the_first_bytes_of_the_tail_begins_it() {
+        let tail = PartContent::from(b"0123456789".to_vec());
+        let md5 = |content: &[u8]| {
+            let content = PartContent::from(content.to_vec());
+            hex::encode(content.slice(0, content.len()).md5().expect("memory can be read"))
+        };
+        for (size, etag, expected) in [
+            (4, md5(b"0123"), true),
+            (10, md5(b"0123456789"), true),
+            (4, md5(b"1234"), false),
+            (11, md5(b"0123456789a"), false),
+            (10, "opaque".to_owned(), true),
+            (4, "opaque".to_owned(), false),
+        ] {
+            let part = Part { part_number: 1, size, etag, last_modified: None, checksum: None };
+            assert_eq!(begins(&tail, &part).expect("memory can be read"), expected, "{part:?}");
+        }
+    }
+}
