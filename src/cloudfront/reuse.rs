@@ -43,11 +43,6 @@ impl Signatures {
         sync::lock(&self.0).insert(policy, signature.clone());
         Ok(signature)
     }
-
-    /// Discards all signatures.
-    pub(super) fn clear(&self) {
-        *sync::lock(&self.0) = Generations::default();
-    }
 }
 
 impl Generations {
@@ -93,6 +88,20 @@ mod tests {
         assert_eq!(of(1), 2 + 3 * GENERATION);
         let generations = sync::lock(&kept.0);
         assert!(generations.younger.len() <= GENERATION && generations.older.len() <= GENERATION);
+    }
+
+    #[test]
+    fn a_generation_of_signatures_is_kept() {
+        let kept = Signatures::default();
+        let sign = |policy: &str| Ok(format!("signature of {policy}"));
+        for number in 0..GENERATION {
+            kept.of(number.to_string(), sign).unwrap();
+        }
+
+        for number in 0..GENERATION {
+            let signature = kept.of(number.to_string(), |_| panic!("{number} is not cached"));
+            assert_eq!(signature.unwrap(), format!("signature of {number}"));
+        }
     }
 
     #[test]

@@ -415,6 +415,25 @@ mod tests {
         }
     }
 
+    /// A presigned URL for S3 covers the body only if a header contains its hash.
+    #[test]
+    fn a_presigned_body_needs_its_hash_in_a_header() {
+        let hash = hex::encode(crate::sign::hash::sha256(b"body"));
+        let bare = [("host", "h")];
+        let hashed = [("host", "h"), ("x-amz-content-sha256", &*hash)];
+        let presign = |headers: &[(&str, &str)], payload, service| {
+            let scope = MultiRegionScope { regions: &["*"], service };
+            let request = Request::new("PUT", "/key").headers(headers);
+            key().presign(&request, payload, scope, TIME, Duration::from_secs(60)).map(|_| ())
+        };
+
+        let missing = Err(Error::MissingHeader { name: "x-amz-content-sha256" });
+        assert_eq!(presign(&bare, Payload::Bytes(b"body"), "s3"), missing);
+        assert_eq!(presign(&hashed, Payload::Bytes(b"body"), "s3"), Ok(()));
+        assert_eq!(presign(&bare, Payload::Unsigned, "s3"), Ok(()));
+        assert_eq!(presign(&bare, Payload::Bytes(b"body"), "sts"), Ok(()));
+    }
+
     #[test]
     fn plus_one_carries() {
         let mut number = [0; 32];

@@ -232,3 +232,25 @@ pub(super) fn encoding_type(text: &str) -> Result<Option<String>, &'static str> 
         Some(_) => Err("is not \"url\""),
     }
 }
+
+#[cfg(all(test, feature = "client"))]
+mod tests {
+    use super::*;
+
+    /// Either marker alone shows that the response is a page of a listing.
+    #[test]
+    fn a_page_of_objects_has_an_element_of_a_listing() {
+        let page = |content: &str| {
+            let body = format!("<ListBucketResult>{content}</ListBucketResult>");
+            page_of_objects(body.as_bytes())
+        };
+
+        let next = page("<NextContinuationToken>t</NextContinuationToken>").unwrap();
+        assert_eq!(next.next_continuation_token.as_deref(), Some("t"));
+        let next = page("<NextMarker>m</NextMarker>").unwrap();
+        assert_eq!(next.next_marker.as_deref(), Some("m"));
+        for other in ["", "<Prefix>p</Prefix>", "<Marker>m</Marker>", "<Extension/>"] {
+            assert!(page(other).is_err(), "{other}");
+        }
+    }
+}

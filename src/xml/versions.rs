@@ -210,3 +210,29 @@ fn version(document: &mut Document<'_>, kind: VersionKind) -> Result<ObjectVersi
         storage_class: storage_class.flatten(),
     })
 }
+
+#[cfg(all(test, feature = "client"))]
+mod tests {
+    use super::*;
+
+    /// A response that says nothing about a listing could be taken for an empty bucket.
+    #[test]
+    fn a_page_of_versions_has_an_element_of_a_listing() {
+        let page = |content: &str| {
+            let body = format!("<ListVersionsResult>{content}</ListVersionsResult>");
+            page_of_versions(body.as_bytes())
+        };
+
+        let marker = page("<NextKeyMarker>k</NextKeyMarker>").unwrap();
+        assert_eq!(marker.next_key_marker.as_deref(), Some("k"));
+        let marker = page("<NextVersionIdMarker>v</NextVersionIdMarker>").unwrap();
+        assert_eq!(marker.next_version_id_marker.as_deref(), Some("v"));
+        for named in ["<Name>b</Name>", "<IsTruncated>false</IsTruncated>"] {
+            assert!(page(named).unwrap().versions.is_empty(), "{named}");
+        }
+
+        for other in ["", "<Prefix>p</Prefix>", "<MaxKeys>2</MaxKeys>", "<Extension/>"] {
+            assert!(page(other).is_err(), "{other}");
+        }
+    }
+}

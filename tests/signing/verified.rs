@@ -782,6 +782,37 @@ fn untrustworthy_claims_are_rejected() {
     );
 }
 
+/// A presigned URL contains the session token in the parameter of its service. S3 Express accepts
+/// the tokens of STS as well, but prefers its own.
+#[test]
+fn the_service_decides_which_parameter_holds_the_token() {
+    let request = Request::new("GET", "/").headers(&[("host", "h")]);
+    let verify = |credentials: Credentials, service, added: &str| {
+        let scope = v4::Scope { region: "r", service };
+        let hour = Duration::from_secs(3600);
+        let presigned =
+            v4::presign(&request, v4::Payload::Unsigned, &credentials, scope, NOW, hour).unwrap();
+        let keys = |id: &str| (id == "id").then(|| credentials.clone());
+        let target = format!("/?{added}{}", presigned.query);
+        let request = Request::from_target("GET", &target).unwrap().headers(&[("host", "h")]);
+        let verifier = Verifier::new(&keys, NOW).service(service);
+        verifier.verify(&request, Content::NotRead).map_err(|refusal| refusal.cause())
+    };
+
+    let express = || keys("id").unwrap().with_s3_session_token("express");
+    let sts = || keys("id").unwrap().with_session_token("sts");
+    assert!(verify(express(), "s3express", "").is_ok());
+    assert!(verify(sts(), "s3express", "").is_ok());
+    assert!(verify(sts(), "s3", "").is_ok());
+    // A token that was added is the one that counts, and the credentials do not have it.
+    let added = "X-Amz-S3session-Token=other&";
+    assert_eq!(verify(sts(), "s3express", added).unwrap_err(), Cause::TokenChanged);
+    // The service ignores the other parameter, so the signature has to cover it.
+    assert_eq!(verify(sts(), "s3", added).unwrap_err(), Cause::SignatureDiffers);
+    let added = "X-Amz-Security-Token=other&";
+    assert_eq!(verify(express(), "s3express", added).unwrap_err(), Cause::SignatureDiffers);
+}
+
 /// Sends chunks that are truncated, swapped or changed, and trailers that were not announced.
 #[test]
 fn chunks_are_verified_one_by_one() {

@@ -106,14 +106,9 @@ pub(super) fn query(
         time,
     )?
     .with(parameters.require("X-Amz-SignedHeaders")?, parameters.require("X-Amz-Signature")?);
-    let (token, other) = match claim.service {
-        "s3express" => {
-            (parameters.get("X-Amz-S3session-Token")?, parameters.get("X-Amz-Security-Token")?)
-        }
-        _ => (parameters.get("X-Amz-Security-Token")?, parameters.get("X-Amz-S3session-Token")?),
-    };
-
-    let token = if claim.service == "s3express" { token.or(other) } else { token };
+    let sts = parameters.get("X-Amz-Security-Token")?;
+    let express = parameters.get("X-Amz-S3session-Token")?;
+    let token = if claim.service == "s3express" { express.or(sts) } else { sts };
     let headers = UniqueFields::of_headers(request);
     let payload_hash = match headers.get("x-amz-content-sha256")? {
         Some(hash) => Cow::Borrowed(hash),
