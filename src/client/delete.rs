@@ -357,6 +357,13 @@ mod tests {
     use super::*;
 
     #[test]
+    fn a_version_and_a_condition_can_be_combined() {
+        let condition = Condition::IfMatch("etag".to_owned());
+        let request = DeleteObject::default().version_id("v1").condition(condition.clone());
+        assert_eq!((request.version_id.as_deref(), request.condition), (Some("v1"), condition));
+    }
+
+    #[test]
     fn an_error_without_a_version_does_not_concern_a_version_that_was_deleted() {
         let body = "<DeleteResult><Deleted><Key>a</Key><VersionId>v1</VersionId></Deleted>\
                     <Error><Key>a</Key><Code>AccessDenied</Code></Error>\

@@ -42,3 +42,32 @@ impl History {
         error.with_history(words.collect::<Vec<_>>().join(", "))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn kinds_of_failures_are_counted_and_those_after_the_fourth_together() {
+        let mut history = History::default();
+        let failed = |kind| Error::new(kind, "failed");
+        let status = |status| failed(ErrorKind::Server).with_status(status);
+        for error in [
+            status(500).with_code("InternalError".to_owned()),
+            status(502),
+            failed(ErrorKind::Timeout),
+            status(502),
+            failed(ErrorKind::Connect),
+            failed(ErrorKind::Interrupted),
+            status(503),
+        ] {
+            history.add(&error);
+        }
+
+        let error = history.attach_to(failed(ErrorKind::Server));
+        assert_eq!(
+            error.history(),
+            Some("500 InternalError, status 502 (2 times), timeout, others (3 times)")
+        );
+    }
+}

@@ -22,3 +22,20 @@ impl LearntBuckets {
             && buckets.insert(bucket.to_owned())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn buckets_are_recorded_once_and_up_to_the_limit() {
+        let learnt = LearntBuckets::default();
+        for number in 0..REMEMBERED_BUCKETS {
+            let bucket = number.to_string();
+            assert!(learnt.insert(&bucket) && !learnt.insert(&bucket));
+        }
+
+        assert!(!learnt.insert("another") && !learnt.contains("another"));
+        assert!(learnt.contains("0"));
+    }
+}

@@ -228,3 +228,22 @@ pub(super) fn etag_of(response: &Response) -> Option<String> {
     let bare = text.strip_prefix('"').and_then(|t| t.strip_suffix('"')).unwrap_or(text);
     (!bare.is_empty()).then(|| bare.to_owned())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_etag_is_opaque_because_of_the_object_or_of_the_bucket() {
+        for (has_opaque_etag, bucket, is_opaque) in [
+            (false, "registry", false),
+            (true, "registry", true),
+            (false, "registry--usw2-az1--x-s3", true),
+            (true, "registry--usw2-az1--x-s3", true),
+        ] {
+            let etag = Some("0123456789abcdef".repeat(2));
+            let meta = ObjectMeta { has_opaque_etag, etag, ..ObjectMeta::default() };
+            assert_eq!(meta.in_bucket(bucket).md5().is_none(), is_opaque, "{bucket}");
+        }
+    }
+}

@@ -314,6 +314,10 @@ mod tests {
         let mut seen = Repeats::default();
         assert!(seen.insert(&"a") && seen.insert(&"b") && seen.insert(&"c"));
         assert!(!seen.insert(&"a"));
+
+        let mut seen = Repeats::default();
+        assert!((0..Repeats::RECENT).all(|item| seen.insert(&item)));
+        assert!(!seen.insert(&0_usize), "the oldest of the recent items");
     }
 
     #[test]

@@ -37,3 +37,29 @@ impl Places {
         known.insert(bucket.to_owned(), Arc::clone(place));
     }
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "tests")]
+mod tests {
+    use super::*;
+    use crate::client::Scheme;
+
+    #[test]
+    fn locations_are_kept_for_a_bounded_number_of_buckets() {
+        let endpoint = Endpoint::custom("https://s3.example.com", None, Scheme::Https).unwrap();
+        let places = Places::default();
+        let is_kept = |bucket: &str| {
+            let first = places.of(&endpoint, bucket).unwrap();
+            Arc::ptr_eq(&first, &places.of(&endpoint, bucket).unwrap())
+        };
+
+        for number in 0..REMEMBERED_BUCKETS {
+            assert!(is_kept(&format!("bucket-{number}")));
+        }
+
+        assert!(!is_kept("another") && is_kept("bucket-0"));
+        places.remember("another", &places.of(&endpoint, "another").unwrap());
+        assert!(is_kept("another"));
+        assert_eq!(sync::read(&places.0).len(), REMEMBERED_BUCKETS);
+    }
+}

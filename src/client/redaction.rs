@@ -22,3 +22,23 @@ impl Redaction {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn secrets_are_prepared_once_for_each_lease() {
+        let redaction = Redaction::default();
+        let lease = || Arc::new(Lease { credentials: None, expires: None });
+        let (first, second) = (lease(), lease());
+        let mut prepared = 0;
+        for (lease, times) in [(&first, 1), (&first, 1), (&second, 2), (&second, 2), (&first, 3)] {
+            redaction.of(lease, || {
+                prepared += 1;
+                Secrets::new()
+            });
+            assert_eq!(prepared, times);
+        }
+    }
+}

@@ -122,3 +122,25 @@ impl Failure {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::credentials::{Context, Static};
+
+    #[test]
+    fn only_an_error_about_credentials_is_replaced_by_that_of_create_session() {
+        let failure = LastFailure::default();
+        let cache = Cache::new(Static::anonymous(), &Context::default());
+        let session = Session::new(cache, failure.clone());
+        let kind = |kind| {
+            let failed = session.use_cache(|_| Err::<(), _>(Error::new(kind, "failed")));
+            failed.map_err(|error| error.kind())
+        };
+
+        assert_eq!(kind(ErrorKind::Credentials), Err(ErrorKind::Credentials));
+        failure.record(Some(&Error::new(ErrorKind::AccessDenied, "denied")), "bucket");
+        assert_eq!(kind(ErrorKind::Credentials), Err(ErrorKind::AccessDenied));
+        assert_eq!(kind(ErrorKind::Cancelled), Err(ErrorKind::Cancelled));
+    }
+}

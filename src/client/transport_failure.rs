@@ -229,6 +229,24 @@ mod tests {
         })
     }
 
+    /// The body comes after the host, so the proxy is in parentheses.
+    #[test]
+    fn a_failure_after_the_connection_names_the_host_and_the_proxy() {
+        let endpoint = Endpoint::custom("https://s3.example.com", None, Scheme::Https).unwrap();
+        let located = endpoint.locate("registry").unwrap();
+        let proxy = Proxy::parse("http://127.0.0.1:3128").unwrap();
+        for (phase, proxy, expected) in [
+            (Phase::Await, None, "s3.example.com"),
+            (Phase::Body, None, "s3.example.com"),
+            (Phase::Await, Some(&proxy), "s3.example.com, through the proxy http://127.0.0.1:3128"),
+            (Phase::Body, Some(&proxy), "s3.example.com (through the proxy http://127.0.0.1:3128)"),
+        ] {
+            let failure = TransportError { phase, stale: false, failure: Failure::Timeout };
+            let way = Way { endpoint: &endpoint, located: &located, proxy };
+            assert_eq!(name(way, &failure), expected);
+        }
+    }
+
     #[test]
     fn each_problem_of_tls_has_its_hint() {
         let now = Timestamp::from_unix(1_000_000_000);

@@ -43,6 +43,11 @@ impl Signatures {
         sync::lock(&self.0).insert(policy, signature.clone());
         Ok(signature)
     }
+
+    /// Discards all signatures.
+    pub(super) fn clear(&self) {
+        *sync::lock(&self.0) = Generations::default();
+    }
 }
 
 impl Generations {
@@ -91,17 +96,24 @@ mod tests {
     }
 
     #[test]
-    fn a_generation_of_signatures_is_kept() {
+    fn a_generation_is_kept_until_it_is_full_or_discarded() {
         let kept = Signatures::default();
-        let sign = |policy: &str| Ok(format!("signature of {policy}"));
-        for number in 0..GENERATION {
-            kept.of(number.to_string(), sign).unwrap();
-        }
+        let sign_all = || {
+            let mut made = 0;
+            for number in 0..GENERATION {
+                let sign = |policy: &str| {
+                    made += 1;
+                    Ok(policy.to_owned())
+                };
+                kept.of(number.to_string(), sign).unwrap();
+            }
 
-        for number in 0..GENERATION {
-            let signature = kept.of(number.to_string(), |_| panic!("{number} is not cached"));
-            assert_eq!(signature.unwrap(), format!("signature of {number}"));
-        }
+            made
+        };
+
+        assert_eq!((sign_all(), sign_all()), (GENERATION, 0));
+        kept.clear();
+        assert_eq!(sign_all(), GENERATION);
     }
 
     #[test]

@@ -63,7 +63,7 @@ impl Signer {
     #[must_use]
     pub fn hash_algorithm(mut self, hash: HashAlgorithm) -> Self {
         self.hash = hash;
-        self.signatures = Signatures::default();
+        self.signatures.clear();
         self
     }
 

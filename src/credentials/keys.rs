@@ -108,3 +108,40 @@ pub(super) fn pair(
         _ => Ok(keys(id, secret, token)),
     })
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "tests")]
+mod tests {
+    use super::*;
+
+    const ID: &str = "AKIAIOSFODNN7EXAMPLE";
+    const SECRET: &str = "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY";
+
+    #[test]
+    fn fixed_keys_are_a_source() {
+        let source = Static::new(Credentials::new(ID, SECRET));
+        let lease = source.fetch().unwrap();
+        assert_eq!(Source::name(&source), "fixed keys");
+        assert_eq!(lease.credentials.unwrap().access_key_id(), ID);
+        assert_eq!(lease.expires, None);
+    }
+
+    /// Servers other than AWS have keys of other forms, so one of the two may look like anything.
+    #[test]
+    fn one_recognized_key_shows_that_both_are_swapped() {
+        let reason = |id: &str, secret: &str| {
+            let value = |text: &str| Some(Zeroizing::new(text.to_owned()));
+            let found = (value(id), value(secret));
+            pair(("ID", "SECRET"), found, None).unwrap().err()
+        };
+
+        let swapped = "ID and SECRET are swapped: exchange their values";
+        for (id, secret) in [(SECRET, ID), (SECRET, "minio"), ("minio", ID)] {
+            assert_eq!(reason(id, secret).as_deref(), Some(swapped));
+        }
+
+        for (id, secret) in [(ID, SECRET), (ID, "minio"), ("minio", SECRET), ("minio", "minio")] {
+            assert_eq!(reason(id, secret), None);
+        }
+    }
+}

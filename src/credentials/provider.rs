@@ -59,3 +59,33 @@ pub trait Provider: Debug + Send + Sync {
         self.refresh(used)
     }
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "tests")]
+mod tests {
+    use super::*;
+
+    /// A provider that never blocks, and says whether it has other credentials.
+    #[derive(Debug)]
+    struct Renewed(bool);
+
+    impl Provider for Renewed {
+        fn credentials(&self) -> Result<Arc<Lease>> {
+            Ok(Arc::new(Lease { credentials: None, expires: None }))
+        }
+
+        fn refresh(&self, _: &Lease) -> Result<bool> {
+            Ok(self.0)
+        }
+    }
+
+    #[test]
+    fn a_provider_without_waits_needs_no_methods_for_cancelling() {
+        let cancel = Cancel::new();
+        for renewed in [false, true] {
+            let provider = Renewed(renewed);
+            let lease = provider.credentials_until(&cancel).unwrap();
+            assert_eq!(provider.refresh_until(&lease, &cancel).unwrap(), renewed);
+        }
+    }
+}

@@ -323,7 +323,7 @@ pub trait StorageDriver: Send + Sync {
     ///
     /// # Errors
     /// [`InvalidPath`](crate::ErrorKind::InvalidPath), also for `/`;
-    /// [`PathNotFound`](crate::ErrorKind::PathNotFound) if there was nothing to delete except an
+    /// [`PathNotFound`](crate::ErrorKind::PathNotFound) if there was nothing to delete, not even an
     /// unfinished file. If some parts could not be deleted, the first failure, with the others in
     /// [`Error::others`](crate::Error::others).
     fn delete(&self, path: &str) -> Result<()>;

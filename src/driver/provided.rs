@@ -389,4 +389,34 @@ mod tests {
         assert!(error.to_string().ends_with("hung up: /a"), "{error}");
         assert_eq!(driver.get_content("/a").unwrap(), b"old");
     }
+
+    #[test]
+    fn an_interrupted_read_is_repeated() {
+        struct Interrupted<'a>(bool, &'a [u8]);
+        impl Read for Interrupted<'_> {
+            fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+                self.0 = !self.0;
+                if self.0 { Err(io::ErrorKind::Interrupted.into()) } else { self.1.read(buffer) }
+            }
+        }
+
+        let driver = Minimal::default();
+        let taken = driver.write_stream("/a", 0, &mut Interrupted(false, b"content")).unwrap();
+        assert_eq!((taken, driver.get_content("/a").unwrap()), (7, b"content".to_vec()));
+    }
+
+    #[test]
+    fn a_stream_from_the_beginning_does_not_read_the_old_file() {
+        let driver = MemoryDriver::default();
+        let target = Target {
+            open: &|| Err(Error::new(ErrorKind::Server, "the old file was opened")),
+            create: &|| driver.writer("/a", WriteMode::Create),
+        };
+        assert_eq!(write_stream(&target, "/a", 0, &mut &b"new"[..]).unwrap(), 3);
+        assert_eq!(driver.get_content("/a").unwrap(), b"new");
+        assert_eq!(
+            write_stream(&target, "/a", 1, &mut &b"new"[..]).unwrap_err().kind(),
+            ErrorKind::Server
+        );
+    }
 }

@@ -111,14 +111,6 @@ fn headers_with_one_value_cannot_be_repeated() {
 }
 
 #[test]
-fn version_2_has_neither_scope_nor_hash() {
-    let request = Request::new("GET", "/");
-    let steps = v2::sign(&request, None, &credentials(), TIME).unwrap().steps;
-    assert!(steps.string_to_sign.split('\n').count() > 3, "{}", steps.string_to_sign);
-    assert_eq!((steps.scope(), steps.canonical_request_hash()), ("", ""));
-}
-
-#[test]
 fn secret_headers_are_redacted() {
     assert_same_names(
         &crate::text::SECRETS,
@@ -133,16 +125,6 @@ fn secret_headers_are_redacted() {
         if let Ok(signed) = v4::sign(&request, v4::Payload::Unsigned, &credentials(), SCOPE, TIME) {
             assert!(signed.steps.canonical_request.contains(&format!("\n{name}:s3cret\n")));
             assert!(!format!("{signed:?} {}", signed.explain()).contains("s3cret"), "{name}");
-            let key = v4::SigningKey::derive(&credentials(), TIME, SCOPE).unwrap();
-            let authorization = key.authorize(&request, v4::Payload::Unsigned, TIME).unwrap();
-            let shown = format!("{authorization:?}");
-            assert!(shown.contains("x-amz-date") && shown.contains("authorization"), "{shown}");
-            assert!(!shown.contains(authorization.signature()), "{shown}");
-            let (canonical_request, string_to_sign) = signed.steps.redacted();
-            assert!(canonical_request.contains("\nhost:h\n"), "{canonical_request}");
-            assert!(canonical_request.contains(&format!("\n{name}:<redacted>\n")), "{name}");
-            assert!(!canonical_request.contains("s3cret"), "{name}");
-            assert_eq!(string_to_sign, signed.steps.string_to_sign);
         }
     }
 }

@@ -33,6 +33,10 @@ pub(super) fn for_each_taken<I: Send>(
     run(items, concurrency, cancel, work).map(drop)
 }
 
+/// The maximum number of threads of one operation, whatever an option says: hundreds do not transfer
+/// faster, and another operation of the process could then start none.
+const MAX_THREADS: usize = 128;
+
 fn run<I: Send, T: Send>(
     items: impl Iterator<Item = Result<I>> + Send,
     concurrency: NonZeroUsize,
@@ -79,7 +83,7 @@ fn run<I: Send, T: Send>(
         }
     };
     let results = std::thread::scope(|scope| {
-        let threads: Vec<_> = (1..concurrency.get().min(most))
+        let threads: Vec<_> = (1..concurrency.get().min(most).min(MAX_THREADS))
             .map_while(|_| {
                 std::thread::Builder::new()
                     .name("s3driver-transfer".to_owned())
@@ -154,6 +158,18 @@ mod tests {
         })
         .expect_err("the third fails");
         assert_eq!((error.message(), taken), ("three", 3));
+    }
+
+    #[test]
+    fn no_item_is_worked_on_after_the_caller_has_cancelled() {
+        let cancel = Cancel::new();
+        cancel.cancel();
+        let error = for_each(9, FOUR, &cancel, |index| -> Result<()> { panic!("took {index}") })
+            .expect_err("it is cancelled");
+        assert_eq!(
+            (error.kind(), error.message()),
+            (ErrorKind::Cancelled, "cancelled by the caller")
+        );
     }
 
     #[test]

@@ -107,7 +107,7 @@ impl Connection {
     pub(super) fn read_head(&mut self, method: &str, limits: &Limits<'_>) -> Result<Head, Failure> {
         // The server may take the full idle timeout before its first byte.
         let mut limits = Limits { stall: None, ..*limits };
-        let mut searched = 0;
+        let mut complete = false;
         if self.buffered().is_empty() && self.fill(&limits)? == 0 {
             return Err(Failure::io(io::ErrorKind::UnexpectedEof, "closed before a response"));
         }
@@ -121,19 +121,16 @@ impl Connection {
                     self.consume(length);
                     return Ok(head);
                 }
-                None if searched == 0 => {
-                    // After its first byte, a head must be complete within one idle timeout.
-                    limits = limits.within(limits.idle);
+                None if complete => {
+                    return Err(Failure::Protocol("the head ends too early".into()));
                 }
-                None => return Err(Failure::Protocol("the head ends too early".into())),
+                // After its first byte, a head must be complete within one idle timeout.
+                None => limits = limits.within(limits.idle),
             }
             // Parsing again at every byte that trickles in would take quadratic time, so wait for
             // the empty line.
-            loop {
-                if let Some(found) = end_of_head(self.buffered(), searched) {
-                    searched = found;
-                    break;
-                }
+            let mut searched = 0;
+            while !has_end_of_head(self.buffered(), searched) {
                 searched = self.buffered().len();
                 if searched >= MAX_HEAD {
                     return Err(Failure::Protocol(format!(
@@ -147,6 +144,7 @@ impl Connection {
                     ));
                 }
             }
+            complete = true;
         }
     }
 
@@ -193,19 +191,18 @@ impl Connection {
     }
 }
 
-/// Returns the length of a head that ends in an empty line. The first `searched` bytes are known
-/// not to contain that end.
-fn end_of_head(bytes: &[u8], searched: usize) -> Option<usize> {
-    let from = searched.saturating_sub(3);
-    let tail = bytes.get(from..)?;
+/// Returns whether `bytes` contain the empty line that ends a head. The first `searched` bytes are
+/// known not to contain it.
+fn has_end_of_head(bytes: &[u8], searched: usize) -> bool {
+    let tail = bytes.get(searched.saturating_sub(3)..).unwrap_or_default();
     let mut line_start = None;
     for (at, byte) in tail.iter().enumerate() {
         match (byte, line_start) {
-            (b'\n', Some(_)) => return Some(from + at + 1),
+            (b'\n', Some(_)) => return true,
             (b'\n', None) => line_start = Some(at),
             (b'\r', Some(start)) if start + 1 == at => {}
             _ => line_start = None,
         }
     }
-    None
+    false
 }

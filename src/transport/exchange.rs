@@ -112,9 +112,6 @@ impl<'a> Exchange<'a> {
             };
         }
         match self.early.take() {
-            // If there is no body to send, a final response simply ends the wait for
-            // `100 Continue`.
-            Some(reply) if body.is_empty() => Ok(reply),
             Some(reply) => early_outcome(reply),
             None => self
                 .final_head(&self.limits.after_sending(self.sent))

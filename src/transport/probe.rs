@@ -105,3 +105,38 @@ fn fetch(address: SocketAddr, encoding: &str) -> io::Result<Seen> {
     let read = response.into_body().into_reader().take(longest).read_to_end(&mut body);
     Ok(if kept && read.is_ok() && body == BODY { Seen::Unchanged } else { Seen::Changed })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::net::{Shutdown, TcpStream};
+
+    /// Returns what ureq receives if the server announces another encoding than `expected`.
+    fn fetched(sent: &'static str, expected: &str) -> Seen {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+        let address = listener.local_addr().unwrap();
+        thread::scope(|scope| {
+            let server = scope.spawn(|| serve(&listener, sent));
+            let seen = fetch(address, expected).unwrap();
+            server.join().unwrap().unwrap();
+            seen
+        })
+    }
+
+    #[test]
+    fn a_body_whose_encoding_is_missing_counts_as_changed() {
+        assert!(matches!(fetched("gzip", "gzip"), Seen::Unchanged));
+        assert!(matches!(fetched("identity", "gzip"), Seen::Changed));
+    }
+
+    #[test]
+    fn a_connection_without_a_request_gets_no_response() {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+        let mut peer = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+        peer.shutdown(Shutdown::Write).unwrap();
+        serve(&listener, "gzip").unwrap();
+        let mut received = Vec::new();
+        peer.read_to_end(&mut received).unwrap();
+        assert_eq!(received, b"");
+    }
+}

@@ -142,3 +142,26 @@ impl fmt::Display for TlsProblem {
 pub(super) fn is_authority(error: &CertificateError) -> bool {
     matches!(error, CertificateError::Other(other) if other.0.to_string() == "CaUsedAsEndEntity")
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_certificate_that_is_signed_with_an_unknown_algorithm_is_named() {
+        let (signature_algorithm_id, public_key_algorithm_id) = (vec![6, 3], vec![6, 4]);
+        for error in [
+            CertificateError::UnsupportedSignatureAlgorithmContext {
+                signature_algorithm_id: signature_algorithm_id.clone(),
+                supported_algorithms: Vec::new(),
+            },
+            CertificateError::UnsupportedSignatureAlgorithmForPublicKeyContext {
+                signature_algorithm_id,
+                public_key_algorithm_id,
+            },
+        ] {
+            let problem = TlsProblem::of(&Error::InvalidCertificate(error));
+            assert_eq!(problem, TlsProblem::CertificateAlgorithm);
+        }
+    }
+}

@@ -30,7 +30,7 @@ pub(super) fn race(
 type Attempt = Box<dyn FnOnce() + Send>;
 
 /// Like [`race`], with the function that starts a thread.
-fn race_with(
+pub(super) fn race_with(
     addresses: &[SocketAddr],
     deadline: Instant,
     mut start: impl FnMut(Attempt) -> io::Result<()>,

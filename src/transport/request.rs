@@ -37,14 +37,3 @@ pub(crate) enum RequestBody<'a> {
         length: u64,
     },
 }
-
-impl RequestBody<'_> {
-    /// Returns whether the request consists only of its head.
-    pub(super) fn is_empty(&self) -> bool {
-        match self {
-            Self::Empty => true,
-            Self::Bytes(bytes) => bytes.is_empty(),
-            Self::Reader { length, .. } => *length == 0,
-        }
-    }
-}

@@ -382,8 +382,12 @@ fn uploads(body: &[u8], demand: Demand) -> Result<ListMultipartUploadsResult, Er
             _ => document.unknown(child),
         })?;
 
-        let more = next_key_marker.is_some() || next_upload_id_marker.is_some();
-        document.check_page(&[bucket.is_some(), is_truncated.is_some(), more])?;
+        document.check_page(&[
+            bucket.is_some(),
+            is_truncated.is_some(),
+            next_key_marker.is_some(),
+            next_upload_id_marker.is_some(),
+        ])?;
 
         let encoding_type = encoding.flatten();
         if encoding_type.is_some() {

@@ -288,6 +288,26 @@ fn bitflip_and_bad_checksum() {
     }
 }
 
+/// The response may have a checksum in addition to the one that was sent. It is compared too.
+#[test]
+fn a_checksum_of_another_algorithm_is_compared() {
+    let faulty = start();
+    let client = client(&faulty, Checksum::Crc32);
+    let put = || client.put_object(BUCKET, "key", b"content", &ObjectSettings::default());
+    let stated = sum_of("x-amz-checksum-sha256", b"content");
+    faulty.once(
+        "PutObject",
+        Fault::changed(move |answer| answer.with("x-amz-checksum-sha256", &stated)),
+    );
+    put().unwrap();
+    let wrong = sum_of("x-amz-checksum-sha256", b"another");
+    faulty.once(
+        "PutObject",
+        Fault::changed(move |answer| answer.with("x-amz-checksum-sha256", &wrong)),
+    );
+    assert_eq!(put().unwrap_err().kind(), ErrorKind::Integrity);
+}
+
 /// S3 refuses an object with a lock that comes without a digest. The first request has one already.
 #[test]
 fn an_object_with_a_lock_has_a_digest() {

@@ -247,6 +247,19 @@ fn f12_a_move_deletes_only_what_it_copied() {
     assert_eq!(server.keys(server.bucket()), ["to"]);
 }
 
+/// A refusal shows that the server supports the condition. Without it, the object might be deleted
+/// in a newer version.
+#[test]
+fn a_refused_deletion_fails_a_move_and_is_not_repeated_without_the_condition() {
+    let server = Server::start(ServerOptions::default());
+    let driver = embedded(&server);
+    driver.put_content("/from", b"content").unwrap();
+    server.fail_next("DeleteObject", 403, "AccessDenied", 1);
+    assert_kind(driver.rename("/from", "/to"), ErrorKind::AccessDenied);
+    assert_eq!(server.count("DeleteObject"), 1);
+    assert_eq!(server.keys(server.bucket()), ["from", "to"]);
+}
+
 #[test]
 fn f12_content_written_during_a_move_is_not_lost() {
     let server = Server::start(ServerOptions::default());

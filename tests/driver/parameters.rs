@@ -700,6 +700,7 @@ fn unknown_and_repeated_options_are_rejected() {
         ("acceskey", "unknown parameter acceskey: did you mean accesskey?"),
         ("secret_key", "unknown parameter secret_key: did you mean secretkey?"),
         ("chunk-size", "unknown parameter chunk-size: did you mean chunksize?"),
+        ("mxrqusts", "unknown parameter mxrqusts: did you mean maxrequests?"),
         ("usefips", "unknown parameter usefips"),
         ("frobnicate", "unknown parameter frobnicate"),
         ("", "unknown parameter "),
@@ -755,6 +756,7 @@ fn the_names_of_other_registries_keep_their_meaning() {
         (("loglevel", "LogRequestWithBody"), ("loglevel", "debugwithhttpbody")),
         (("loglevel", "logsigning, logresponse"), ("loglevel", "debug,debugwithsigning")),
         (("loglevel", "logdeprecatedusage"), ("loglevel", "off")),
+        (("loglevel", "LogOff"), ("loglevel", "off")),
         (("name", "s3"), ("bucket", "registry")),
         (("Name", "S3AWS"), ("bucket", "registry")),
     ] {

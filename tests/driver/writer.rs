@@ -1350,3 +1350,22 @@ fn a_spool_folder_that_cannot_be_used_is_refused_at_the_start() {
     assert_eq!(error.kind(), ErrorKind::Configuration);
     assert!(error.to_string().contains(spool), "{error}");
 }
+
+/// An error holds a hundred failures at most, no matter how many uploads cannot be aborted.
+#[test]
+fn a_purge_tries_every_upload_and_reports_a_hundred_failures() {
+    const UPLOADS: usize = 103;
+    let server = server();
+    let driver = driver(&server);
+    for number in 0..UPLOADS {
+        server.begin_upload(server.bucket(), &format!("a/{number:03}"), SystemTime::UNIX_EPOCH);
+    }
+    server.fail_next("AbortMultipartUpload", 403, "AccessDenied", UPLOADS);
+    let error = driver.purge_uploads("/a", DAY).unwrap_err();
+    assert_eq!(
+        (error.kind(), error.path(), error.others().len()),
+        (ErrorKind::AccessDenied, Some("/a/000"), 99)
+    );
+    assert_eq!(server.count("AbortMultipartUpload"), UPLOADS as u64);
+    assert_eq!(driver.purge_uploads("/a", DAY).unwrap().uploads, UPLOADS as u64);
+}

@@ -5,6 +5,7 @@ use crate::support::ServerOptions;
 use crate::{ATTEMPTS, BUCKET, Rig, upload};
 use s3driver::ErrorKind;
 use s3driver::client::Timeouts;
+use s3driver::driver::StorageDriver;
 use s3driver::transfer::Transfer;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex};
@@ -401,5 +402,29 @@ fn a_deletion_that_does_not_reach_the_end_is_an_error() {
     let error = Transfer::new(&rig.client).delete_prefix(BUCKET, "a/").unwrap_err();
     assert_eq!((error.kind(), error.bucket()), (ErrorKind::Conflict, Some(BUCKET)), "{error}");
     assert_eq!(listings.load(Ordering::SeqCst), 20);
+    rig.finish();
+}
+
+/// A server that lists keys in any order may return the file itself on a later page.
+#[test]
+fn a_file_that_is_not_on_the_first_page_is_deleted() {
+    let rig = Rig::new();
+    rig.store("root/a", b"content");
+    rig.store("root/a-b", b"content");
+    let listed = "<Contents><Key>root/a-b</Key><Size>7</Size></Contents>";
+    rig.faulty.once(
+        "ListObjectsV2",
+        Fault::reply(
+            200,
+            format!(
+                "<ListBucketResult><IsTruncated>true</IsTruncated>\
+                 <NextContinuationToken>2</NextContinuationToken>{listed}</ListBucketResult>"
+            ),
+        ),
+    );
+    let driver = crate::driver::driver(&rig);
+    driver.delete("/a").unwrap();
+    assert_eq!(rig.faulty.backend.keys(BUCKET), ["root/a-b"]);
+    drop(driver);
     rig.finish();
 }

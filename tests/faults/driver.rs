@@ -3,8 +3,9 @@
 
 use crate::server::{Fault, error_document};
 use crate::{BUCKET, Rig};
-use s3driver::driver::{Parameters, S3Driver, StorageDriver, WalkOptions, WalkStep};
+use s3driver::driver::{Parameters, S3Driver, StorageDriver, WalkOptions, WalkStep, WriteMode};
 use s3driver::{ErrorKind, Result};
+use std::io::Write;
 
 /// Returns a driver whose requests go through the faulty server.
 pub(crate) fn driver(rig: &Rig) -> S3Driver {
@@ -162,5 +163,96 @@ fn a_failed_listing_is_an_error() {
     assert_eq!(walked(&driver).unwrap_err().kind(), ErrorKind::AccessDenied);
     assert_eq!(rig.faulty.backend.keys(BUCKET), ["root/a/x"]);
     drop(driver);
+    rig.finish();
+}
+
+/// Every way in which a server or a policy prevents the listing of uploads. A file is moved
+/// nevertheless, and deleted if the server cannot list uploads. The upload that the last close
+/// left is ended, because its checkpoint names it.
+#[test]
+fn files_are_moved_and_deleted_where_uploads_cannot_be_listed() {
+    for (fault, may_delete) in [
+        (Fault::error(501, "NotImplemented"), true),
+        (Fault::error(405, "MethodNotAllowed"), true),
+        (Fault::error(400, "InvalidArgument"), true),
+        (Fault::reply(404, "404 page not found"), true),
+        (Fault::error(403, "AccessDenied"), false),
+    ] {
+        let rig = Rig::new();
+        let driver = driver(&rig);
+        driver.put_content("/a", b"one").unwrap();
+        driver.put_content("/c", b"two").unwrap();
+        for path in ["/a", "/c"] {
+            let mut writer = driver.writer(path, WriteMode::Create).unwrap();
+            writer.write_all(b"unfinished").unwrap();
+            writer.close().unwrap();
+        }
+        rig.faulty.always("ListMultipartUploads", fault);
+
+        driver.rename("/a", "/b").unwrap();
+        assert_eq!(driver.get_content("/b").unwrap(), b"one");
+        assert_eq!(driver.stat("/a").unwrap_err().kind(), ErrorKind::PathNotFound);
+        let mut keys = vec!["root/b"];
+        match driver.delete("/c") {
+            Ok(()) => assert!(may_delete),
+            Err(error) => {
+                assert_eq!((error.kind(), may_delete), (ErrorKind::AccessDenied, false));
+                keys.extend(["root/.s3driver-c", "root/c"]);
+            }
+        }
+        keys.sort_unstable();
+        assert_eq!(rig.faulty.backend.keys(BUCKET), keys);
+        assert_eq!(rig.faulty.backend.open_uploads(BUCKET).len(), usize::from(!may_delete));
+        rig.faulty.heal();
+        if !may_delete {
+            driver.delete("/c").unwrap();
+        }
+        drop(driver);
+        rig.finish();
+    }
+}
+
+/// A close that has stored the checkpoint has stored all bytes. If the copy of the last bytes for
+/// other programs fails, they are not discarded.
+#[test]
+fn a_close_whose_last_request_fails_discards_nothing() {
+    let rig = Rig::new();
+    let driver = driver(&rig);
+    let content: Vec<u8> = (0..6_u32 << 20).map(|at| (at % 251) as u8).collect();
+    let mut writer = driver.writer("/a", WriteMode::Create).unwrap();
+    writer.write_all(&content).unwrap();
+    // The first part is sent by now, or is the first of these requests.
+    rig.faulty.times("UploadPart", 1, usize::MAX, Fault::error(403, "AccessDenied"));
+    let result = writer.close();
+    drop(writer);
+    rig.faulty.heal();
+    let mut writer = driver.writer("/a", WriteMode::Append).unwrap();
+    assert_eq!(writer.size(), content.len() as u64, "{result:?}");
+    writer.commit().unwrap();
+    assert!(driver.get_content("/a").unwrap() == content);
+    drop((writer, driver));
+    rig.finish();
+}
+
+/// A cancellation that failed can be repeated.
+#[test]
+fn a_cancellation_can_be_repeated() {
+    let rig = Rig::new();
+    let driver = driver(&rig);
+    let content: Vec<u8> = (0..6_u32 << 20).map(|at| (at % 251) as u8).collect();
+    let mut writer = driver.writer("/a", WriteMode::Create).unwrap();
+    writer.write_all(&content).unwrap();
+    writer.close().unwrap();
+    drop(writer);
+    let mut writer = driver.writer("/a", WriteMode::Append).unwrap();
+    rig.faulty.times("AbortMultipartUpload", 0, 1, Fault::error(403, "AccessDenied"));
+    assert_eq!(writer.cancel().unwrap_err().kind(), ErrorKind::AccessDenied);
+    let refused = writer.write_all(b"more").unwrap_err().to_string();
+    assert!(refused.contains("call cancel again"), "{refused}");
+    writer.cancel().unwrap();
+    assert_eq!(rig.faulty.backend.open_uploads(BUCKET), []);
+    assert_eq!(rig.faulty.backend.keys(BUCKET), [""; 0]);
+    assert_eq!(writer.cancel().unwrap_err().kind(), ErrorKind::Closed);
+    drop((writer, driver));
     rig.finish();
 }

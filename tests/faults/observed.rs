@@ -456,6 +456,40 @@ fn the_request_that_asks_why_a_head_failed_is_reported_as_an_inquiry() {
     rig.finish();
 }
 
+/// The object can be read, so the inquiry succeeded and explains nothing.
+#[test]
+fn an_inquiry_that_succeeds_is_reported_without_an_error() {
+    let (rig, recorder) = observed(|config| config);
+    rig.faulty.once("HeadObject", Fault::reply(403, ""));
+    rig.faulty.once("GetObject", Fault::reply(200, "content"));
+    rig.client.head_object(BUCKET, "key", &GetObject::default()).unwrap_err();
+    let reported: Vec<_> =
+        recorder.sent().iter().map(|sent| (sent.role, sent.status, sent.kind)).collect();
+    let expected = [
+        (AttemptRole::Inquiry, Some(200), None),
+        (AttemptRole::Operation, Some(403), Some(ErrorKind::AccessDenied)),
+    ];
+    assert_eq!(reported, expected);
+    rig.finish();
+}
+
+#[test]
+fn the_first_2048_characters_of_a_body_are_shown() {
+    let (rig, recorder) = observed(|config| config);
+    let text = |length: u8| -> String {
+        (0..length).flat_map(|line| format!("{line:015}.").into_bytes()).map(char::from).collect()
+    };
+    for (lines, is_cut) in [(128, false), (129, true)] {
+        let body = text(lines);
+        rig.client.put_object(BUCKET, "key", body.as_bytes(), &Default::default()).unwrap();
+        assert_eq!(rig.get("key").unwrap(), body.as_bytes());
+        let shown = format!("{}{}", text(128), if is_cut { "...\"" } else { "\"" });
+        let bodies = recorder.texts().into_iter().filter(|text| text.starts_with("Bodies"));
+        assert_eq!(bodies.filter(|text| text.contains(&shown)).count(), 2, "{lines}");
+    }
+    rig.finish();
+}
+
 /// Returns a client for AWS's endpoints whose requests all go to the scripted server, which acts as
 /// its proxy.
 fn aws(rig: &Rig, adjust: impl FnOnce(Config) -> Config) -> Client {

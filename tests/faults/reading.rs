@@ -5,6 +5,7 @@ use crate::support::target::bytes_at;
 use crate::{ATTEMPTS, BUCKET, Rig, quickly};
 use s3driver::ErrorKind;
 use s3driver::client::{ByteRange, GetObject, VersionSelector};
+use s3driver::transfer::Transfer;
 
 const SIZE: usize = 300_000;
 
@@ -375,5 +376,39 @@ fn an_object_without_a_tag_set_has_no_tags() {
     assert_eq!(tags().unwrap(), []);
     rig.faulty.once("GetObjectTagging", Fault::error(404, "NoSuchKey"));
     assert_eq!(tags().unwrap_err().kind(), ErrorKind::NoSuchKey);
+    rig.finish();
+}
+
+/// A failed download continues after the bytes that arrived, and only with the version of the
+/// object that they belong to.
+#[test]
+fn a_failed_download_is_continued_with_its_own_version() {
+    let (rig, content) = rig();
+    let (other, newer) = (bytes_at(8, 0, SIZE), bytes_at(9, 0, SIZE));
+    rig.store("other", &other);
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("file");
+    let fetch = |key| Transfer::new(&rig.client).resume_download(BUCKET, key, &file);
+    let fail = || {
+        rig.faulty.always("GetObject", Fault::cut(50_000, End::Close));
+        assert_eq!(fetch("key").unwrap_err().kind(), ErrorKind::Interrupted);
+        rig.faulty.heal();
+    };
+    fail();
+    fetch("other").unwrap();
+    assert!(std::fs::read(&file).unwrap() == other);
+
+    let before = rig.faulty.seen().len();
+    assert_eq!(fetch("key").unwrap().bytes, SIZE as u64);
+    assert!(std::fs::read(&file).unwrap() == content);
+    let seen = rig.faulty.seen();
+    let get = seen[before..].iter().find(|seen| seen.operation == "GetObject").unwrap();
+    let range = get.header("range").unwrap();
+    assert!(range.starts_with("bytes=") && !range.starts_with("bytes=0-"), "{range}");
+
+    fail();
+    rig.store("key", &newer);
+    fetch("key").unwrap();
+    assert!(std::fs::read(&file).unwrap() == newer);
     rig.finish();
 }

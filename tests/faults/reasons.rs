@@ -423,6 +423,18 @@ fn case_24_redirects_of_other_services_are_explained() {
     }
 }
 
+/// Only a redirect leads elsewhere: `Location` may also name an object that was created.
+#[test]
+fn a_location_in_a_refusal_is_not_a_redirect() {
+    let location = [("location", "https://login.example.com/")];
+    for status in [304, 400, 403, 412] {
+        let error = refused(Fault::reply_with(status, &location, ""));
+        assert_eq!(error.status(), Some(status), "{error}");
+        assert!(!error.to_string().contains("login"), "{error}");
+        assert!(!error.hint().is_some_and(|hint| hint.contains("web page")), "{error:?}");
+    }
+}
+
 /// Each situation in which a server refuses a request has the correct hint, or none.
 #[test]
 fn each_refusal_has_its_hint() {

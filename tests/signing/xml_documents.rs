@@ -422,8 +422,8 @@ mod responses {
         assert_eq!((version.size, version.is_latest), (166_434, false));
         assert_eq!(page.next_key_marker.as_deref(), Some("my%2Bimage"), "as sent");
         assert_eq!(page.next_version_id_marker.as_deref(), Some("QUpf"));
-        assert_eq!(page.common_prefixes, ["my/"]);
         assert_eq!((page.prefix.as_deref(), page.max_keys), (Some("my"), Some(2)));
+        assert_eq!(page.common_prefixes, ["my/"]);
         for missing in ["Key", "VersionId", "IsLatest", "Size"] {
             let (open, close) = (format!("<{missing}>"), format!("</{missing}>"));
             let (begin, end) = (VERSIONS.rfind(&open).unwrap(), VERSIONS.rfind(&close).unwrap());

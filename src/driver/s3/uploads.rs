@@ -1,10 +1,10 @@
 //! Listing unfinished uploads, and aborting those that will never be finished.
 use super::store::Store;
 use super::writer::{checkpoint, resume};
-use crate::client::{Entries, ListObjects, UploadRef};
+use crate::client::{Entries, ListObjects, UploadRef, lacks_operation};
 use crate::driver::path::{check_path, is_within};
 use crate::driver::{PendingUpload, PendingUploads, Purged};
-use crate::error::{ErrorKind, Result};
+use crate::error::{Error, ErrorKind, Result};
 use crate::xml::{ListMultipartUploadsResult, Upload};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
@@ -20,14 +20,16 @@ pub(super) fn pending(store: &Arc<Store>, path: &str) -> PendingUploads {
 /// Aborts every unfinished upload at and below a path, and returns how many there were. This takes
 /// one listing, and one request for each upload.
 ///
-/// If the server cannot list uploads, there are none that this driver could resume.
+/// # Errors
+/// Also [`ErrorKind::AccessDenied`] if the policy does not permit the listing: the caller deletes
+/// everything, and unfinished files would remain.
 pub(super) fn end_within(store: &Store, path: &str) -> Result<u64> {
-    end_all(store, Uploads::below(store, path), |_| true)
+    end_all(store, path, lacks_operation, |_| true)
 }
 
 /// Aborts every unfinished upload of exactly this path, and removes its checkpoint.
 pub(super) fn end_at(store: &Store, path: &str) -> Result<()> {
-    if end_all(store, Uploads::below(store, path), |found| found == path)? > 0 {
+    if end_all(store, path, resume::are_unlistable, |found| found == path)? > 0 {
         checkpoint::remove(store, path).map_err(|error| store.error(error, path))?;
     }
     Ok(())
@@ -50,7 +52,7 @@ pub(crate) fn purge(store: &Arc<Store>, path: &str, age: Duration) -> Result<Pur
 
     let mut uploads = Uploads::below(store, path);
     while let Some(found) = uploads.next(store) {
-        let (path, upload) = found?;
+        let (path, upload) = found.map_err(|error| store.error(error, path))?;
         if resume::is_older(store, upload.initiated, age) {
             note(end(store, &path, &upload, &mut purged), &path);
         }
@@ -96,7 +98,7 @@ impl Iterator for Pending {
             let store = &*self.store;
             let (path, upload) = match self.uploads.next(store)? {
                 Ok(found) => found,
-                Err(error) => return Some(Err(error)),
+                Err(error) => return Some(Err(store.error(error, &self.uploads.path))),
             };
             match bytes_of(store, &path, &upload) {
                 // The upload has ended since it was listed.
@@ -129,7 +131,7 @@ impl Uploads {
         loop {
             let upload = match self.listed.next()? {
                 Ok(upload) => upload,
-                Err(error) => return Some(Err(store.error(error, &self.path))),
+                Err(error) => return Some(Err(error)),
             };
             if let Some(path) = store.path(&upload.key).filter(|path| is_within(path, &self.path)) {
                 return Some(Ok((path, upload)));
@@ -146,28 +148,48 @@ fn bytes_of(store: &Store, path: &str, upload: &Upload) -> Result<u64> {
     Ok(resume::resumable_bytes(store, parts, closed))
 }
 
-/// Aborts the uploads whose path is `wanted`, and returns how many there were.
-fn end_all(store: &Store, mut uploads: Uploads, wanted: impl Fn(&str) -> bool) -> Result<u64> {
+/// Aborts the uploads at and below `path` whose path is `wanted`, and returns how many there were.
+/// If the listing's error `is_forgiven`, this is the upload that the checkpoint of `path` names.
+fn end_all(
+    store: &Store,
+    path: &str,
+    is_forgiven: fn(&Error) -> bool,
+    wanted: impl Fn(&str) -> bool,
+) -> Result<u64> {
+    let mut uploads = Uploads::below(store, path);
     let mut ended = 0;
     while let Some(found) = uploads.next(store) {
         let (path, upload) = match found {
-            Err(error) if error.status() == Some(501) || error.code() == Some("NotImplemented") => {
-                break;
-            }
-            found => found?,
+            Err(error) if is_forgiven(&error) => return end_closed(store, path),
+            found => found.map_err(|error| store.error(error, path))?,
         };
         if wanted(&path) {
-            let upload =
-                UploadRef { bucket: &store.bucket, key: &upload.key, upload_id: &upload.upload_id };
-            store
-                .client
-                .abort_multipart_upload(upload)
-                .map_err(|error| store.error(error, &path))?;
+            abort(store, &path, &upload.key, &upload.upload_id)?;
             ended += 1;
         }
     }
 
     Ok(ended)
+}
+
+/// Aborts the upload that the checkpoint of `path` names, and returns how many there were.
+fn end_closed(store: &Store, path: &str) -> Result<u64> {
+    if check_path(path).is_err() {
+        return Ok(0);
+    }
+    let closed = checkpoint::Checkpoint::peek(store, path);
+    match closed.map_err(|error| store.error(error, path))? {
+        None => Ok(0),
+        Some((checkpoint, _)) => {
+            abort(store, path, &store.key(path), &checkpoint.upload_id)?;
+            Ok(1)
+        }
+    }
+}
+
+fn abort(store: &Store, path: &str, key: &str, upload_id: &str) -> Result<()> {
+    let upload = UploadRef { bucket: &store.bucket, key, upload_id };
+    store.client.abort_multipart_upload(upload).map_err(|error| store.error(error, path))
 }
 
 /// Aborts an upload, and then removes its checkpoint, which has no use without the upload.

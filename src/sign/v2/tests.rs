@@ -12,6 +12,17 @@ fn signed(headers: &[(&str, &str)], query: &[(&str, &str)]) -> Signed {
     sign(&request, None, &credentials(), TIME).unwrap()
 }
 
+/// The third and fourth line of this string to sign are the content type and the date.
+#[test]
+fn steps_have_neither_a_scope_nor_a_canonical_request() {
+    let steps = signed(&[("content-type", "text/plain"), ("date", "D")], &[]).steps;
+    assert_eq!(steps.string_to_sign, "GET\n\ntext/plain\nD\n/b/k");
+    assert_eq!(
+        (steps.scope(), steps.canonical_request_hash(), steps.signed_headers()),
+        ("", "", "")
+    );
+}
+
 #[test]
 fn only_sub_resources_are_signed_sorted_and_decoded() {
     let query = [

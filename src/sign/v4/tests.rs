@@ -242,6 +242,19 @@ fn steps_name_their_parts() {
         steps.canonical_request_hash(),
         hex::encode(sha256(steps.canonical_request.as_bytes()))
     );
+    let text = &steps.string_to_sign;
+    assert_eq!(text.capacity(), text.len(), "its memory is reserved at once");
+}
+
+#[test]
+fn redacted_steps_keep_everything_except_secrets() {
+    let token = credentials().with_session_token("s3cret");
+    let request = Request::new("GET", "/k").headers(&[("host", "h")]);
+    let steps = sign(&request, Payload::Unsigned, &token, SCOPE, TIME).unwrap().steps;
+    let (canonical_request, string_to_sign) = steps.redacted();
+    assert!(steps.canonical_request.contains("s3cret") && !canonical_request.contains("s3cret"));
+    assert!(canonical_request.starts_with("GET\n/k\n\nhost:h\n"), "{canonical_request}");
+    assert_eq!(string_to_sign, steps.string_to_sign);
 }
 
 #[test]
@@ -423,6 +436,7 @@ fn authorize_returns_the_headers_and_the_signature_of_sign() {
                     wanted.sort_unstable();
                     assert_eq!(sent, wanted);
                     let shown = format!("{lean:?}");
+                    assert!(shown.contains("authorization"), "{shown}");
                     assert!(
                         !shown.contains("s3cret") && !shown.contains(lean.signature()),
                         "{shown}"

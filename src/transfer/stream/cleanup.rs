@@ -5,8 +5,8 @@ use crate::error::{Error, ErrorKind, Result, catch_panic};
 use std::sync::mpsc;
 use std::time::Duration;
 
-/// The time limit for a cleanup whose failure is not reported to a caller: dropping a writer must
-/// not hang because of an unresponsive server.
+/// The time limit for a cleanup: neither dropping nor cancelling a writer must hang because of an
+/// unresponsive server. A cancellation can be repeated.
 const CLEANUP_LIMIT: Duration = Duration::from_secs(10);
 
 /// Calls `work` with a clone of `client` that no other token cancels, and that is cancelled after

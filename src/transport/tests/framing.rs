@@ -164,6 +164,7 @@ fn bad_chunked() {
         "+5\r\nhello",
         "5\nhello\r\n",
         "5\r\nhello0\r\n\r\n",
+        "5\r\nhello!\r\n0\r\n\r\n",
         "10000000000000000\r\n",
         &long_line,
         &long_trailer,

@@ -2,7 +2,8 @@
 //! refuse connections, as the test wants.
 
 use super::*;
-use crate::transport::race::HEAD_START;
+use crate::transport::race::{HEAD_START, race_with};
+use std::net::SocketAddr;
 use std::process::Command;
 
 const CHILD: &str = "S3DRIVER_TEST_IN_A_NETWORK_NAMESPACE";
@@ -111,4 +112,21 @@ fn a_dark_family_costs_a_head_start_and_errors_name_every_address() {
     let text = error.to_string();
     assert!(text.contains(&format!("[2001:db8::1]:{port}: Connection refused")), "{text}");
     assert!(text.contains(&format!("192.0.2.9:{port}: ")), "{text}");
+}
+
+/// Without threads, a dark address takes only its share of the time, and the next one is tried.
+#[test]
+fn a_dark_address_leaves_time_for_the_next_when_no_thread_can_be_started() {
+    let name = "a_dark_address_leaves_time_for_the_next_when_no_thread_can_be_started";
+    if std::env::var_os(CHILD).is_none() {
+        return in_namespace(name, HOSTS);
+    }
+
+    let listener = TcpListener::bind("192.0.2.1:0").unwrap();
+    let open = listener.local_addr().unwrap();
+    let dark = SocketAddr::new([192, 0, 2, 9].into(), open.port());
+    let deadline = Instant::now() + Duration::from_secs(4);
+    let none = |_: Box<dyn FnOnce() + Send>| Err(io::ErrorKind::WouldBlock.into());
+    let connected = race_with(&[dark, open], deadline, none).unwrap();
+    assert_eq!(connected.peer_addr().unwrap(), open);
 }

@@ -188,6 +188,13 @@ mod process {
         }
     }
 
+    /// Some programs clean up after they have printed the keys.
+    #[test]
+    fn process_may_end_later_than_its_output() {
+        let script = r#"echo "{\"Version\":1,\"AccessKeyId\":\"A\",\"SecretAccessKey\":\"s\"}"; exec >&-; exec sleep 0.3"#;
+        assert_eq!(keys(&process(script).fetch().unwrap()), ("A", "s", None));
+    }
+
     #[test]
     fn process_has_a_deadline() {
         // Tries a silent process, and one that closes its output.

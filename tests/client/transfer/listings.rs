@@ -1,7 +1,7 @@
 //! Tests operations on many objects: listing, deleting, copying, and comparing them with a folder.
 use super::{client, server, transfer};
 use s3driver::ErrorKind;
-use s3driver::client::{ListObjects, ObjectSettings};
+use s3driver::client::{DeleteObject, ListObjects, ObjectSettings};
 use s3driver::transfer::Compare;
 use std::fs;
 use std::time::{Duration, SystemTime};
@@ -170,4 +170,28 @@ fn a_folder_is_compared_with_a_prefix() {
     let missing = folder.path().join("none");
     let error = transfer(&client).compare(missing, bucket, "p/", Compare::Size).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::LocalIo, "{error}");
+}
+
+#[test]
+fn work_is_done_for_every_entry_of_a_listing_until_one_fails() {
+    let server = server();
+    let client = client(&server);
+    for number in 0..25 {
+        server.put_object(server.bucket(), &format!("a/{number:02}"), "x");
+    }
+    server.put_object(server.bucket(), "kept", "x");
+    let delete = |bucket: &str| {
+        let entries = client.objects(bucket, ListObjects::prefix("a/").max_keys(10));
+        transfer(&client).each_taken(entries, |client, object| {
+            client.delete_object(bucket, &object.key, &DeleteObject::default()).map(drop)
+        })
+    };
+    delete(server.bucket()).unwrap();
+    assert_eq!(server.keys(server.bucket()), ["kept"]);
+
+    assert_eq!(delete("no-such-bucket").unwrap_err().kind(), ErrorKind::NoSuchBucket);
+    server.put_object(server.bucket(), "a/1", "x");
+    server.fail_next("DeleteObject", 403, "AccessDenied", 1);
+    assert_eq!(delete(server.bucket()).unwrap_err().kind(), ErrorKind::AccessDenied);
+    assert_eq!(server.keys(server.bucket()), ["a/1", "kept"]);
 }

@@ -345,3 +345,20 @@ fn old_uploads_of_any_key_are_aborted() {
     left.sort();
     assert_eq!(left, ["backup/new", "else"]);
 }
+
+/// An error holds a hundred failures at most, no matter how many uploads cannot be aborted.
+#[test]
+fn every_old_upload_is_tried_and_a_hundred_failures_are_reported() {
+    const UPLOADS: usize = 103;
+    let server = Server::start(ServerOptions::default());
+    let client = client(&server);
+    for number in 0..UPLOADS {
+        server.begin_upload(server.bucket(), &format!("backup/{number}"), SystemTime::UNIX_EPOCH);
+    }
+    server.fail_next("AbortMultipartUpload", 403, "AccessDenied", UPLOADS);
+    let abort = || transfer(&client).abort_uploads(server.bucket(), "backup/", Duration::ZERO);
+    let error = abort().unwrap_err();
+    assert_eq!((error.kind(), error.others().len()), (ErrorKind::AccessDenied, 99));
+    assert_eq!(server.count("AbortMultipartUpload"), UPLOADS as u64);
+    assert_eq!(abort().unwrap(), UPLOADS as u64);
+}

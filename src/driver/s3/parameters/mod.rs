@@ -167,7 +167,7 @@ pub struct ParameterValues {
     /// The maximum number of ranges that one reader fetches at once: 1 to 64.
     pub read_ahead: NonZeroUsize,
     /// The limit in bytes for the part buffers and read-ahead of all writers and readers, at least
-    /// one chunk, or `None` for no limit.
+    /// one chunk, or `None` for no limit. Each writer can always fill one part, even beyond it.
     pub max_memory: Option<u64>,
     /// The folder for files that keep the parts of uploads until they are sent, or `None` to keep
     /// them in memory.

@@ -190,6 +190,8 @@ enum Stage {
     Closed,
     Committed,
     Cancelled,
+    /// A cancellation failed, and can be repeated.
+    CancelFailed,
     /// A commit failed.
     Failed,
 }
@@ -453,6 +455,9 @@ impl Writer {
         let store = Arc::clone(&self.store);
         self.save(&store.client, tail, LaterParts::Count)?;
         self.kept = Kept::Checkpoint;
+        // All bytes are stored: the next writer continues after them even if the copy for other
+        // programs fails, so dropping this writer must not discard them.
+        self.stage = Stage::Closed;
         if self.size == 0 {
             return Ok(());
         }
@@ -565,6 +570,7 @@ impl Writer {
             Stage::Closed => "the writer is already closed",
             Stage::Committed => "the file is already committed",
             Stage::Cancelled => "the writer is already cancelled",
+            Stage::CancelFailed => "the writer could not be cancelled: call cancel again",
             Stage::Failed => "the file could not be committed, and the writer has ended",
         };
         Err(Error::new(ErrorKind::Closed, text))
@@ -609,15 +615,23 @@ impl FileWriter for Writer {
             self.stage = Stage::Closed;
             return Ok(());
         }
-        self.check_open().and_then(|()| self.try_close()).map_err(|error| self.error(error))?;
-        self.end(Stage::Closed);
-        Ok(())
+        self.check_open().map_err(|error| self.error(error))?;
+        let result = self.try_close();
+        // The stage is that of a closed writer as soon as the checkpoint is stored.
+        if result.is_ok() || self.stage == Stage::Closed {
+            self.end(Stage::Closed);
+        }
+        result.map_err(|error| self.error(error))
     }
 
     fn cancel(&mut self) -> Result<()> {
-        self.check_open().map_err(|error| self.error(error))?;
-        self.end(Stage::Cancelled);
-        self.cleanup(Self::discard).map_err(|error| self.error(error))
+        if self.stage != Stage::CancelFailed {
+            self.check_open().map_err(|error| self.error(error))?;
+        }
+        self.end(Stage::CancelFailed);
+        self.cleanup(Self::discard).map_err(|error| self.error(error))?;
+        self.stage = Stage::Cancelled;
+        Ok(())
     }
 
     fn commit(&mut self) -> Result<()> {

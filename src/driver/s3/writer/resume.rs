@@ -1,7 +1,8 @@
 //! Finds the unfinished upload that an appending writer continues.
 use super::checkpoint::{self, Checkpoint, CommittedFile, LaterParts, StoredCheckpoint};
 use crate::client::{
-    GetObject, MAX_PART_SIZE, MIN_PART_SIZE, ObjectMeta, Part, UploadRef, md5_of_etag,
+    GetObject, MAX_PART_SIZE, MIN_PART_SIZE, ObjectMeta, Part, UploadRef, lacks_operation,
+    md5_of_etag,
 };
 use crate::driver::s3::parameters::PartSizes;
 use crate::driver::s3::store::Store;
@@ -67,7 +68,7 @@ pub(super) fn find(store: &Store, path: &str) -> Result<Option<Resumed>> {
     let key = store.key(path);
     let mut stored = Checkpoint::load(store, path)?;
     let mut listed = match uploads_of(store, &key) {
-        Err(_) if stored.is_some() => Vec::new(),
+        Err(error) if stored.is_some() && are_unlistable(&error) => Vec::new(),
         listed => listed?,
     };
     loop {
@@ -116,6 +117,12 @@ pub(super) fn find(store: &Store, path: &str) -> Result<Option<Resumed>> {
         abort_old(store, &key, &listed);
         return Ok(Some(resumed));
     }
+}
+
+/// Returns whether uploads cannot be listed: the server does not have the operation, or the policy
+/// does not permit it. Nothing else depends on it then, because checkpoints name their uploads.
+pub(in crate::driver::s3) fn are_unlistable(error: &Error) -> bool {
+    lacks_operation(error) || error.kind() == ErrorKind::AccessDenied
 }
 
 /// Requests the metadata of the file that is committed at `key`, if there is one.
@@ -337,5 +344,30 @@ fn abort_old(store: &Store, key: &str, uploads: &[ListedUpload]) {
     {
         let upload = UploadRef { bucket: &store.bucket, key, upload_id: &upload.upload_id };
         drop(store.client.abort_multipart_upload(upload));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_part_with_the_first_bytes_of_the_tail_begins_it() {
+        let tail = PartContent::from(b"0123456789".to_vec());
+        let md5 = |content: &[u8]| {
+            let content = PartContent::from(content.to_vec());
+            hex::encode(content.slice(0, content.len()).md5().expect("memory can be read"))
+        };
+        for (size, etag, expected) in [
+            (4, md5(b"0123"), true),
+            (10, md5(b"0123456789"), true),
+            (4, md5(b"1234"), false),
+            (11, md5(b"0123456789a"), false),
+            (10, "opaque".to_owned(), true),
+            (4, "opaque".to_owned(), false),
+        ] {
+            let part = Part { part_number: 1, size, etag, last_modified: None, checksum: None };
+            assert_eq!(begins(&tail, &part).expect("memory can be read"), expected, "{part:?}");
+        }
     }
 }
