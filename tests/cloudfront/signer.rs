@@ -246,6 +246,18 @@ mod urls {
         assert_eq!(decode_base64(sent).unwrap(), policy.to_json().into_bytes());
     }
 
+    /// The cache of signatures does not outlive the algorithm that they were made with.
+    #[test]
+    fn are_signed_with_the_algorithm_chosen_last() {
+        let url = "https://d111111abcdef8.cloudfront.net/a";
+        let first = signer(HashAlgorithm::Sha1);
+        let with_sha1 = first.sign_url(url, ENDS, NOW).unwrap();
+        let with_sha256 = first.hash_algorithm(HashAlgorithm::Sha256).sign_url(url, ENDS, NOW);
+        let expected = signer(HashAlgorithm::Sha256).sign_url(url, ENDS, NOW).unwrap();
+        assert_eq!(with_sha256.unwrap(), expected);
+        assert_ne!(parameter(&with_sha1, "Signature"), parameter(&expected, "Signature"));
+    }
+
     #[test]
     fn are_signed_as_they_are_returned() {
         for (given, resource) in [
