@@ -688,6 +688,8 @@ fn waits_for_admission_are_reported() {
             begin.lock().unwrap().send(()).unwrap();
             let asks = asks.lock().unwrap();
             while asks.recv_timeout(Duration::from_secs(30)).unwrap() < 3 {}
+            // Nothing shows the moment between this reading and the wait.
+            thread::sleep(Duration::from_millis(300));
             answer
         }),
     );
