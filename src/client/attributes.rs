@@ -83,8 +83,8 @@ impl Client {
         })
     }
 
-    /// Returns an iterator over the parts of an object, with GetObjectAttributes. It is empty for an
-    /// object that was stored by one PUT; S3 only lists parts that have a checksum.
+    /// Returns an iterator over the parts of an object, with GetObjectAttributes. It is empty for
+    /// an object that was stored by one PUT; S3 only lists parts that have a checksum.
     ///
     /// ```no_run
     /// use s3driver::client::{Client, GetObjectAttributes};

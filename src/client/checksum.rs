@@ -118,8 +118,8 @@ impl Algorithm {
         }
     }
 
-    /// Returns the variant of `crc_fast` for an algorithm whose value for a whole follows from those
-    /// of its parts.
+    /// Returns the variant of `crc_fast` for an algorithm whose value for a whole follows from
+    /// those of its parts.
     const fn crc(self) -> Option<CrcAlgorithm> {
         match self {
             Self::Crc32 => Some(CrcAlgorithm::Crc32IsoHdlc),

@@ -48,14 +48,14 @@ impl Client {
         Self { customer_key: key.cloned(), ..self.clone() }
     }
 
-    /// Returns whether the ETags of the objects that this client reads and writes in the bucket are not
-    /// MD5s, as far as it is known. Those of objects with a customer's key never are.
+    /// Returns whether the ETags of the objects that this client reads and writes in the bucket are
+    /// not MD5s, as far as it is known. Those of objects with a customer's key never are.
     pub(super) fn has_opaque_etags(&self, bucket: &str) -> bool {
         self.customer_key.is_some() || self.inner.has_opaque_etags(bucket)
     }
 
-    /// Records that the server encrypts the objects of the bucket, so that their ETags are not MD5s.
-    /// The customer's key only concerns the objects of this client.
+    /// Records that the server encrypts the objects of the bucket, so that their ETags are not
+    /// MD5s. The customer's key only concerns the objects of this client.
     pub(super) fn remember_opaque_etags(&self, bucket: &str) {
         if self.customer_key.is_none() {
             self.inner.remember_opaque_etags(bucket);

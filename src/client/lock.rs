@@ -160,8 +160,8 @@ impl Client {
     }
 }
 
-/// The code with which servers report that a bucket does not have Object Lock. Ceph also uses it for
-/// an object without a lock.
+/// The code with which servers report that a bucket does not have Object Lock. Ceph also uses it
+/// for an object without a lock.
 const NO_CONFIGURATION: &str = "ObjectLockConfigurationNotFoundError";
 
 /// Codes with which servers report that an object does not have a retention or a legal hold: S3's,

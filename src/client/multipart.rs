@@ -184,10 +184,11 @@ impl Client {
     /// [CompleteMultipartUpload]: makes the whole object visible. `parts` must be in ascending
     /// order.
     ///
-    /// The request states the size of the object and the checksums of the parts, and the CRC of the
-    /// whole object if that is the [`Checksum`](super::Checksum) of the upload: it follows from the
-    /// CRCs of the parts. The server refuses the completion if they differ, and the checksum in its
-    /// response is compared as well.
+    /// The request states the checksums of the parts, and the CRC of the whole object if that is
+    /// the
+    /// [`Checksum`](super::Checksum) of the upload: it follows from the CRCs of the parts. With
+    /// checksums, and always for AWS, it also states the size of the object. The server refuses the
+    /// completion if they differ, and the checksum in its response is compared as well.
     ///
     /// If the responses do not show whether the upload was completed (a lost response, a success
     /// without content, an upload that is suddenly unknown), the client looks at the object: if it
@@ -195,8 +196,8 @@ impl Client {
     ///
     /// # Errors
     /// [`ErrorKind::Integrity`] if the response names another bucket or key, an ETag of another
-    /// number of parts, or another checksum. [`ErrorKind::OutcomeUnknown`] if looking at the object could not settle the
-    /// outcome: the upload must not be aborted then.
+    /// number of parts, or another checksum. [`ErrorKind::OutcomeUnknown`] if looking at the object
+    /// could not settle the outcome: the upload must not be aborted then.
     ///
     /// [CompleteMultipartUpload]: https://docs.aws.amazon.com/AmazonS3/latest/API/API_CompleteMultipartUpload.html
     pub fn complete_multipart_upload(
@@ -209,9 +210,13 @@ impl Client {
         let body = xml::complete_multipart_upload(parts)
             .map_err(|error| call.refuse(error.to_string()))?;
         let checksum = of_parts(parts);
+        // Servers without checksums do not know the header of the size either, and Cloudflare's R2
+        // responds with 501 to headers that it does not know.
+        let is_size_known = checksum.is_some() || self.inner.config.endpoint.is_aws();
+        let size = total_size(parts).filter(|_| is_size_known).map(|size| size.to_string());
         let mut call = condition
             .apply_to_write(call.header("content-type", "application/xml"))?
-            .maybe_header("x-amz-mp-object-size", total_size(parts).map(|size| size.to_string()));
+            .maybe_header("x-amz-mp-object-size", size);
         if let Some(StoredChecksum { algorithm, value, checksum_type }) = &checksum
             && *checksum_type == ChecksumType::FullObject
         {

@@ -36,8 +36,8 @@ impl Client {
     ///   client therefore reads the first bytes of the stored object, which requires the permission
     ///   to read. A damaged object is [`ErrorKind::Integrity`].
     /// - Ceph RGW 16, SeaweedFS 4.48, rclone 1.75 and Garage 2.5 accept the chunks. With a
-    ///   checksum after them (only sent to servers other than AWS's if configured), SeaweedFS accepts them,
-    ///   Ceph and Garage refuse them, and rclone stores them with their signatures.
+    ///   checksum after them (only sent to servers other than AWS's if configured), SeaweedFS
+    ///   accepts them, Ceph and Garage refuse them, and rclone stores them with their signatures.
     ///
     /// `PayloadSigning::Unsigned` (the driver's option `payload: unsigned`) avoids chunks on such a
     /// server.

@@ -10,8 +10,8 @@ use crate::xml::{self, Tag};
 impl Client {
     /// [GetObjectTagging]: returns the tags of an object, in the server's order.
     ///
-    /// Huawei OBS, Wasabi and Versity's gateway respond to a request for an object without tags with
-    /// the error `NoSuchTagSet`, and S3 with an empty list, which is the result in both cases.
+    /// Huawei OBS, Wasabi and Versity's gateway respond to a request for an object without tags
+    /// with the error `NoSuchTagSet`, and S3 with an empty list, which is the result in both cases.
     ///
     /// [GetObjectTagging]: https://docs.aws.amazon.com/AmazonS3/latest/API/API_GetObjectTagging.html
     pub fn get_object_tagging(

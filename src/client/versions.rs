@@ -73,8 +73,8 @@ impl Client {
         Ok(page)
     }
 
-    /// Returns an iterator over versions and delete markers, with ListObjectVersions, in the order of
-    /// [`ListVersionsResult::versions`]. Keys up to `start_after` are omitted, even if the server
+    /// Returns an iterator over versions and delete markers, with ListObjectVersions, in the order
+    /// of [`ListVersionsResult::versions`]. Keys up to `start_after` are omitted, even if the server
     /// ignores it or includes that key.
     ///
     /// ```no_run

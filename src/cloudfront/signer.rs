@@ -76,8 +76,8 @@ impl Signer {
     ///
     /// The signature covers exactly the bytes of the returned URL up to `Expires`. `url` must be
     /// ASCII and percent-encoded. Scheme and host are converted to lower case, and a default port
-    /// and an empty query are removed, as user agents do; path and query are left unchanged. Browsers
-    /// send an apostrophe in a query as `%27`, so it should be passed in that form.
+    /// and an empty query are removed, as user agents do; path and query are left unchanged.
+    /// Browsers send an apostrophe in a query as `%27`, so it should be passed in that form.
     ///
     /// # Errors
     /// [`ErrorKind::InvalidArgument`](crate::ErrorKind::InvalidArgument) if `url` is not an http(s)

@@ -372,7 +372,8 @@ mod tests {
         }
     }
 
-    /// S3 takes the hash of a presigned body from the header, and assumes an unsigned body without it.
+    /// S3 takes the hash of a presigned body from the header, and assumes an unsigned body without
+    /// it.
     #[test]
     fn a_presigned_body_for_s3_needs_its_hash_in_a_header() {
         let hash = hex::encode(sha256(b"body"));

@@ -33,9 +33,14 @@ pub(super) fn for_each_taken<I: Send>(
     run(items, concurrency, cancel, work).map(drop)
 }
 
-/// The maximum number of threads of one operation, whatever an option says: hundreds do not transfer
-/// faster, and another operation of the process could then start none.
+/// The maximum number of threads of one operation, whatever an option says: hundreds do not
+/// transfer faster, and another operation of the process could then start none.
 const MAX_THREADS: usize = 128;
+
+/// Returns the number of threads, including the caller's, for at most `items` items.
+fn threads(concurrency: NonZeroUsize, items: Option<usize>) -> usize {
+    concurrency.get().min(items.unwrap_or(usize::MAX)).min(MAX_THREADS)
+}
 
 fn run<I: Send, T: Send>(
     items: impl Iterator<Item = Result<I>> + Send,
@@ -43,7 +48,7 @@ fn run<I: Send, T: Send>(
     cancel: &Cancel,
     work: impl Fn(I) -> Result<T> + Sync,
 ) -> Result<Vec<T>> {
-    let most = items.size_hint().1.unwrap_or(usize::MAX);
+    let threads = threads(concurrency, items.size_hint().1);
     let items = Mutex::new(items.fuse());
     let failure: Mutex<Option<Error>> = Mutex::new(None);
     let fail = |error: Error| {
@@ -83,7 +88,7 @@ fn run<I: Send, T: Send>(
         }
     };
     let results = std::thread::scope(|scope| {
-        let threads: Vec<_> = (1..concurrency.get().min(most).min(MAX_THREADS))
+        let threads: Vec<_> = (1..threads)
             .map_while(|_| {
                 std::thread::Builder::new()
                     .name("s3driver-transfer".to_owned())
@@ -108,6 +113,14 @@ mod tests {
     use super::*;
 
     const FOUR: NonZeroUsize = NonZeroUsize::new(4).expect("not zero");
+
+    #[test]
+    fn the_number_of_threads_has_a_bound() {
+        let threads =
+            |concurrency, items| threads(NonZeroUsize::new(concurrency).expect("not zero"), items);
+        assert_eq!([threads(4, None), threads(4, Some(3)), threads(100, None)], [4, 3, 100]);
+        assert_eq!([threads(10_000, None), threads(usize::MAX, Some(usize::MAX))], [128, 128]);
+    }
 
     #[test]
     fn results_are_in_order() {

@@ -1,5 +1,5 @@
-//! The documents of Object Lock: the configuration of a bucket, and the retention and the legal hold
-//! of an object.
+//! The documents of Object Lock: the configuration of a bucket, and the retention and the legal
+//! hold of an object.
 use super::reader::Document;
 use super::reply::parse;
 use super::{Error, MAX_REPLY_BYTES, value};
@@ -112,11 +112,11 @@ pub enum RetentionPeriod {
 /// [GetObjectLockConfiguration](https://docs.aws.amazon.com/AmazonS3/latest/API/API_GetObjectLockConfiguration.html),
 /// at most [`MAX_REPLY_BYTES`] of it. Returns `None` if Object Lock is not enabled.
 ///
-/// - Required: the root `ObjectLockConfiguration`, and, in a `DefaultRetention`, a `Mode` and either
-///   `Days` or `Years`. A 0 counts as absent, because moto sends both.
+/// - Required: the root `ObjectLockConfiguration`, and, in a `DefaultRetention`, a `Mode` and
+///   either `Days` or `Years`. A 0 counts as absent, because moto sends both.
 /// - Optional: `ObjectLockEnabled` and `Rule`.
-/// - Refused: another mode than `GOVERNANCE` and `COMPLIANCE`, a period that is not a whole number, a
-///   word other than `Enabled`, and a repeated element.
+/// - Refused: another mode than `GOVERNANCE` and `COMPLIANCE`, a period that is not a whole number,
+///   a word other than `Enabled`, and a repeated element.
 ///
 /// ```
 /// use s3driver::xml::{self, RetentionMode, RetentionPeriod};

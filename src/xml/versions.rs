@@ -66,9 +66,9 @@ pub struct ListVersionsResult {
     pub next_key_marker: Option<String>,
     /// The version from which the next page continues.
     pub next_version_id_marker: Option<String>,
-    /// The versions and delete markers of this page, in the order of the server. S3 returns those of
-    /// a key together, the latest first. SeaweedFS returns the delete markers of a page after its
-    /// versions. [`ObjectVersion::is_latest`] identifies the current one.
+    /// The versions and delete markers of this page, in the order of the server. S3 returns those
+    /// of a key together, the latest first. SeaweedFS returns the delete markers of a page after
+    /// its versions. [`ObjectVersion::is_latest`] identifies the current one.
     pub versions: Vec<ObjectVersion>,
     /// The prefixes rolled up by the delimiter, decoded.
     pub common_prefixes: Vec<String>,
@@ -175,7 +175,8 @@ fn read(body: &[u8], demand: Demand) -> Result<ListVersionsResult, Error> {
     })
 }
 
-/// The names of the root: S3's, that of the operation, which some servers use, and that of gofakes3.
+/// The names of the root: S3's, that of the operation, which some servers use, and that of
+/// gofakes3.
 const ROOTS: &[&str] =
     &["ListVersionsResult", "ListObjectVersionsResult", "ListBucketVersionsResult"];
 

@@ -1,13 +1,13 @@
-//! Tests of readers and writers over a connection with a high latency, which use one or two
+//! Tests of readers over a connection with a high latency, which use one or two
 //! connections at first and then as many as increase the throughput, and of faults in between.
 
 use crate::line::{BUCKET, ETAG, Far, Fault, Line, is_content, threads_named, turn, wait_until};
 use s3driver::client::{Checksum, Client, Config, Endpoint, RetryPolicy, Scheme, Timeouts};
-use s3driver::driver::{Parameters, S3Driver, StorageDriver, WriteMode};
+use s3driver::driver::{Parameters, S3Driver, StorageDriver};
 use s3driver::sign::Credentials;
 use s3driver::transfer::{ReadAhead, Transfer};
 use s3driver::{Cancel, Error, ErrorKind, Result};
-use std::io::{Read, Write};
+use std::io::Read;
 use std::num::NonZeroUsize;
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
@@ -350,54 +350,4 @@ fn a_driver_reads_ahead_within_its_memory() {
         "one range at a time is slower than one connection"
     );
     assert!(read(&[("chunksize", "5242880"), ("maxmemory", "9437184")]) > 4, "two ranges");
-}
-
-/// Writes `size` bytes in parts of 5 MiB, and returns the number of connections that were opened.
-fn connections_of_a_writer(far: &Far, size: u64, adjust: &[(&str, &str)]) -> usize {
-    let url = far.url();
-    let basic = [
-        ("bucket", BUCKET),
-        ("regionendpoint", &*url),
-        ("accesskey", "k"),
-        ("secretkey", "s"),
-        ("payload", "unsigned"),
-        ("checksum", "none"),
-        ("chunksize", "5242880"),
-    ];
-    let parameters = Parameters::from_pairs(basic.iter().chain(adjust).copied()).unwrap();
-    let mut writer =
-        S3Driver::new(&parameters).unwrap().writer("/written", WriteMode::Create).unwrap();
-    let piece = vec![0x5a; MIB as usize];
-    (0..size / MIB).for_each(|_| writer.write_all(&piece).unwrap());
-    writer.commit().unwrap();
-    assert_eq!(far.objects().get("written"), Some(&size));
-    far.connections()
-}
-
-/// By default, a writer sends two parts at the same time, and more while that is faster.
-#[test]
-fn a_writer_uses_as_many_connections_as_increase_the_throughput() {
-    let _turn = turn();
-    // The line is so slow that the machine does not matter.
-    let line = Line { latency: Duration::from_millis(25), rate: Some(5_000_000) };
-    let begun = Instant::now();
-    let most = connections_of_a_writer(&Far::start(line), 120 * MIB, &[]);
-    assert!((9..=20).contains(&most), "{most} connections");
-    assert!(begun.elapsed() < Duration::from_secs(15), "one connection would need 25 seconds");
-
-    let size = 60 * MIB;
-    let four = connections_of_a_writer(&Far::start(line), size, &[("concurrency", "4")]);
-    assert_eq!(four, 4, "an explicit number is respected");
-    let within = [("maxmemory", "26214400")];
-    let few = connections_of_a_writer(&Far::start(line), size, &within);
-    assert!(few <= 5, "{few} connections with memory for five parts");
-}
-
-#[test]
-fn a_writer_on_a_full_line_tries_more_connections_once() {
-    let _turn = turn();
-    let far = Far::start(Line { latency: Duration::from_millis(2), rate: None });
-    far.limit_total(20_000_000);
-    let most = connections_of_a_writer(&far, 80 * MIB, &[]);
-    assert!(most <= 4, "{most} connections");
 }

@@ -162,7 +162,8 @@ fn send_parts(client: &Client) -> (Vec<Part>, Begun) {
     ((1..=3).map(send).collect(), begun)
 }
 
-/// Neither the server nor the client accepts an object whose parts differ from those that were sent.
+/// Neither the server nor the client accepts an object whose parts differ from those that were
+/// sent.
 #[test]
 fn a_completion_of_other_bytes_fails() {
     for (checksum, header) in all() {

@@ -89,6 +89,12 @@ mod redirect {
             url(&*driver, "/a/../b", Method::Get).unwrap(),
             "https://s3.example/bucket/a/../b?Get"
         );
+        let dots = Redirect::from_pairs(Memory::new("r/../s"), [("baseurl", "https://h")]).unwrap();
+        assert_eq!(
+            url(&dots, "/a", Method::Get).unwrap(),
+            "https://s3.example/bucket/r/../s/a?Get",
+            "the root directory is a part of the URL"
+        );
         for path in ["/", "a", "/a b", "/a?b"] {
             assert_eq!(
                 url(&*driver, path, Method::Get).unwrap_err().kind(),

@@ -394,8 +394,8 @@ fn a_list_of_buckets_that_repeats_is_an_error() {
     rig.finish();
 }
 
-/// A list of an object's parts ends with an error if the object is replaced, or if the list does not
-/// move forward.
+/// A list of an object's parts ends with an error if the object is replaced, or if the list does
+/// not move forward.
 #[test]
 fn parts_of_another_object_are_an_error() {
     let (rig, _) = rig();

@@ -365,8 +365,8 @@ fn endless_body() {
     rig.finish();
 }
 
-/// Huawei OBS (esdk-obs-java issue 162), Wasabi and Versity's gateway (issue 1686) report an error for
-/// an object without tags.
+/// Huawei OBS (esdk-obs-java issue 162), Wasabi and Versity's gateway (issue 1686) report an error
+/// for an object without tags.
 #[test]
 fn an_object_without_a_tag_set_has_no_tags() {
     let rig = Rig::new();

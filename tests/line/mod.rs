@@ -156,8 +156,8 @@ impl Far {
         self.shared.wrong_checksum.store(true, Ordering::SeqCst);
     }
 
-    /// Lists folder by folder from now on, as servers that keep keys in a tree do: `a/x` comes before
-    /// `a-b`.
+    /// Lists folder by folder from now on, as servers that keep keys in a tree do: `a/x` comes
+    /// before `a-b`.
     pub fn list_as_a_tree(&self) {
         self.shared.tree.store(true, Ordering::SeqCst);
     }

@@ -1126,8 +1126,8 @@ fn echoed_limit(asked: Option<i32>) -> i32 {
     asked.unwrap_or(MAX_PAGE as i32).min(MAX_PAGE as i32)
 }
 
-/// Returns a page of the parts of an object that was uploaded in parts, without the parts themselves
-/// if they do not have checksums.
+/// Returns a page of the parts of an object that was uploaded in parts, without the parts
+/// themselves if they do not have checksums.
 fn object_parts(
     object: &Stored,
     after: i32,

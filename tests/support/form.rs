@@ -9,8 +9,8 @@ pub struct ReceivedForm {
 }
 
 impl ReceivedForm {
-    /// Parses the body of a request with this `Content-Type`. Returns `None` for a form that servers
-    /// may interpret differently, such as one without a file.
+    /// Parses the body of a request with this `Content-Type`. Returns `None` for a form that
+    /// servers may interpret differently, such as one without a file.
     pub fn parse(content_type: &str, body: &[u8]) -> Option<Self> {
         let boundary = content_type.split_once("boundary=")?.1.trim_matches('"');
         let delimiter = format!("\r\n--{boundary}");

@@ -95,8 +95,8 @@ pub(super) fn members(directory: &str, level: &ListBucketResult) -> Option<Vec<S
 
 /// Returns whether a server that keeps keys in a tree lists the file `file` after the directory
 /// `next`, which is the next member in the order of bytes: `a-b` after `a/`, although `-` comes
-/// before `/`. Files and directories are separate in a listing, so that it does not show this order;
-/// that of two directories has been checked.
+/// before `/`. Files and directories are separate in a listing, so that it does not show this
+/// order; that of two directories has been checked.
 fn comes_later_in_a_tree(file: &str, next: &str) -> bool {
     let is_longer = |directory: &str| file.len() > directory.len() && file.starts_with(directory);
     !file.ends_with(DELIMITER) && next.strip_suffix(DELIMITER).is_some_and(is_longer)

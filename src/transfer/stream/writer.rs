@@ -327,8 +327,8 @@ impl<'a> ObjectWriter<'a> {
     /// Passes the part being filled to the threads, even if it is not full, unless the server
     /// already has it.
     fn send(&mut self) -> Result<()> {
-        // The part stays in the writer until nothing can fail before it is passed on: the caller may
-        // write again after an error.
+        // The part stays in the writer until nothing can fail before it is passed on: the caller
+        // may write again after an error.
         let Some(buffer) = &self.buffer else { return Ok(()) };
         let content = buffer.as_slice();
         let stored = match self.stored.get(&self.number) {

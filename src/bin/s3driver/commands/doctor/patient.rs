@@ -51,8 +51,8 @@ impl Patient {
         format!("{}{name}", self.directory)
     }
 
-    /// Records that a write to `key` had this result. The object has to be removed unless the server
-    /// has refused the write.
+    /// Records that a write to `key` had this result. The object has to be removed unless the
+    /// server has refused the write.
     pub(super) fn written<T>(&self, key: &str, result: Result<T, Error>) -> Result<T, Error> {
         let is_refusal = |error: &Error| matches!(error.status(), Some(400..500));
         if !result.as_ref().is_err_and(is_refusal) {
