@@ -17,5 +17,7 @@ mod killed;
 mod load;
 #[cfg(feature = "log")]
 mod logging;
+#[cfg(all(target_os = "linux", feature = "cloudfront"))]
+mod memory;
 mod soak;
 mod writers;

@@ -670,7 +670,7 @@ fn surplus_costs_the_session() {
 /// Every refusal of a certificate states its cause, together with the time of this machine's clock
 /// where the clock can be the cause.
 #[test]
-fn refused_certificates_are_named() {
+fn case_40_refused_certificates_are_named() {
     let authority = Authority::new();
     let now = crate::time::Timestamp::from(std::time::SystemTime::now()).unix();
     let mut expired = good();
