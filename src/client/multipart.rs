@@ -212,8 +212,9 @@ impl Client {
         let checksum = of_parts(parts);
         // Servers without checksums do not know the header of the size either, and Cloudflare's R2
         // responds with 501 to headers that it does not know.
-        let is_size_known = checksum.is_some() || self.inner.config.endpoint.is_aws();
-        let size = total_size(parts).filter(|_| is_size_known).map(|size| size.to_string());
+        let knows_size =
+            self.inner.config.endpoint.is_aws() || parts.iter().any(|part| part.checksum.is_some());
+        let size = total_size(parts).filter(|_| knows_size).map(|size| size.to_string());
         let mut call = condition
             .apply_to_write(call.header("content-type", "application/xml"))?
             .maybe_header("x-amz-mp-object-size", size);
