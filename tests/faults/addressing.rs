@@ -4,8 +4,9 @@ use crate::hosts::{Hosts, Received};
 use crate::server::{Answer, error_document};
 use crate::{retry, timeouts};
 use s3driver::client::{
-    Client, Config, CopySource, CreateBucket, CustomerKey, DeleteObject, Endpoint, GetObject,
-    ListObjects, ObjectSettings, Presign, PresignMethod, Proxy, SignatureVersion,
+    Client, Condition, Config, CopySource, CreateBucket, CustomerKey, DeleteObject, Endpoint,
+    GetObject, ListObjects, ObjectSettings, Part, Presign, PresignMethod, Proxy, SignatureVersion,
+    UploadRef,
 };
 use s3driver::sign::Credentials;
 use s3driver::sign::verify::{Content, Verifier};
@@ -190,6 +191,25 @@ fn objects_are_copied_from_access_points_by_their_arns() {
         assert_eq!(error.kind(), ErrorKind::InvalidArgument, "{error}");
     }
     assert_eq!(server.seen().len(), sent);
+}
+
+/// AWS compares the size of the object with what it has, even if the parts have no checksums.
+#[test]
+fn a_completion_at_aws_states_the_size() {
+    let server = Hosts::start(&["plain.s3.us-east-1.amazonaws.com"], |_| {
+        let result = "<CompleteMultipartUploadResult><ETag>\"an-etag-2\"</ETag>\
+                      </CompleteMultipartUploadResult>";
+        Answer { status: 200, ..Answer::default() }.body(result)
+    });
+    let client = client(&server, |config| config);
+    let upload = UploadRef { bucket: "plain", key: "a/b", upload_id: "upload" };
+    let parts = [Part::new(1, "one", 5 << 20), Part::new(2, "two", 7)];
+    client.complete_multipart_upload(upload, &parts, &Condition::Always).unwrap();
+    let seen = server.seen();
+    assert_eq!(seen.len(), 1);
+    assert_eq!(seen[0].header("x-amz-mp-object-size"), Some("5242887"));
+    assert_eq!(seen[0].header("x-amz-checksum-type"), None);
+    seen[0].verified(&[keys()]).unwrap();
 }
 
 /// Neither a region nor a redirect in a response changes where requests to an access point go.
