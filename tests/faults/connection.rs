@@ -5,12 +5,13 @@ use crate::support::target::bytes_at;
 use crate::support::{Server, ServerOptions};
 use crate::{ATTEMPTS, BUCKET, Rig, quickly, retry, upload};
 use s3driver::client::{Client, Config, Endpoint, HELD_BODY, ObjectSettings, RetryPolicy, Scheme};
+use s3driver::clock::{Clock, SystemClock};
 use s3driver::credentials::{Cache, Context, Lease, Source, Unavailable};
 use s3driver::{Cancel, ErrorKind};
 use std::net::TcpListener;
 use std::sync::{Arc, Mutex, mpsc};
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 #[test]
 fn connection_refused() {
@@ -358,6 +359,25 @@ fn connection_close_and_http10_and_chunked() {
     rig.finish();
 }
 
+/// A clock that chooses the longest wait before each retry.
+#[derive(Debug)]
+struct LongestWaits;
+
+impl Clock for LongestWaits {
+    fn now(&self) -> SystemTime {
+        SystemClock.now()
+    }
+    fn instant(&self) -> Instant {
+        SystemClock.instant()
+    }
+    fn sleep(&self, wait: Duration) {
+        SystemClock.sleep(wait);
+    }
+    fn random(&self) -> u64 {
+        u64::MAX
+    }
+}
+
 /// A call that waits for a response, for its next attempt, or for the next round of a batch ends
 /// soon.
 #[test]
@@ -375,7 +395,8 @@ fn cancelling_ends_every_wait_within_a_second() {
     ] {
         let rig = Rig::with(ServerOptions::default(), |config| {
             let idle = Duration::from_secs(60);
-            config.retry(patient).timeouts(crate::timeouts().idle(idle))
+            let timeouts = crate::timeouts().idle(idle);
+            config.retry(patient).clock(Arc::new(LongestWaits)).timeouts(timeouts)
         });
         rig.faulty.always(operation, fault);
         let cancel = Cancel::new();
