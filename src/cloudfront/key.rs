@@ -384,18 +384,32 @@ fn nested(text: &str) -> Option<Zeroizing<String>> {
     }
 
     let der = der_of(&plain)?;
-    let label = if PrivateKeyInfoRef::try_from(&**der).is_ok() {
-        "PRIVATE KEY"
-    } else if rsa::PrivateKey::from_pkcs1_der(&der).is_ok() {
+    // A damaged document is still treated as a key, so that no message shows it.
+    let label = if rsa::PrivateKey::from_pkcs1_der(&der).is_ok() {
         "RSA PRIVATE KEY"
-    } else {
+    } else if is_sec1(&der) {
         "EC PRIVATE KEY"
+    } else {
+        "PRIVATE KEY"
     };
 
     Some(Zeroizing::new(format!(
         "-----BEGIN {label}-----\n{}\n-----END {label}-----\n",
         &*in_base64(&der)
     )))
+}
+
+/// Returns whether a document is an elliptic-curve key of RFC 5915: a sequence that begins with the
+/// version 1 and an octet string.
+fn is_sec1(der: &[u8]) -> bool {
+    const VERSION: [u8; 4] = [0x02, 0x01, 0x01, 0x04];
+    let header = match der {
+        [0x30, length, ..] if *length < 0x80 => 2,
+        [0x30, 0x81, ..] => 3,
+        _ => return false,
+    };
+
+    der.get(header..).is_some_and(|content| content.starts_with(&VERSION))
 }
 
 /// Encodes a document in base64, in memory that is wiped when dropped.

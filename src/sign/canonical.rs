@@ -5,10 +5,11 @@
 //! (<https://docs.aws.amazon.com/AmazonS3/latest/API/sig-v4-header-based-auth.html>). Version 2
 //! uses [`Headers`] as well.
 use super::check::SINGLE_HEADERS;
-use super::encode::{push_component, push_component_bytes};
+use super::encode::{is_encoded_path, push_component, push_component_bytes, push_path_bytes};
 use super::request::{PathRule, Query};
 use super::syntax::{check_header_name, check_header_value};
 use super::{Error, Request};
+use crate::net::percent;
 use std::borrow::Cow;
 
 /// The headers that a signature covers, sorted by lower-case name. Headers with the same name keep
@@ -225,7 +226,8 @@ pub(super) fn push_values<'a>(
 /// Returns the `CanonicalURI` of `path`, which is given as it is sent.
 fn canonical_uri(path: &str, rule: PathRule) -> Cow<'_, str> {
     match rule {
-        PathRule::AsSent => Cow::Borrowed(path),
+        PathRule::EncodedOnce if is_encoded_path(path) => Cow::Borrowed(path),
+        PathRule::EncodedOnce => Cow::Owned(encoded_again(path)),
         PathRule::NormalizedAndEncoded => {
             let mut out = String::with_capacity(path.len() + 8);
             for segment in normalized(path).split('/').skip(1) {
@@ -236,6 +238,17 @@ fn canonical_uri(path: &str, rule: PathRule) -> Cow<'_, str> {
             Cow::Owned(out)
         }
     }
+}
+
+/// Decodes a path, whose percent-encoding has already been checked, and encodes it as AWS does.
+fn encoded_again(path: &str) -> String {
+    let mut out = String::with_capacity(path.len() + 8);
+    match percent::decode(path) {
+        Some(decoded) => push_path_bytes(&mut out, &decoded),
+        None => out.push_str(path),
+    }
+
+    out
 }
 
 /// Resolves dot segments (RFC 3986 section 5.2.4) and collapses runs of slashes.
@@ -403,7 +416,28 @@ mod tests {
             ("/%2e%2e/a", "/%252e%252e/a"),
         ] {
             assert_eq!(canonical_uri(path, PathRule::NormalizedAndEncoded), canonical, "{path}");
-            assert_eq!(canonical_uri(path, PathRule::AsSent), path);
+        }
+    }
+
+    /// S3 showed the first of these (aws-sdk-js issue 853), and Ceph the second (trinodb/aws-proxy
+    /// pull request 142).
+    #[test]
+    fn paths_of_s3_are_decoded_and_encoded_again() {
+        for (path, canonical) in [
+            ("/%3Fa=b%20c", "/%3Fa%3Db%20c"),
+            ("/foo/a=1", "/foo/a%3D1"),
+            ("/", "/"),
+            ("//", "//"),
+            ("/a//../%20/.", "/a//../%20/."),
+            ("/a(b)!*'", "/a%28b%29%21%2A%27"),
+            ("/%61%7e%2d", "/a~-"),
+            ("/%c3%a9%ff%00", "/%C3%A9%FF%00"),
+            ("/a%2fb%2F", "/a/b/"),
+            ("/%2525", "/%2525"),
+            ("/$&,;=:@", "/%24%26%2C%3B%3D%3A%40"),
+        ] {
+            assert_eq!(canonical_uri(path, PathRule::EncodedOnce), canonical, "{path}");
+            assert_eq!(canonical_uri(canonical, PathRule::EncodedOnce), canonical, "{path}");
         }
     }
 
@@ -412,6 +446,11 @@ mod tests {
         fn the_fast_path_agrees(value in "[ \tab\u{a0}]{0,8}") {
             let words: Vec<_> = value.split([' ', '\t']).filter(|word| !word.is_empty()).collect();
             prop_assert_eq!(is_folded(&value), words.join(" ") == value);
+        }
+
+        #[test]
+        fn an_encoded_path_is_recognised(path in "/([a(~/]|%(28|2f|2F|41|e9|E9)){0,6}") {
+            prop_assert_eq!(is_encoded_path(&path), encoded_again(&path) == path);
         }
     }
 }

@@ -50,6 +50,27 @@ pub(super) fn push_component_bytes(out: &mut String, bytes: &[u8]) {
     }
 }
 
+/// Appends the percent-encoded bytes of a key to `out`.
+pub(super) fn push_path_bytes(out: &mut String, bytes: &[u8]) {
+    uri_encode(out, bytes, &PATH);
+}
+
+/// Returns whether a path whose percent-encoding is valid was encoded by [`uri_encode`]: it contains
+/// only bytes that are kept, and escapes of the others in upper case.
+pub(super) fn is_encoded_path(path: &str) -> bool {
+    let mut pieces = path.split('%');
+    let is_kept = |text: &str| text.bytes().all(|byte| PATH[usize::from(byte)]);
+    pieces.next().is_some_and(is_kept)
+        && pieces.all(|piece| match piece.as_bytes() {
+            [high, low, ..] => {
+                let is_upper = !high.is_ascii_lowercase() && !low.is_ascii_lowercase();
+                let byte = piece.get(..2).and_then(|digits| u8::from_str_radix(digits, 16).ok());
+                is_upper && byte.is_some_and(|byte| !PATH[usize::from(byte)]) && is_kept(piece)
+            }
+            _ => false,
+        })
+}
+
 /// "URI encode every byte except the unreserved characters: 'A'-'Z', 'a'-'z', '0'-'9', '-', '.',
 /// '_', and '~'. [...] Each URI encoded byte is formed by a '%' and the two-digit hexadecimal value
 /// of the byte. Letters in the hexadecimal value must be uppercase. [...] Encode the forward slash

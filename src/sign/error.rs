@@ -22,6 +22,14 @@ pub enum Error {
         /// The offset of the first byte that cannot be sent, counted from 0.
         byte: usize,
     },
+    /// The path of a request to S3 contains a `+` that is not percent-encoded. AWS and Ceph read it
+    /// as a space, and sign `%20`; other servers read it as a plus sign, and sign `%2B`.
+    AmbiguousPlus {
+        /// The path given.
+        path: String,
+        /// The offset of the plus sign, counted from 0.
+        byte: usize,
+    },
     /// A part of the URL cannot be represented in a signature, or is changed by clients before they
     /// send it.
     Url {
@@ -193,6 +201,11 @@ impl fmt::Display for Error {
                 f,
                 "the path {path:?} cannot be sent as given (at byte {byte}): start it with a \
                  slash and percent-encode the rest"
+            ),
+            Self::AmbiguousPlus { path, byte } => write!(
+                f,
+                "the path {path:?} contains a plus sign (at byte {byte}) that some servers read as \
+                 a space: write it as %2B, and a space as %20"
             ),
             Self::Url { part } => part.fmt(f),
             Self::UnnamedParameter => f.write_str(

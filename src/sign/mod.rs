@@ -15,8 +15,8 @@
 //! 7. [`explain`]: printing all steps of one signature, and finding out why a server computed a
 //!    different one.
 //!
-//! S3 differs from the services that the general SigV4 pages describe: its paths are signed as they
-//! are sent, neither normalized nor encoded a second time. Requests to other services (`sts`,
+//! S3 differs from the services that the general SigV4 pages describe: its paths are neither
+//! normalized nor encoded a second time. Requests to other services (`sts`,
 //! `execute-api`) follow the rule of the general pages. [`Request::path_rule`] overrides the rule
 //! for one request.
 //!

@@ -34,9 +34,13 @@ pub struct Request<'a> {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum PathRule {
-    /// The path is signed as it is sent. This is the rule of S3, where `//` and `..` can be part of
-    /// a key.
-    AsSent,
+    /// Every segment is decoded and percent-encoded again, so that all spellings of a key have the
+    /// same canonical URI: `/a(b)` and `/a%28b%29` are both signed as `/a%28b%29`. Paths are not
+    /// normalized. This is the rule of S3, where `//` and `..` can be part of a key; its error
+    /// documents show the result ([aws-sdk-js issue 853][853]).
+    ///
+    /// [853]: https://github.com/aws/aws-sdk-js/issues/853
+    EncodedOnce,
     /// Dot segments and empty segments are resolved (RFC 3986 section 5.2.4), and every segment is
     /// percent-encoded once more. This is the rule of all other services.
     NormalizedAndEncoded,
@@ -149,7 +153,7 @@ impl<'a> Request<'a> {
     }
 
     /// Overrides how the path is signed. By default this depends on the service:
-    /// [`PathRule::AsSent`] for services whose names begin with `s3`,
+    /// [`PathRule::EncodedOnce`] for S3 (see [`v4::Scope::service`](super::v4::Scope)),
     /// [`PathRule::NormalizedAndEncoded`] for all others.
     #[must_use]
     pub const fn path_rule(self, rule: PathRule) -> Self {

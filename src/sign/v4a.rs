@@ -135,7 +135,7 @@ impl KeyPair {
         let query = canonical_query(request.query, &[]);
         let canonical = canonical_request(
             request,
-            path_rule(request, scope.service),
+            path_rule(request, scope.service)?,
             &query,
             &headers,
             &payload_hash,
@@ -169,12 +169,8 @@ impl KeyPair {
         let regions = self.check_scope(scope, time)?;
         let payload_hash = unchunked(payload)?.hash();
         let (amz_date, day) = (time.amz_date(), time.date());
-        let headers = presigned_headers(request, &amz_date)?;
+        let headers = presigned_headers(request, &amz_date, scope.service, &payload_hash)?;
         headers.refuse("x-amz-region-set")?;
-        let sends_hash = headers.has_equal("x-amz-content-sha256", &payload_hash)?;
-        if is_s3(scope.service) && !matches!(payload, Payload::Unsigned) && !sends_hash {
-            return Err(Error::MissingHeader { name: "x-amz-content-sha256" });
-        }
 
         let credential =
             [self.credentials.access_key_id(), &day, scope.service, TERMINATOR].join("/");
@@ -193,7 +189,7 @@ impl KeyPair {
         let mut query = canonical_query(request.query, &parameters);
         let canonical = canonical_request(
             request,
-            path_rule(request, scope.service),
+            path_rule(request, scope.service)?,
             &query,
             &headers,
             &payload_hash,

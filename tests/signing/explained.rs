@@ -441,6 +441,7 @@ fn diagnoses_requests_and_urls() {
     let ask = |request: &Request<'_>, server: &ServerSide<'_>| -> Diagnosis {
         diagnose(request, Content::Bytes(b""), &credentials, None, server, later).unwrap()
     };
+    let steps_of = |diagnosis: &Diagnosis| diagnosis.steps.clone().unwrap();
     let nothing = ServerSide::default();
     let host = [("host", "h")];
     let plain = Request::new("GET", "/k").headers(&host);
@@ -466,7 +467,7 @@ fn diagnoses_requests_and_urls() {
     let request = Request::new("GET", "/k").headers(&sent);
     let diagnosis = ask(&request, &nothing);
     assert_eq!(
-        (diagnosis.signature_sent, &diagnosis.steps.string_to_sign),
+        (diagnosis.signature_sent, &steps_of(&diagnosis).string_to_sign),
         (Some(true), &signed.steps.string_to_sign)
     );
     assert!(diagnosis.comparison.is_none());
@@ -487,22 +488,22 @@ fn diagnoses_requests_and_urls() {
     let text = format!("http://h/k?{}", url.query);
     let diagnosis = ask(&Request::from_url("GET", &text).unwrap(), &nothing);
     assert_eq!(
-        (diagnosis.signature_sent, diagnosis.steps.signature),
-        (Some(true), url.steps.signature)
+        (diagnosis.signature_sent, &steps_of(&diagnosis).signature),
+        (Some(true), &url.steps.signature)
     );
     let url = v2::presign(&plain, None, &credentials, TIME).unwrap();
     let text = format!("http://h/k?{}", url.query);
     let diagnosis = ask(&Request::from_url("GET", &text).unwrap(), &nothing);
     assert_eq!(
-        (diagnosis.signature_sent, diagnosis.steps.signature),
-        (Some(true), url.steps.signature)
+        (diagnosis.signature_sent, &steps_of(&diagnosis).signature),
+        (Some(true), &url.steps.signature)
     );
 
     // Unsigned: the values are taken from the server's response, or from the host.
     let server = ServerSide { string_to_sign: Some(&signed.steps.string_to_sign), ..nothing };
     let diagnosis = ask(&plain, &server);
     assert_eq!(
-        (diagnosis.signature_sent, &diagnosis.steps.signature),
+        (diagnosis.signature_sent, &steps_of(&diagnosis).signature),
         (None, &signed.steps.signature)
     );
     assert_eq!(diagnosis.comparison.as_ref().map(Comparison::cause), Some(Cause::WrongSecret));
@@ -512,7 +513,9 @@ fn diagnoses_requests_and_urls() {
     };
     assert_eq!(ask(&plain, &server).comparison.as_ref().map(Comparison::cause), Some(Cause::Clock));
     let request = Request::from_url("GET", "https://b.s3.eu-west-3.amazonaws.com/k").unwrap();
-    assert!(ask(&request, &nothing).steps.string_to_sign.contains("/eu-west-3/s3/aws4_request"));
+    assert!(
+        steps_of(&ask(&request, &nothing)).string_to_sign.contains("/eu-west-3/s3/aws4_request")
+    );
 
     for (host, region, service) in [
         ("s3.amazonaws.com", "us-east-1", "s3"),
@@ -536,6 +539,85 @@ fn diagnoses_requests_and_urls() {
         ("storage.example:9000", "us-east-1", "s3"),
     ] {
         assert_eq!(scope_of_host(host), v4::Scope { region, service }, "{host}");
+    }
+}
+
+/// A request with a correct signature can be refused for another reason, and a signature can be
+/// incomplete.
+#[test]
+fn a_refusal_for_another_reason_is_explained() {
+    use s3driver::sign::explain::{Diagnosis, diagnose};
+    use s3driver::sign::verify::{Content, Refusal};
+    let long_term = Credentials::new("AKIAIOSFODNN7EXAMPLE", SECRET);
+    let temporary = long_term.clone().with_session_token("s3cret");
+    let scope = v4::Scope { region: "eu-west-1", service: "s3" };
+    let ask = |request: &Request<'_>, body: &[u8], credentials: &Credentials| -> Diagnosis {
+        let nothing = ServerSide::default();
+        diagnose(request, Content::Bytes(body), credentials, None, &nothing, TIME).unwrap()
+    };
+    let host = [("host", "h")];
+    let plain = Request::new("PUT", "/k").headers(&host);
+    let sent = |request: &Request<'_>, credentials: &Credentials| -> Vec<(String, String)> {
+        let signed =
+            v4::sign(request, v4::Payload::Bytes(b"body"), credentials, scope, TIME).unwrap();
+        let added = signed.headers.into_iter().map(|(name, value)| (name.to_owned(), value));
+        [("host".to_owned(), "h".to_owned())].into_iter().chain(added).collect()
+    };
+    let temporary_headers = sent(&plain, &temporary);
+    let longterm_headers = sent(&plain, &long_term);
+    let without = |headers: &[(String, String)], name: &str| -> Vec<(String, String)> {
+        headers.iter().filter(|(given, _)| given != name).cloned().collect()
+    };
+    let added = [longterm_headers.clone(), vec![("x-amz-acl".to_owned(), "private".to_owned())]];
+    for (headers, body, credentials, sent_as, cause, place) in [
+        (&longterm_headers, &b"body"[..], &long_term, Some(true), None, None),
+        (
+            &longterm_headers,
+            b"changed",
+            &long_term,
+            Some(true),
+            Some(Cause::PayloadChanged),
+            Some("x-amz-content-sha256"),
+        ),
+        (&temporary_headers, b"body", &long_term, Some(true), Some(Cause::TokenChanged), None),
+        (&longterm_headers, b"body", &temporary, Some(true), Some(Cause::TokenChanged), None),
+        (&added.concat(), b"body", &long_term, None, Some(Cause::HeaderAdded), Some("x-amz-acl")),
+        (
+            &without(&longterm_headers, "x-amz-date"),
+            b"body",
+            &long_term,
+            None,
+            Some(Cause::HeaderRemoved),
+            Some("x-amz-date"),
+        ),
+    ] {
+        let headers: Vec<_> = headers.iter().map(|(name, value)| (&**name, &**value)).collect();
+        let diagnosis = ask(&plain.headers(&headers), body, credentials);
+        assert_eq!(diagnosis.signature_sent, sent_as, "{headers:?}");
+        let refusal = diagnosis.refusal.as_ref();
+        assert_eq!(refusal.map(Refusal::cause), cause, "{headers:?}");
+        assert_eq!(refusal.and_then(|refusal| refusal.place()), place, "{headers:?}");
+        let text = diagnosis.to_string();
+        let sentence = cause.map_or(String::new(), |cause| cause.to_string());
+        assert!(text.contains(&sentence) && !text.contains("s3cret"), "{text}");
+    }
+
+    // Version 2 permits dates in other formats.
+    let dated = [("host", "h"), ("x-amz-date", "2013-05-24T00:00:00Z")];
+    let sent = [dated[0], dated[1], ("authorization", "AWS AKIAIOSFODNN7EXAMPLE:c2lnbmF0dXJl")];
+    let diagnosis = ask(&Request::new("GET", "/k").headers(&sent), b"", &long_term);
+    assert_eq!(diagnosis.refusal.unwrap().cause(), Cause::SignatureDiffers);
+    assert!(diagnosis.steps.unwrap().string_to_sign.contains("x-amz-date:2013-05-24T00:00:00Z"));
+
+    // What an unsigned request says about its body and its time is signed.
+    let hash = hex::encode([7; 32]);
+    for stated in ["UNSIGNED-PAYLOAD", "STREAMING-UNSIGNED-PAYLOAD-TRAILER", &hash] {
+        let headers =
+            [("host", "h"), ("x-amz-content-sha256", stated), ("x-amz-date", "20130525T000000Z")];
+        let diagnosis = ask(&plain.headers(&headers), b"body", &long_term);
+        let steps = diagnosis.steps.unwrap();
+        assert!(steps.canonical_request.ends_with(stated), "{}", steps.canonical_request);
+        assert!(steps.string_to_sign.contains("20130525T000000Z"), "{}", steps.string_to_sign);
     }
 }
 

@@ -10,6 +10,7 @@ use s3driver::sign::{
     Credentials, PostPolicy, Request, Steps, Version, encode_path, query_string, v2, v4,
 };
 use s3driver::time::Timestamp;
+use sha2::Digest as _;
 use std::io::Read as _;
 use std::ops::RangeInclusive;
 use std::time::Duration;
@@ -809,6 +810,71 @@ fn untrustworthy_claims_are_rejected() {
     );
 }
 
+/// Browsers and proxies encode paths in different ways. S3 reads them all as the same key, so they
+/// have the same signature.
+#[test]
+fn every_spelling_of_a_key_has_the_same_signature() {
+    let headers = [("host", "h")];
+    let sign = |path: &str| {
+        let request = Request::new("GET", path).headers(&headers);
+        let hour = Duration::from_secs(3600);
+        v4::presign(&request, v4::Payload::Unsigned, &keys("id").unwrap(), SCOPE, NOW, hour)
+            .unwrap()
+            .query
+    };
+    let spellings = ["/b/a(1)=%2520~", "/b/a%281%29%3D%2520~", "/b/%61%281)=%2520%7e"];
+    let query = sign(spellings[0]);
+    for path in spellings {
+        assert_eq!(sign(path), query, "{path}");
+        let target = format!("{path}?{query}");
+        let request = Request::from_target("GET", &target).unwrap().headers(&headers);
+        assert!(Verifier::new(&keys, NOW).verify(&request, Content::NotRead).is_ok(), "{path}");
+    }
+    let target = format!("/b/a+b?{}", sign("/b/a%2Bb"));
+    let request = Request::from_target("GET", &target).unwrap().headers(&headers);
+    let refusal = Verifier::new(&keys, NOW).verify(&request, Content::NotRead).unwrap_err();
+    assert_eq!(refusal.cause(), Cause::Malformed, "a plus sign may mean a space");
+}
+
+/// Some SDKs state the hash of the body in the query of a presigned URL.
+#[test]
+fn a_presigned_url_states_the_hash_of_the_body_in_a_parameter() {
+    let headers = [("host", "h")];
+    let body = b"body";
+    let hash: [u8; 32] = sha2::Sha256::digest(body).into();
+    let stated = hex::encode(hash);
+    let own = keys("id").unwrap();
+    let presign = |stated: &str, payload: v4::Payload<'_>, service: &str| {
+        let query = [("X-Amz-Content-Sha256", stated)];
+        let request = Request::new("PUT", "/k").query(&query).headers(&headers);
+        let scope = v4::Scope { service, ..SCOPE };
+        let hour = Duration::from_secs(3600);
+        v4::presign(&request, payload, &own, scope, NOW, hour).unwrap().query
+    };
+    let verify = |query: &str, more: &[(&str, &str)], service: &str, content: Content<'_>| {
+        let target = format!("/k?{query}");
+        let all = [&headers[..], more].concat();
+        let request = Request::from_target("PUT", &target).unwrap().headers(&all);
+        Verifier::new(&keys, NOW)
+            .service(service)
+            .verify(&request, content)
+            .map(|signed_by| signed_by.access_key_id)
+            .map_err(|refusal| refusal.cause())
+    };
+
+    let unsigned = presign("UNSIGNED-PAYLOAD", v4::Payload::Unsigned, "s3");
+    assert!(verify(&unsigned, &[], "s3", Content::Bytes(body)).is_ok());
+    let hashed = presign(&stated, v4::Payload::Hash(&hash), "execute-api");
+    assert!(verify(&hashed, &[], "execute-api", Content::NotRead).is_ok());
+    assert!(verify(&hashed, &[], "execute-api", Content::Bytes(body)).is_ok());
+    let changed = verify(&hashed, &[], "execute-api", Content::Bytes(b"other"));
+    assert_eq!(changed, Err(Cause::PayloadChanged));
+    let other = presign(&stated, v4::Payload::Unsigned, "s3");
+    assert_eq!(verify(&other, &[], "s3", Content::NotRead), Err(Cause::SignatureDiffers));
+    let both = [("x-amz-content-sha256", "UNSIGNED-PAYLOAD")];
+    assert_eq!(verify(&hashed, &both, "execute-api", Content::NotRead), Err(Cause::Malformed));
+}
+
 /// Sends chunks that are truncated, swapped or changed, and trailers that were not announced.
 #[test]
 fn chunks_are_verified_one_by_one() {
@@ -861,6 +927,26 @@ fn chunks_are_verified_one_by_one() {
     let mut changed = body.clone();
     changed[at + 22] ^= 1;
     assert_eq!(refused(&changed), (Cause::TrailerChanged, "x-amz-trailer-signature".to_owned()));
+
+    // The size of the data has to be stated, because the length of the body includes the framing.
+    let unstated = v4::sign(
+        &Request::new("PUT", "/k").headers(&[("host", "h")]),
+        layout.payload(),
+        &keys("id").unwrap(),
+        SCOPE,
+        NOW,
+    )
+    .unwrap();
+    let mut headers = vec![("host", "h")];
+    headers.extend(unstated.headers.iter().map(|(name, value)| (*name, value.as_str())));
+    for content in [Content::NotRead, Content::Bytes(&body)] {
+        let request = Request::new("PUT", "/k").headers(&headers);
+        let refusal = Verifier::new(&keys, NOW).verify(&request, content).unwrap_err();
+        assert_eq!(
+            (refusal.cause(), refusal.place()),
+            (Cause::HeaderRemoved, Some("x-amz-decoded-content-length"))
+        );
+    }
 
     // The chunks are verified one by one, as a server reads them.
     let SignedBody::Chunks(mut chunks) = verify(Content::NotRead).unwrap().body else {

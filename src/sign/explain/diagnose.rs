@@ -1,27 +1,33 @@
 //! Finds the place at which a request or URL, as it was sent, differs from what the server signed.
-use super::{Comparison, Explanation, ServerSide, compare};
+use super::{Cause, Comparison, Explanation, ServerSide, compare};
 use crate::net::aws::{Partition, is_region_name};
-use crate::sign::verify::{Content, Verifier};
+use crate::sign::verify::{Content, Refusal, Verifier};
 use crate::sign::{Credentials, Error, Request, Steps, v2, v4};
 use crate::time::Timestamp;
 use std::fmt;
 
-/// How a request is signed with the given credentials, and how a server's signature differs.
+/// How a request is signed with the given credentials, why it would be refused, and how a server's
+/// signature differs.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Diagnosis {
-    /// The steps that lead to the signature.
-    pub steps: Steps,
-    /// Whether the request was sent with this signature; `None` if it was sent without one.
+    /// The steps that lead to the signature; `None` if what the request says about its signature is
+    /// incomplete or contradictory. `refusal` names the place.
+    pub steps: Option<Steps>,
+    /// Whether the request was sent with this signature; `None` if it was sent without one, or if
+    /// there are no steps.
     pub signature_sent: Option<bool>,
+    /// Why a server that knows the credentials would refuse the request as it was sent; `None` if it
+    /// would not, or if the request was sent without a signature.
+    pub refusal: Option<Refusal>,
     /// How the server's steps differ; `None` if the server does not show any.
     pub comparison: Option<Comparison>,
 }
 
 impl Diagnosis {
     /// Describes how the signature was computed.
-    pub fn explain(&self) -> Explanation<'_> {
-        self.steps.explain()
+    pub fn explain(&self) -> Option<Explanation<'_>> {
+        self.steps.as_ref().map(Steps::explain)
     }
 }
 
@@ -52,7 +58,7 @@ impl Diagnosis {
 /// ```
 ///
 /// # Errors
-/// An [`Error`] if the request cannot be signed.
+/// An [`Error`] if a request that was sent without a signature cannot be signed.
 pub fn diagnose(
     request: &Request<'_>,
     content: Content<'_>,
@@ -61,36 +67,84 @@ pub fn diagnose(
     server: &ServerSide<'_>,
     now: Timestamp,
 ) -> Result<Diagnosis, Error> {
-    let shown = ServerParameters::read(server);
-    let (steps, signature_sent) = match signed_steps(request, content, credentials, host_bucket) {
-        Some((steps, is_correct)) => (steps, Some(is_correct)),
-        None => (sign_again(request, content, credentials, host_bucket, &shown, now)?, None),
+    let diagnosis = match as_sent(request, content, credentials, host_bucket, now) {
+        Some(diagnosis) => diagnosis,
+        None => {
+            let shown = ServerParameters::read(server);
+            let steps = sign_again(request, content, credentials, host_bucket, &shown, now)?;
+            let (signature_sent, refusal, comparison) = (None, None, None);
+            Diagnosis { steps: Some(steps), signature_sent, refusal, comparison }
+        }
     };
 
     let shows = server.string_to_sign.is_some()
         || server.string_to_sign_bytes.is_some()
         || server.canonical_request.is_some()
         || server.canonical_request_bytes.is_some();
-    let comparison = shows.then(|| compare(&steps.explain(), server));
-    Ok(Diagnosis { steps, signature_sent, comparison })
+    let ours = diagnosis.explain().filter(|_| shows);
+    let comparison = ours.map(|ours| compare(&ours, server));
+    Ok(Diagnosis { comparison, ..diagnosis })
 }
 
-/// Returns the steps of a signed request, and whether its signature is the correct one for these
-/// credentials.
-fn signed_steps(
+/// Verifies a signed request with these credentials. Returns `None` if the request is not signed.
+fn as_sent(
     request: &Request<'_>,
     content: Content<'_>,
     credentials: &Credentials,
     host_bucket: Option<&str>,
-) -> Option<(Steps, bool)> {
-    let keys = |_: &str| Some(credentials.clone());
-    let claimed = Verifier::claimed_time(request)?;
+    now: Timestamp,
+) -> Option<Diagnosis> {
     let service = Verifier::claimed_service(request);
-    let verifier = Verifier::new(&keys, claimed).host_bucket(host_bucket);
-    match verifier.service(service.as_deref().unwrap_or("s3")).verify(request, content) {
-        Ok(signed_by) => Some((signed_by.steps, true)),
-        Err(refusal) => refusal.into_steps().map(|steps| (steps, false)),
+    let time = Verifier::claimed_time(request).unwrap_or(now);
+    let verify = |credentials: &Credentials, content| {
+        let keys = |_: &str| Some(credentials.clone());
+        let verifier = Verifier::new(&keys, time).host_bucket(host_bucket);
+        verifier.service(service.as_deref().unwrap_or("s3")).verify(request, content)
+    };
+
+    let diagnosis = |steps: Option<Steps>, is_correct: bool, refusal| {
+        let signature_sent = steps.is_some().then_some(is_correct);
+        Some(Diagnosis { steps, signature_sent, refusal, comparison: None })
+    };
+
+    let refusal = match verify(credentials, content) {
+        Ok(signed_by) => return diagnosis(Some(signed_by.steps), true, None),
+        Err(refusal) => refusal,
+    };
+
+    match refusal.cause() {
+        Cause::NotSigned => return None,
+        Cause::SignatureDiffers => {
+            return diagnosis(refusal.clone().into_steps(), false, Some(refusal));
+        }
+        _ => {}
     }
+
+    // Another body or session token does not change how the request was signed.
+    match verify(&with_token_of(request, credentials), Content::NotRead) {
+        Ok(signed_by) => diagnosis(Some(signed_by.steps), true, Some(refusal)),
+        Err(other) => diagnosis(other.into_steps(), false, Some(refusal)),
+    }
+}
+
+/// Returns the credentials with the session token that the request contains.
+fn with_token_of(request: &Request<'_>, credentials: &Credentials) -> Credentials {
+    let long_term = Credentials::new(credentials.access_key_id(), credentials.secret_access_key());
+    let in_query = request.query.decoded().filter_map(|(name, value)| {
+        Some((
+            String::from_utf8(name.into_owned()).ok()?,
+            String::from_utf8(value.into_owned()).ok()?,
+        ))
+    });
+    let in_headers = request.all_headers().map(|(name, value)| (name.to_owned(), value.to_owned()));
+    let mut tokens = in_headers.chain(in_query).filter_map(|(name, token)| {
+        match name.to_ascii_lowercase().as_str() {
+            "x-amz-security-token" => Some(long_term.clone().with_session_token(token)),
+            "x-amz-s3session-token" => Some(long_term.clone().with_s3_session_token(token)),
+            _ => None,
+        }
+    });
+    tokens.next().unwrap_or_else(|| long_term.clone())
 }
 
 /// Signs a request that was sent unsigned, with the parameters that the server shows.
@@ -102,20 +156,26 @@ fn sign_again(
     shown: &ServerParameters<'_>,
     now: Timestamp,
 ) -> Result<Steps, Error> {
-    let time = shown.time.unwrap_or(now);
+    let time = shown.time.or_else(|| Verifier::claimed_time(request)).unwrap_or(now);
     if shown.is_version_2 {
         return Ok(v2::sign(request, host_bucket, credentials, time)?.steps);
     }
 
-    let host = request
-        .all_headers()
-        .find(|(name, _)| name.eq_ignore_ascii_case("host"))
-        .map_or("", |(_, host)| host);
-    let scope = shown.scope.unwrap_or_else(|| scope_of_host(host));
-    let payload = match content {
-        Content::Bytes(bytes) => v4::Payload::Bytes(bytes),
-        Content::Hash(hash) => v4::Payload::Hash(hash),
-        _ => v4::Payload::Unsigned,
+    let header = |wanted: &str| {
+        request.all_headers().find(|(name, _)| name.eq_ignore_ascii_case(wanted)).map(|(_, v)| v)
+    };
+
+    let scope = shown.scope.unwrap_or_else(|| scope_of_host(header("host").unwrap_or("")));
+    let stated = header("x-amz-content-sha256").map_or("", str::trim_ascii);
+    let mut hash = [0; 32];
+    let payload = match (v4::Payload::named(stated), hex::decode_to_slice(stated, &mut hash)) {
+        (Some(payload), _) => payload,
+        (None, Ok(())) => v4::Payload::Hash(&hash),
+        (None, Err(_)) => match content {
+            Content::Bytes(bytes) => v4::Payload::Bytes(bytes),
+            Content::Hash(hash) => v4::Payload::Hash(hash),
+            Content::NotRead => v4::Payload::Unsigned,
+        },
     };
 
     Ok(v4::sign(request, payload, credentials, scope, time)?.steps)
@@ -170,20 +230,31 @@ pub fn scope_of_host(host: &str) -> v4::Scope<'_> {
     v4::Scope { region, service }
 }
 
-/// Writes the explanation, followed by the difference.
+/// Writes the explanation, followed by the reasons for a refusal.
 impl fmt::Display for Diagnosis {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.explain().fmt(f)?;
-        match self.signature_sent {
-            Some(true) => writeln!(f, "The request was sent with this signature.")?,
-            Some(false) => {
+        if let Some(explanation) = self.explain() {
+            explanation.fmt(f)?;
+        }
+
+        match (self.signature_sent, &self.refusal) {
+            (Some(true), _) => writeln!(f, "The request was sent with this signature.")?,
+            (Some(false), _) => {
                 writeln!(
                     f,
                     "The request was sent with a different signature: it was changed after \
                      signing, or signed with a different key."
                 )?;
             }
-            None => {}
+            (None, Some(_)) => writeln!(f, "The request has no signature that can be verified.")?,
+            (None, None) => {}
+        }
+
+        match &self.refusal {
+            Some(refusal) if refusal.cause() != Cause::SignatureDiffers => {
+                writeln!(f, "{refusal}")?;
+            }
+            _ => {}
         }
 
         match &self.comparison {

@@ -28,7 +28,9 @@ use base64::engine::general_purpose::STANDARD;
 /// policyStatus and publicAccessBlock. None of them contains legal-hold and retention, which were
 /// introduced after version 2 had been abandoned.
 ///
-/// Servers differ only in rarely used parameters, and agree on all those that a registry needs.
+/// Servers agree on all parameters that a registry needs, but not on those of Object Lock: Ceph and
+/// SeaweedFS do not sign object-lock, and MinIO signs legal-hold and retention. Use version 4 for
+/// them.
 pub const SUB_RESOURCES: [&str; 38] = [
     "accelerate",
     "acl",

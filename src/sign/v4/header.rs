@@ -85,7 +85,7 @@ impl SigningKey {
         let query = canonical_query(request.query, &[]);
         let canonical = canonical_request(
             request,
-            path_rule(request, &self.service),
+            path_rule(request, &self.service)?,
             &query,
             &headers,
             &payload_hash,
@@ -111,7 +111,7 @@ impl SigningKey {
         let (amz_date, payload_hash) = (self.amz_date(time)?, payload.hash());
         let headers = self.headers(request, &amz_date, &payload_hash)?;
         let query = canonical_query(request.query, &[]);
-        let rule = path_rule(request, &self.service);
+        let rule = path_rule(request, &self.service)?;
         // The three texts share one buffer because each of them is only needed to compute the next
         // one.
         let mut text = String::with_capacity(TEXT_CAPACITY);

@@ -36,6 +36,8 @@ pub const MIN_EXPIRY: Duration = Duration::from_secs(1);
 pub const MAX_EXPIRY: Duration = Duration::from_secs(7 * 24 * 60 * 60);
 
 pub(super) const ALGORITHM: &str = "AWS4-HMAC-SHA256";
+/// The value of `x-amz-content-sha256` for a body that the signature does not cover.
+pub(super) const UNSIGNED: &str = "UNSIGNED-PAYLOAD";
 /// The last part of every credential scope.
 pub(super) const TERMINATOR: &str = "aws4_request";
 
@@ -44,8 +46,9 @@ pub(super) const TERMINATOR: &str = "aws4_request";
 pub struct Scope<'a> {
     /// The region, such as `eu-central-1`.
     pub region: &'a str,
-    /// The service, such as `s3`, `s3express` or `sts`. Services whose names begin with `s3`
-    /// require the header `x-amz-content-sha256`, and their paths are signed as they are sent.
+    /// The service, such as `s3`, `s3express` or `sts`. The services of S3 (`s3`, `s3express`,
+    /// `s3-outposts` and `s3-object-lambda`) require the header `x-amz-content-sha256`, and sign
+    /// paths by [`PathRule::EncodedOnce`].
     pub service: &'a str,
 }
 
@@ -134,29 +137,52 @@ pub fn sign_post_policy(
     SigningKey::derive(credentials, time, scope)?.sign_post_policy(policy, time)
 }
 
-/// Returns whether a service follows S3's rules: the path is signed as it is sent, and
-/// `x-amz-content-sha256` is required. These services are `s3`, `s3express`, `s3-outposts` and
-/// `s3-object-lambda`.
+/// The services that follow S3's rules: paths are encoded once, and `x-amz-content-sha256` is
+/// required. Others, such as `s3tables`, follow the general rules.
+const S3_SERVICES: [&str; 4] = ["s3", "s3express", "s3-outposts", "s3-object-lambda"];
+
+/// Returns whether a service follows S3's rules.
 pub(super) fn is_s3(service: &str) -> bool {
-    service.starts_with("s3")
+    S3_SERVICES.contains(&service)
 }
 
 /// Returns the path rule of the request if it has one, or that of the service.
-pub(super) fn path_rule(request: &Request<'_>, service: &str) -> PathRule {
-    match request.path_rule {
+///
+/// # Errors
+/// [`Error::AmbiguousPlus`] if servers would read the path in different ways.
+pub(super) fn path_rule(request: &Request<'_>, service: &str) -> Result<PathRule, Error> {
+    let rule = match request.path_rule {
         Some(rule) => rule,
-        None if is_s3(service) => PathRule::AsSent,
+        None if is_s3(service) => PathRule::EncodedOnce,
         None => PathRule::NormalizedAndEncoded,
+    };
+
+    match request.path.find('+') {
+        Some(byte) if rule == PathRule::EncodedOnce => {
+            Err(Error::AmbiguousPlus { path: request.path.to_owned(), byte })
+        }
+        _ => Ok(rule),
     }
 }
 
 impl Payload<'_> {
+    /// Returns the payload that a value of `x-amz-content-sha256` names, unless it is a hash.
+    pub(super) fn named(text: &str) -> Option<Self> {
+        let named = [
+            Self::Unsigned,
+            Self::StreamingSigned,
+            Self::StreamingSignedTrailer,
+            Self::StreamingUnsignedTrailer,
+        ];
+        named.into_iter().find(|payload| *payload.hash() == *text)
+    }
+
     pub(super) fn hash(&self) -> PayloadHash {
         match self {
             Self::Bytes([]) => PayloadHash::Named(EMPTY_SHA256),
             Self::Bytes(bytes) => PayloadHash::Hex(Hex::of(&sha256(bytes))),
             Self::Hash(hash) => PayloadHash::Hex(Hex::of(hash)),
-            Self::Unsigned => PayloadHash::Named("UNSIGNED-PAYLOAD"),
+            Self::Unsigned => PayloadHash::Named(UNSIGNED),
             Self::StreamingSigned => PayloadHash::Named("STREAMING-AWS4-HMAC-SHA256-PAYLOAD"),
             Self::StreamingSignedTrailer => {
                 PayloadHash::Named("STREAMING-AWS4-HMAC-SHA256-PAYLOAD-TRAILER")

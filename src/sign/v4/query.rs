@@ -1,7 +1,7 @@
 //! Signing of presigned URLs
 //! (<https://docs.aws.amazon.com/AmazonS3/latest/API/sigv4-query-string-auth.html>).
 use super::header::REQUIRED;
-use super::{ALGORITHM, MAX_EXPIRY, MIN_EXPIRY, Payload, SigningKey, is_s3, path_rule};
+use super::{ALGORITHM, MAX_EXPIRY, MIN_EXPIRY, Payload, SigningKey, UNSIGNED, is_s3, path_rule};
 use crate::sign::canonical::{Headers, canonical_query, canonical_request};
 use crate::sign::check::check_request;
 use crate::sign::{Error, Presigned, Request};
@@ -25,11 +25,7 @@ impl SigningKey {
         check_request(request)?;
         let amz_date = self.amz_date(time)?;
         let payload_hash = payload.hash();
-        let headers = presigned_headers(request, &amz_date)?;
-        let sends_hash = headers.has_equal("x-amz-content-sha256", &payload_hash)?;
-        if is_s3(&self.service) && !matches!(payload, Payload::Unsigned) && !sends_hash {
-            return Err(Error::MissingHeader { name: "x-amz-content-sha256" });
-        }
+        let headers = presigned_headers(request, &amz_date, &self.service, &payload_hash)?;
 
         let credential = self.credential();
         let mut signed_headers = String::with_capacity(64);
@@ -48,7 +44,7 @@ impl SigningKey {
 
         let canonical = canonical_request(
             request,
-            path_rule(request, &self.service),
+            path_rule(request, &self.service)?,
             &query,
             &headers,
             &payload_hash,
@@ -61,16 +57,24 @@ impl SigningKey {
 }
 
 /// Returns the headers that a presigned URL covers. Time and session token are in the query. If a
-/// header repeated them, they would be signed twice, but servers would read only one of them.
+/// header repeated them, they would be signed twice, but servers would read only one of them. S3
+/// does not verify the body unless a header states its hash.
 pub(in crate::sign) fn presigned_headers<'a>(
     request: &Request<'a>,
     amz_date: &str,
+    service: &str,
+    payload_hash: &str,
 ) -> Result<Headers<'a>, Error> {
     let mut headers = Headers::collect(request, &REQUIRED, 0)?;
     headers.require("host")?;
     headers.has_equal("x-amz-date", amz_date)?;
     headers.refuse("x-amz-security-token")?;
     headers.refuse("x-amz-s3session-token")?;
+    let states_hash = headers.has_equal("x-amz-content-sha256", payload_hash)?;
+    if is_s3(service) && payload_hash != UNSIGNED && !states_hash {
+        return Err(Error::MissingHeader { name: "x-amz-content-sha256" });
+    }
+
     headers.sort()?;
     Ok(headers)
 }

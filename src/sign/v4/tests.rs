@@ -168,15 +168,17 @@ fn keys_are_only_derived_from_values_that_can_be_sent() {
     );
 }
 
-/// S3 Express, Outposts and Object Lambda follow the rules of S3.
+/// S3 Express, Outposts and Object Lambda follow the rules of S3; S3 Tables and Vectors do not.
 #[test]
-fn services_that_begin_with_s3_send_the_hash_and_sign_the_path_as_sent() {
+fn the_services_of_s3_send_the_hash_and_do_not_normalize_the_path() {
     let request = Request::new("GET", "/a//%20/..").headers(&[("host", "h")]);
     for (service, is_s3) in [
         ("s3", true),
         ("s3express", true),
         ("s3-outposts", true),
         ("s3-object-lambda", true),
+        ("s3tables", false),
+        ("s3vectors", false),
         ("sts", false),
         ("execute-api", false),
         ("S3", false),
@@ -192,6 +194,18 @@ fn services_that_begin_with_s3_send_the_hash_and_sign_the_path_as_sent() {
         let path = if is_s3 { "/a//%20/.." } else { "/a/" };
         assert_eq!(signed.steps.canonical_request.lines().nth(1), Some(path), "{service}");
     }
+}
+
+#[test]
+fn a_plus_sign_in_a_path_of_s3_is_refused() {
+    let request = Request::new("GET", "/a%2B+b").headers(&[("host", "h")]);
+    let refused = Error::AmbiguousPlus { path: "/a%2B+b".into(), byte: 5 };
+    let (unsigned, own) = (Payload::Unsigned, credentials());
+    assert_eq!(sign(&request, unsigned, &own, SCOPE, TIME).unwrap_err(), refused);
+    assert_eq!(presign(&request, unsigned, &own, SCOPE, TIME, MIN_EXPIRY).unwrap_err(), refused);
+    let other = Scope { service: "execute-api", ..SCOPE };
+    let signed = sign(&request, unsigned, &own, other, TIME).unwrap();
+    assert_eq!(signed.steps.canonical_request.lines().nth(1), Some("/a%252B%2Bb"));
 }
 
 #[test]

@@ -128,12 +128,6 @@ fn claim<'a>(
         return Err(Refusal::at(Cause::Clock, "x-amz-date"));
     }
 
-    if service != verifier.service {
-        return Err(Refusal::at(Cause::WrongService, service));
-    }
-
-    match verifier.region {
-        Some(expected) if expected != region => Err(Refusal::at(Cause::WrongRegion, region)),
-        _ => Ok((id, Scope { region, service }, time)),
-    }
+    verifier.check_scope(service, |own| own == region, region)?;
+    Ok((id, Scope { region, service }, time))
 }

@@ -30,7 +30,7 @@
 use super::Request;
 use super::explain::Cause;
 use crate::time::Timestamp;
-use received::UniqueFields;
+use received::{UniqueFields, read_date};
 
 mod chunks;
 mod form;
@@ -84,10 +84,6 @@ impl Verifier<'_> {
     /// Returns the time that a signed request states. For a presigned URL, this is a time at which
     /// it is valid.
     pub(super) fn claimed_time(request: &Request<'_>) -> Option<Timestamp> {
-        let read = |text: &str| {
-            Timestamp::parse_amz_date(text).or_else(|| Timestamp::parse_http_date(text))
-        };
-
         let parameters = UniqueFields::of_query(request);
         let headers = UniqueFields::of_headers(request);
         let of = |names: &UniqueFields<'_>, name: &str| {
@@ -98,7 +94,7 @@ impl Verifier<'_> {
         of(&parameters, "X-Amz-Date")
             .or_else(|| of(&headers, "x-amz-date"))
             .or_else(|| of(&headers, "date"))
-            .and_then(|text| read(&text))
+            .and_then(|text| read_date(&text))
             .or_else(|| expires().map(Timestamp::from_unix))
     }
 

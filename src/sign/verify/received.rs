@@ -3,6 +3,7 @@ use super::refusal::Refusal;
 use crate::sign::canonical::Headers;
 use crate::sign::explain::Cause;
 use crate::sign::hash::equal;
+use crate::sign::v4::is_s3;
 use crate::sign::{Credentials, Request};
 use crate::time::Timestamp;
 use std::borrow::Cow;
@@ -121,6 +122,25 @@ impl<'a> Verifier<'a> {
         }
     }
 
+    /// Returns a refusal unless the scope of a signature, whose region `covers` decides, is that of
+    /// the server. All services of S3 accept each other's signatures.
+    pub(super) fn check_scope(
+        &self,
+        service: &str,
+        covers: impl Fn(&str) -> bool,
+        region: &str,
+    ) -> Result<(), Refusal> {
+        let both_are_s3 = || is_s3(service) && is_s3(self.service);
+        if service != self.service && !both_are_s3() {
+            return Err(Refusal::at(Cause::WrongService, service));
+        }
+
+        match self.region {
+            Some(own) if !covers(own) => Err(Refusal::at(Cause::WrongRegion, region)),
+            _ => Ok(()),
+        }
+    }
+
     /// Returns a refusal if `time` differs from the current time by more than [`MAX_SKEW`].
     pub(super) fn check_skew(&self, time: Timestamp, place: &str) -> Result<(), Refusal> {
         match time.unix().abs_diff(self.now.unix()) <= MAX_SKEW.as_secs() {
@@ -166,6 +186,13 @@ impl<'a> UniqueFields<'a> {
     pub(super) fn of_fields(fields: &[(&'a str, &'a str)]) -> Self {
         Self(fields.iter().map(|(name, value)| ((*name).to_owned(), (*value).into())).collect())
     }
+}
+
+/// Reads a date in any of the formats that clients of version 2 send.
+pub(super) fn read_date(text: &str) -> Option<Timestamp> {
+    Timestamp::parse_http_date(text)
+        .or_else(|| Timestamp::parse_amz_date(text))
+        .or_else(|| Timestamp::parse_iso8601(text))
 }
 
 /// Returns the sorted headers of a request that a signature covers.

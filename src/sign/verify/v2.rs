@@ -1,12 +1,11 @@
 //! Verification of version 2 signatures in headers and queries.
 use super::outcome::{Carrier, SignedBody, SignedBy};
-use super::received::{UniqueFields, Verifier, signed_headers};
+use super::received::{UniqueFields, Verifier, read_date, signed_headers};
 use super::refusal::Refusal;
 use crate::sign::explain::Cause;
 use crate::sign::hash::equal;
 use crate::sign::v2::{steps, string_to_sign};
 use crate::sign::{Request, Version};
-use crate::time::Timestamp;
 
 /// Verifies `Authorization: AWS AccessKeyId:Signature`.
 pub(super) fn header(
@@ -25,10 +24,7 @@ pub(super) fn header(
         (None, None) => return Err(Refusal::at(Cause::HeaderRemoved, "date")),
     };
 
-    let time = Timestamp::parse_http_date(date)
-        .or_else(|| Timestamp::parse_amz_date(date))
-        .or_else(|| Timestamp::parse_iso8601(date))
-        .ok_or_else(|| Refusal::at(Cause::Malformed, place))?;
+    let time = read_date(date).ok_or_else(|| Refusal::at(Cause::Malformed, place))?;
     verifier.check_skew(time, place)?;
     let date = if place == "date" { date } else { "" };
     verify(

@@ -7,7 +7,7 @@ use crate::sign::canonical::{canonical_query_without, canonical_request};
 use crate::sign::explain::Cause;
 use crate::sign::hash::{equal, sha256};
 use crate::sign::v4::{
-    ALGORITHM, MAX_EXPIRY, MIN_EXPIRY, Scope, SigningKey, TERMINATOR, is_s3, path_rule,
+    ALGORITHM, MAX_EXPIRY, MIN_EXPIRY, Scope, SigningKey, TERMINATOR, UNSIGNED, is_s3, path_rule,
 };
 use crate::sign::{Credentials, Request, Steps, Version};
 use crate::time::Timestamp;
@@ -55,11 +55,7 @@ pub(super) fn header(
     let claim =
         Claim::read(algorithm, parts.require("Credential")?, region_set, Carrier::Header, time)?
             .with(parts.require("SignedHeaders")?, parts.require("Signature")?);
-    let (name, other) = token_headers(&headers, claim.service)?;
-    if other.is_some() {
-        return Err(Refusal::new(Cause::TokenChanged));
-    }
-
+    let token = token(&headers, claim.service)?;
     let named_hash = headers.get("x-amz-content-sha256")?;
     let payload_hash = match named_hash {
         Some(hash) => Cow::Borrowed(hash),
@@ -69,7 +65,7 @@ pub(super) fn header(
         None => hash_of(content)?,
     };
 
-    claim.verify(verifier, request, content, &payload_hash, name)
+    claim.verify(verifier, request, content, &payload_hash, token)
 }
 
 /// Verifies a presigned URL.
@@ -98,6 +94,7 @@ pub(super) fn query(
         return Err(Refusal::at(Cause::Expired, "X-Amz-Expires"));
     }
 
+    let headers = UniqueFields::of_headers(request);
     let claim = Claim::read(
         parameters.require("X-Amz-Algorithm")?,
         parameters.require("X-Amz-Credential")?,
@@ -106,31 +103,35 @@ pub(super) fn query(
         time,
     )?
     .with(parameters.require("X-Amz-SignedHeaders")?, parameters.require("X-Amz-Signature")?);
-    let sts = parameters.get("X-Amz-Security-Token")?;
-    let express = parameters.get("X-Amz-S3session-Token")?;
-    let token = if claim.service == "s3express" { express.or(sts) } else { sts };
-    let headers = UniqueFields::of_headers(request);
-    let payload_hash = match headers.get("x-amz-content-sha256")? {
+    let token = token(&parameters, claim.service)?;
+    // SDKs may send the hash as a parameter instead of a header; both would contradict each other.
+    let named_hash =
+        match (parameters.get("X-Amz-Content-Sha256")?, headers.get("x-amz-content-sha256")?) {
+            (Some(hash), Some(other)) if hash != other => return Err(malformed_hash()),
+            (hash, other) => hash.or(other),
+        };
+    let payload_hash = match named_hash {
         Some(hash) => Cow::Borrowed(hash),
-        None if is_s3(claim.service) => Cow::Borrowed("UNSIGNED-PAYLOAD"),
+        None if is_s3(claim.service) => Cow::Borrowed(UNSIGNED),
         None => hash_of(content)?,
     };
 
     claim.verify(verifier, request, content, &payload_hash, token)
 }
 
-/// Returns the session token of a request, and a token in the other header if there is one.
-/// CreateSession of S3 Express accepts tokens of STS.
-fn token_headers<'a>(
-    headers: &'a UniqueFields<'_>,
-    service: &str,
-) -> Result<(Option<&'a str>, Option<&'a str>), Refusal> {
-    let (sts, express) =
-        (headers.get("x-amz-security-token")?, headers.get("x-amz-s3session-token")?);
-    Ok(match express {
-        Some(_) if service == "s3express" => (express, sts),
-        _ => (sts, express),
-    })
+fn malformed_hash() -> Refusal {
+    Refusal::at(Cause::Malformed, "X-Amz-Content-Sha256")
+}
+
+/// Returns the session token of a request, which headers or parameters of the same names contain.
+/// Only S3 Express has tokens of its own, and its CreateSession accepts those of STS. A request with
+/// a token that its service does not read is refused.
+fn token<'a>(fields: &'a UniqueFields<'_>, service: &str) -> Result<Option<&'a str>, Refusal> {
+    match (fields.get("x-amz-security-token")?, fields.get("x-amz-s3session-token")?) {
+        (token, None) => Ok(token),
+        (None, token) if service == "s3express" => Ok(token),
+        (_, Some(_)) => Err(Refusal::at(Cause::TokenChanged, "x-amz-s3session-token")),
+    }
 }
 
 /// Returns the hash of the received body, which is signed for services other than S3.
@@ -213,7 +214,7 @@ impl<'a> Claim<'a> {
             if self.carrier == Carrier::Query { parameter } else { part }.to_owned()
         };
 
-        self.check_scope(verifier)?;
+        verifier.check_scope(self.service, |region| self.covers_region(region), self.region)?;
         self.check_signed_headers(request)?;
         let credentials = verifier.credentials(self.access_key_id, token)?;
         let headers = signed_headers(request, |name| {
@@ -222,7 +223,7 @@ impl<'a> Claim<'a> {
         let query = canonical_query_without(request.query, "X-Amz-Signature");
         let canonical = canonical_request(
             request,
-            path_rule(request, self.service),
+            path_rule(request, self.service)?,
             &query,
             &headers,
             payload_hash,
@@ -240,21 +241,6 @@ impl<'a> Claim<'a> {
             body,
             decoded,
         })
-    }
-
-    fn check_scope(&self, verifier: &Verifier<'_>) -> Result<(), Refusal> {
-        let is_service =
-            self.service == verifier.service || (is_s3(self.service) && is_s3(verifier.service));
-        if !is_service {
-            return Err(Refusal::at(Cause::WrongService, self.service));
-        }
-
-        match verifier.region {
-            Some(region) if !self.covers_region(region) => {
-                Err(Refusal::at(Cause::WrongRegion, self.region))
-            }
-            _ => Ok(()),
-        }
     }
 
     fn covers_region(&self, region: &str) -> bool {
@@ -356,7 +342,7 @@ impl<'a> Claim<'a> {
         let trailers = announced.get("x-amz-trailer")?.unwrap_or("").to_owned();
         let length = announced.get("x-amz-decoded-content-length")?;
         let (body, verifier) = match payload_hash {
-            "UNSIGNED-PAYLOAD" => return Ok((SignedBody::Unsigned, None)),
+            UNSIGNED => return Ok((SignedBody::Unsigned, None)),
             "STREAMING-AWS4-HMAC-SHA256-PAYLOAD" | "STREAMING-AWS4-HMAC-SHA256-PAYLOAD-TRAILER" => {
                 let verifier = chunks()?;
                 (SignedBody::Chunks(Box::new(verifier.clone())), Some(verifier))
@@ -374,6 +360,10 @@ impl<'a> Claim<'a> {
                 return if same { Ok((SignedBody::Hash(named), None)) } else { Err(changed()) };
             }
         };
+
+        if length.is_none() {
+            return Err(Refusal::at(Cause::HeaderRemoved, "x-amz-decoded-content-length"));
+        }
 
         let has_trailers = payload_hash.ends_with("-TRAILER");
         match content {
@@ -399,20 +389,24 @@ struct Checked {
 mod tests {
     use super::*;
 
-    /// The header of S3 Express carries the session token only in requests to that service.
+    /// The service decides which of the tokens counts. One that it does not read is refused.
     #[test]
-    fn the_service_decides_which_header_holds_the_token() {
-        let headers = [("x-amz-security-token", "sts"), ("x-amz-s3session-token", "express")];
-        let tokens = |service: &str, headers: &[(&str, &str)]| {
-            let headers = UniqueFields::of_fields(headers);
-            let (token, other) = token_headers(&headers, service).unwrap();
-            (token.map(str::to_owned), other.map(str::to_owned))
+    fn only_s3_express_has_tokens_of_its_own() {
+        let sts = ("x-amz-security-token", "sts");
+        let express = ("X-Amz-S3session-Token", "express");
+        let read = |service: &str, given: &[(&str, &str)]| {
+            let fields = UniqueFields::of_fields(given);
+            token(&fields, service).map(|token| token.map(str::to_owned)).map_err(|r| r.cause())
         };
 
-        let some = |text: &str| Some(text.to_owned());
-        assert_eq!(tokens("s3", &headers), (some("sts"), some("express")));
-        assert_eq!(tokens("s3express", &headers), (some("express"), some("sts")));
-        assert_eq!(tokens("s3express", &headers[..1]), (some("sts"), None));
-        assert_eq!(tokens("s3", &headers[1..]), (None, some("express")));
+        let some = |text: &str| Ok(Some(text.to_owned()));
+        for service in ["s3", "s3express", "sts"] {
+            assert_eq!(read(service, &[]), Ok(None));
+            assert_eq!(read(service, &[sts]), some("sts"));
+            assert_eq!(read(service, &[sts, express]), Err(Cause::TokenChanged));
+        }
+
+        assert_eq!(read("s3express", &[express]), some("express"));
+        assert_eq!(read("s3", &[express]), Err(Cause::TokenChanged));
     }
 }

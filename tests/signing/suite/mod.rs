@@ -33,7 +33,7 @@ impl Case {
         let encoded = encode_path(path);
         let rule = match normalizes && encoded.len() == path.len() {
             true => PathRule::NormalizedAndEncoded,
-            false => PathRule::AsSent,
+            false => PathRule::EncodedOnce,
         };
         let pair = |line: &str| {
             let (name, value) = line.split_once(':').expect("a header");

@@ -89,8 +89,9 @@ impl Explain {
             || {
                 let comparison = diagnosis.comparison.as_ref();
                 json!({
-                    "explanation": diagnosis.explain().to_string(),
+                    "explanation": diagnosis.explain().map(|explanation| explanation.to_string()),
                     "signature_sent": diagnosis.signature_sent,
+                    "refusal": diagnosis.refusal.as_ref().map(ToString::to_string),
                     "cause": comparison.map(|comparison| format!("{:?}", comparison.cause())),
                     "comparison": comparison.map(ToString::to_string),
                     "server": said,
