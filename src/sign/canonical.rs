@@ -449,7 +449,7 @@ mod tests {
         }
 
         #[test]
-        fn an_encoded_path_is_recognised(path in "/([a(~/]|%(28|2f|2F|41|e9|E9)){0,6}") {
+        fn an_encoded_path_is_recognized(path in "/([a(~/]|%(28|2f|2F|41|e9|E9)){0,6}") {
             prop_assert_eq!(is_encoded_path(&path), encoded_again(&path) == path);
         }
     }

@@ -16,9 +16,8 @@
 //!    different one.
 //!
 //! S3 differs from the services that the general SigV4 pages describe: its paths are neither
-//! normalized nor encoded a second time. Requests to other services (`sts`,
-//! `execute-api`) follow the rule of the general pages. [`Request::path_rule`] overrides the rule
-//! for one request.
+//! normalized nor encoded a second time. Requests to other services (`sts`, `execute-api`) follow
+//! the rule of the general pages. [`Request::path_rule`] overrides the rule for one request.
 //!
 //! ```
 //! use s3driver::sign::{Credentials, Request, v4};

@@ -743,6 +743,38 @@ fn a_checkpoint_without_its_upload_is_ignored() {
     assert_nothing_pending(&server);
 }
 
+/// Two programs continue the same file at the same place. The slower one replaces a part of the
+/// faster one with other bytes of the same size, after the faster one has closed.
+#[test]
+fn a_part_that_was_replaced_with_one_of_equal_size_is_an_error() {
+    let server = server();
+    let driver = driver(&server);
+    let content = bytes(43, 0, 3 * PART);
+    let mut writer = create(&driver, "/f");
+    writer.write_all(&content[..2 * PART + 9]).unwrap();
+    writer.close().unwrap();
+    let open = &server.open_uploads(server.bucket())[0];
+    let upload = s3driver::client::UploadRef {
+        bucket: server.bucket(),
+        key: &open.key,
+        upload_id: &open.id,
+    };
+    // The same bytes again change nothing.
+    driver.client().upload_part(upload, 2, &content[PART..2 * PART]).unwrap();
+    assert_eq!(append(&driver, "/f").size(), 2 * PART as u64 + 9);
+
+    driver.client().upload_part(upload, 2, &content[..PART]).unwrap();
+    let error = driver.writer("/f", WriteMode::Append).err().unwrap();
+    assert_eq!((error.kind(), error.path()), (ErrorKind::Integrity, Some("/f")));
+    let text = error.to_string();
+    assert!(text.contains("another writer replaced some of them"), "{text}");
+    assert!(text.contains("write the file again from its beginning"), "{text}");
+    let mut writer = create(&driver, "/f");
+    writer.write_all(b"again").unwrap();
+    writer.commit().unwrap();
+    assert_eq!(stored(&server, "f").unwrap(), b"again");
+}
+
 #[test]
 fn a_damaged_checkpoint_is_an_error() {
     let server = server();

@@ -15,10 +15,12 @@
 //! checkpoints remain as old versions until a lifecycle rule removes them.
 //!
 //! The object consists of the bytes, a line of JSON, and 32 further characters. The JSON names the
-//! upload that the bytes belong to, and states how many parts and bytes precede them. The
-//! characters are the CRC-64/NVME of everything before it, the length of the JSON, and `s3driver`.
+//! upload that the bytes belong to, and states how many parts and bytes precede them, with a digest
+//! of those parts. The characters are the CRC-64/NVME of everything before them, the length of the
+//! JSON, and `s3driver`.
 use crate::client::{
-    ByteRange, Client, DeleteObject, GetObject, MAX_PART_SIZE, MAX_PARTS, ObjectSettings,
+    ByteRange, Client, DeleteObject, GetObject, MAX_PART_SIZE, MAX_PARTS, ObjectSettings, Part,
+    md5_of_etag,
 };
 use crate::driver::path::{below, check_path};
 use crate::driver::s3::store::{RESERVED, Store};
@@ -45,6 +47,9 @@ pub(crate) struct Checkpoint {
     pub(crate) parts: u32,
     /// The total size of the parts that precede the tail, in bytes.
     pub(crate) bytes: u64,
+    /// The digest of these parts ([`digest_of`]); `None` if an earlier version of this crate stored
+    /// the checkpoint.
+    pub(crate) digest: Option<u64>,
     /// The size of the upload's first parts, in bytes.
     pub(crate) chunk_size: u64,
     /// The file that was committed at the path when the upload was closed.
@@ -173,10 +178,13 @@ impl Checkpoint {
 
     /// Returns what follows `tail` in the object.
     fn trailer(&self, key: &str, tail: PartSlice<'_>) -> Result<Vec<u8>> {
-        let Self { upload_id, parts, bytes, chunk_size, file, later, stale_part } = self;
+        let Self { upload_id, parts, bytes, digest, chunk_size, file, later, stale_part } = self;
         let mut json = json!({
             "version": 1, "key": key, "upload": upload_id, "parts": parts, "bytes": bytes, "chunk_size": chunk_size,
         });
+        if let Some(digest) = digest {
+            json["parts_digest"] = Value::from(format!("{digest:016x}"));
+        }
         match file {
             CommittedFile::Unknown => {}
             CommittedFile::Absent => json["file"] = Value::Null,
@@ -217,6 +225,10 @@ impl Checkpoint {
             upload_id: text("upload")?.to_owned(),
             parts: u32::try_from(number("parts")?).ok()?,
             bytes: number("bytes")?,
+            digest: match text("parts_digest") {
+                None => None,
+                Some(hex) => Some(u64::from_str_radix(hex, 16).ok()?),
+            },
             chunk_size: number("chunk_size")?,
             file: match json.get("file") {
                 None => CommittedFile::Unknown,
@@ -238,6 +250,20 @@ impl Checkpoint {
             && (1..=MAX_PART_SIZE).contains(chunk_size);
         sound.then_some((checkpoint, tail.len(), crc))
     }
+}
+
+/// Returns a digest of parts, which shows whether one of them was replaced: of their numbers, sizes
+/// and ETags. Other programs may upload a part again, with the same number and size but different
+/// bytes. An ETag that does not look like an MD5 is left out, because some servers return another
+/// one in every response.
+pub(super) fn digest_of<'a>(parts: impl Iterator<Item = &'a Part>) -> u64 {
+    let mut digest = Digest::new(CrcAlgorithm::Crc64Nvme);
+    for part in parts {
+        digest.update(&part.part_number.to_be_bytes());
+        digest.update(&part.size.to_be_bytes());
+        digest.update(&md5_of_etag(&part.etag).unwrap_or_default());
+    }
+    digest.finalize()
 }
 
 /// Removes a path's checkpoint. Succeeds if the path does not have one.
@@ -271,6 +297,7 @@ mod tests {
             upload_id: "id \"1\"".to_owned(),
             parts: 3,
             bytes: 30,
+            digest: Some(0x0123_4567_89ab_cdef),
             chunk_size: 10,
             file,
             later: LaterParts::Ignore,
@@ -297,10 +324,37 @@ mod tests {
         }
         for file in [CommittedFile::Absent, CommittedFile::Unknown] {
             let later = LaterParts::Count;
-            let checkpoint = Checkpoint { file, later, stale_part: None, ..checkpoint() };
+            let (digest, stale_part) = (None, None);
+            let checkpoint = Checkpoint { file, later, digest, stale_part, ..checkpoint() };
             let content = stored(&checkpoint, "k", b"");
             assert_eq!(verified(&content, "k").map(|found| found.0), Some(checkpoint));
         }
+    }
+
+    #[test]
+    fn the_digest_depends_on_numbers_sizes_and_contents() {
+        let part = |part_number, size, etag: &str| Part {
+            part_number,
+            size,
+            etag: etag.to_owned(),
+            last_modified: None,
+            checksum: None,
+        };
+        let [one, other] = ["0123456789abcdef", "0123456789abcdee"].map(|half| half.repeat(2));
+        let digest = |parts: &[Part]| digest_of(parts.iter());
+        let own = digest(&[part(1, 5, &one), part(2, 6, &other)]);
+        for parts in [
+            vec![part(1, 5, &one)],
+            vec![part(1, 6, &one), part(2, 5, &other)],
+            vec![part(1, 5, &other), part(2, 6, &one)],
+            vec![part(1, 5, &one), part(2, 6, &one)],
+            vec![part(1, 5, &one), part(3, 6, &other)],
+        ] {
+            assert_ne!(digest(&parts), own, "{parts:?}");
+        }
+        let upper = one.to_ascii_uppercase();
+        assert_eq!(digest(&[part(1, 5, &upper), part(2, 6, &other)]), own, "Alibaba's");
+        assert_eq!(digest(&[part(1, 5, "a-7")]), digest(&[part(1, 5, "other")]), "not an MD5");
     }
 
     #[test]

@@ -480,6 +480,7 @@ impl Writer {
             upload_id: upload_id.to_string(),
             parts,
             bytes: resume::total(self.earlier.iter()),
+            digest: Some(checkpoint::digest_of(self.earlier.iter())),
             chunk_size: self.layout.chunk_size(),
             file: self.file.clone(),
             later,

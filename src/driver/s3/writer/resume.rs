@@ -177,7 +177,7 @@ fn closed(
     if went_on(&parts, &checkpoint, tail.len(), next_part.as_ref()) {
         return Ok(Resumed { kept: Kept::OldCheckpoint, ..never_closed(store, upload_id, parts) });
     }
-    let Checkpoint { parts: count, bytes, chunk_size, .. } = checkpoint;
+    let Checkpoint { parts: count, bytes, digest, chunk_size, .. } = checkpoint;
     let mut parts = parts;
     let stale = parts.split_off(&count.saturating_add(1));
     let parts: Vec<Part> = parts.into_values().collect();
@@ -186,6 +186,14 @@ fn closed(
             "the upload no longer has the {count} parts ({bytes} bytes) it had when it was closed"
         );
         return Err(Error::new(ErrorKind::Integrity, text));
+    }
+    if digest.is_some_and(|digest| digest != checkpoint::digest_of(parts.iter())) {
+        let text = format!(
+            "the content of the upload's {count} parts has changed since it was closed, although \
+             their sizes have not: another writer replaced some of them"
+        );
+        return Err(Error::new(ErrorKind::Integrity, text)
+            .with_hint("write the file again from its beginning"));
     }
     Ok(Resumed {
         upload_id,
