@@ -50,7 +50,7 @@ impl Client {
 
     /// Returns whether the ETags of the objects that this client reads and writes in the bucket are
     /// not MD5s, as far as it is known. Those of objects with a customer's key never are.
-    pub(super) fn has_opaque_etags(&self, bucket: &str) -> bool {
+    pub(crate) fn has_opaque_etags(&self, bucket: &str) -> bool {
         self.customer_key.is_some() || self.inner.has_opaque_etags(bucket)
     }
 

@@ -226,6 +226,7 @@ pub(super) fn push_values<'a>(
 /// Returns the `CanonicalURI` of `path`, which is given as it is sent.
 fn canonical_uri(path: &str, rule: PathRule) -> Cow<'_, str> {
     match rule {
+        PathRule::AsSent => Cow::Borrowed(path),
         PathRule::EncodedOnce if is_encoded_path(path) => Cow::Borrowed(path),
         PathRule::EncodedOnce => Cow::Owned(encoded_again(path)),
         PathRule::NormalizedAndEncoded => {
@@ -437,6 +438,7 @@ mod tests {
             ("/$&,;=:@", "/%24%26%2C%3B%3D%3A%40"),
         ] {
             assert_eq!(canonical_uri(path, PathRule::EncodedOnce), canonical, "{path}");
+            assert_eq!(canonical_uri(path, PathRule::AsSent), path);
             assert_eq!(canonical_uri(canonical, PathRule::EncodedOnce), canonical, "{path}");
         }
     }

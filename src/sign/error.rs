@@ -23,7 +23,7 @@ pub enum Error {
         byte: usize,
     },
     /// The path of a request to S3 contains a `+` that is not percent-encoded. AWS and Ceph read it
-    /// as a space, and sign `%20`; other servers read it as a plus sign, and sign `%2B`.
+    /// as a space, and sign `%20`; other servers read it as a plus sign, and sign `%2B` or `+`.
     AmbiguousPlus {
         /// The path given.
         path: String,

@@ -34,13 +34,16 @@ pub struct Request<'a> {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum PathRule {
-    /// Every segment is decoded and percent-encoded again, so that all spellings of a key have the
-    /// same canonical URI: `/a(b)` and `/a%28b%29` are both signed as `/a%28b%29`. Paths are not
-    /// normalized. This is the rule of S3, where `//` and `..` can be part of a key; its error
-    /// documents show the result ([aws-sdk-js issue 853][853]).
+    /// The path is decoded and percent-encoded again, so that all spellings of a key have the same
+    /// canonical URI: `/a(b)` and `/a%28b%29` are both signed as `/a%28b%29`, and `%2F` as `/`.
+    /// Paths are not normalized. This is the rule of S3, where `//` and `..` can be part of a key;
+    /// its error documents show the result ([aws-sdk-js issue 853][853]). Ceph and MinIO follow it.
     ///
     /// [853]: https://github.com/aws/aws-sdk-js/issues/853
     EncodedOnce,
+    /// The path is signed as it is sent, which is the rule of Garage. For a path that
+    /// [`encode_path`](super::encode_path) encoded, it equals [`PathRule::EncodedOnce`].
+    AsSent,
     /// Dot segments and empty segments are resolved (RFC 3986 section 5.2.4), and every segment is
     /// percent-encoded once more. This is the rule of all other services.
     NormalizedAndEncoded,

@@ -775,6 +775,27 @@ fn a_part_that_was_replaced_with_one_of_equal_size_is_an_error() {
     assert_eq!(stored(&server, "f").unwrap(), b"again");
 }
 
+/// ETags of objects that KMS encrypts look like MD5s, but differ whenever the same bytes are sent.
+#[test]
+fn parts_that_kms_encrypts_have_no_digest() {
+    let server = server();
+    let plain = driver(&server);
+    let kms = s3driver::client::Encryption::Kms { key_id: "the-key".to_owned() };
+    let encrypting = S3Driver::new(&parameters(&server).encryption(kms).build().unwrap()).unwrap();
+    for (driver, path, has_digest) in [(&plain, "/plain", true), (&encrypting, "/secret", false)] {
+        let mut writer = create(driver, path);
+        writer.write_all(&bytes(44, 0, PART + 9)).unwrap();
+        writer.close().unwrap();
+        // A closed file that was continued has the same kind of ETags.
+        let mut writer = append(driver, path);
+        writer.write_all(b"more").unwrap();
+        writer.close().unwrap();
+        let kept = stored(&server, &format!(".s3driver-{}", &path[1..])).unwrap();
+        let text = String::from_utf8_lossy(&kept);
+        assert_eq!(text.contains("parts_digest"), has_digest, "{path}");
+    }
+}
+
 #[test]
 fn a_damaged_checkpoint_is_an_error() {
     let server = server();

@@ -633,8 +633,9 @@ pub fn threads_named(name: &str) -> usize {
         .count()
 }
 
-/// Measures up to three times, until the result is as expected, and returns the last result. Other
-/// programs disturb some measurements on a busy machine; a fault of the library spoils them all.
+/// Measures up to three times, until the result is as expected, and returns the last result. Only
+/// for measurements that other programs on a busy machine disturb, never for results that must
+/// always be correct.
 pub fn measure<T>(measure: impl Fn() -> T, is_expected: impl Fn(&T) -> bool) -> T {
     let first = measure();
     (0..2).fold(first, |last, _| if is_expected(&last) { last } else { measure() })

@@ -1,6 +1,6 @@
 //! Tests of the explanations of signatures, and of their differences from a server's signature.
 use s3driver::sign::explain::{Cause, Comparison, Explanation, ServerSide, SignedText, compare};
-use s3driver::sign::{Credentials, Request, Signed, v2, v4};
+use s3driver::sign::{Credentials, PathRule, Request, Signed, v2, v4};
 use s3driver::time::Timestamp;
 use std::time::Duration;
 
@@ -600,6 +600,59 @@ fn a_refusal_for_another_reason_is_explained() {
         let text = diagnosis.to_string();
         let sentence = cause.map_or(String::new(), |cause| cause.to_string());
         assert!(text.contains(&sentence) && !text.contains("s3cret"), "{text}");
+    }
+
+    // A chunked request without the size of its data, and another service's request with another
+    // token: their signatures are correct.
+    let chunked = v4::sign(&plain, v4::Payload::StreamingSigned, &long_term, scope, TIME).unwrap();
+    let sts = v4::Scope { service: "sts", ..scope };
+    let other = v4::sign(&plain, v4::Payload::Bytes(b"body"), &temporary, sts, TIME).unwrap();
+    for (signed, cause) in [(chunked, Cause::HeaderRemoved), (other, Cause::TokenChanged)] {
+        let signed: Vec<_> = signed.headers.iter().map(|(name, value)| (*name, &**value)).collect();
+        let diagnosis = ask(&plain.headers(&[&host[..], &signed].concat()), b"body", &long_term);
+        assert_eq!(diagnosis.refusal.as_ref().map(Refusal::cause), Some(cause));
+        let expected = (cause == Cause::TokenChanged).then_some(true);
+        assert_eq!(diagnosis.signature_sent, expected, "{diagnosis}");
+    }
+
+    // A path with a plus sign, which servers read in different ways, is compared as it was sent.
+    let plus = Request::from_url("PUT", "https://h/a+b").unwrap();
+    let signed = v4::sign(
+        &plus.path_rule(PathRule::AsSent),
+        v4::Payload::Bytes(b"body"),
+        &long_term,
+        scope,
+        TIME,
+    )
+    .unwrap();
+    let headers: Vec<_> = signed.headers.iter().map(|(name, value)| (*name, &**value)).collect();
+    let theirs = signed.steps.canonical_request.replace("/a+b", "/a%20b");
+    let server = ServerSide { canonical_request: Some(&theirs), ..ServerSide::default() };
+    let content = Content::Bytes(b"body");
+    let diagnosis =
+        diagnose(&plus.headers(&headers), content, &long_term, None, &server, TIME).unwrap();
+    assert_eq!(diagnosis.signature_sent, Some(true));
+    assert_eq!(diagnosis.refusal.unwrap().cause(), Cause::EncodedOtherwise);
+    assert_eq!(diagnosis.comparison.unwrap().cause(), Cause::EncodedOtherwise);
+
+    // A presigned URL with a date in a header as well has expired, and its signature is correct.
+    let url = v2::presign(&plain, None, &long_term, TIME).unwrap();
+    let target = format!("/k?{}", url.query);
+    let dated = [("host", "h"), ("date", "Sat, 25 May 2013 00:00:00 GMT")];
+    let request = Request::from_target("PUT", &target).unwrap();
+    let nothing = ServerSide::default();
+    for headers in [&host[..], &dated] {
+        let diagnosis = diagnose(
+            &request.headers(headers),
+            content,
+            &long_term,
+            None,
+            &nothing,
+            TIME.plus(MINUTE),
+        )
+        .unwrap();
+        assert_eq!(diagnosis.signature_sent, Some(true), "{headers:?}");
+        assert_eq!(diagnosis.refusal.unwrap().cause(), Cause::Expired, "{headers:?}");
     }
 
     // Version 2 permits dates in other formats.

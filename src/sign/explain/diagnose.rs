@@ -2,8 +2,9 @@
 use super::{Cause, Comparison, Explanation, ServerSide, compare};
 use crate::net::aws::{Partition, is_region_name};
 use crate::sign::verify::{Content, Refusal, Verifier};
-use crate::sign::{Credentials, Error, Request, Steps, v2, v4};
+use crate::sign::{Credentials, Error, PathRule, Request, Steps, v2, v4};
 use crate::time::Timestamp;
+use std::borrow::Cow;
 use std::fmt;
 
 /// How a request is signed with the given credentials, why it would be refused, and how a server's
@@ -11,20 +12,26 @@ use std::fmt;
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Diagnosis {
-    /// The steps that lead to the signature; `None` if what the request says about its signature is
-    /// incomplete or contradictory. `refusal` names the place.
+    /// The steps that lead to the signature; `None` if the signature of the request is so incomplete
+    /// or contradictory that it cannot be verified. `refusal` names the place.
     pub steps: Option<Steps>,
     /// Whether the request was sent with this signature; `None` if it was sent without one, or if
     /// there are no steps.
     pub signature_sent: Option<bool>,
     /// Why a server that knows the credentials would refuse the request as it was sent; `None` if it
-    /// would not, or if the request was sent without a signature.
+    /// would not, or if the request was sent without a signature. The time in a header is not
+    /// compared with `now`, because the request may have been sent earlier.
     pub refusal: Option<Refusal>,
     /// How the server's steps differ; `None` if the server does not show any.
     pub comparison: Option<Comparison>,
 }
 
 impl Diagnosis {
+    const fn of(steps: Option<Steps>, is_correct: bool, refusal: Option<Refusal>) -> Self {
+        let signature_sent = if steps.is_some() { Some(is_correct) } else { None };
+        Self { steps, signature_sent, refusal, comparison: None }
+    }
+
     /// Describes how the signature was computed.
     pub fn explain(&self) -> Option<Explanation<'_>> {
         self.steps.as_ref().map(Steps::explain)
@@ -72,8 +79,7 @@ pub fn diagnose(
         None => {
             let shown = ServerParameters::read(server);
             let steps = sign_again(request, content, credentials, host_bucket, &shown, now)?;
-            let (signature_sent, refusal, comparison) = (None, None, None);
-            Diagnosis { steps: Some(steps), signature_sent, refusal, comparison }
+            Diagnosis { signature_sent: None, ..Diagnosis::of(Some(steps), true, None) }
         }
     };
 
@@ -96,55 +102,85 @@ fn as_sent(
 ) -> Option<Diagnosis> {
     let service = Verifier::claimed_service(request);
     let time = Verifier::claimed_time(request).unwrap_or(now);
-    let verify = |credentials: &Credentials, content| {
+    let verify = |request: &Request<'_>, credentials: &Credentials, content, at| {
         let keys = |_: &str| Some(credentials.clone());
-        let verifier = Verifier::new(&keys, time).host_bucket(host_bucket);
+        let verifier = Verifier::new(&keys, at).host_bucket(host_bucket);
         verifier.service(service.as_deref().unwrap_or("s3")).verify(request, content)
     };
 
-    let diagnosis = |steps: Option<Steps>, is_correct: bool, refusal| {
-        let signature_sent = steps.is_some().then_some(is_correct);
-        Some(Diagnosis { steps, signature_sent, refusal, comparison: None })
-    };
-
-    let refusal = match verify(credentials, content) {
-        Ok(signed_by) => return diagnosis(Some(signed_by.steps), true, None),
+    let refusal = match verify(request, credentials, content, time) {
+        Ok(signed_by) => {
+            let refusal = verify(request, credentials, content, now).err();
+            let expired = refusal.filter(|refusal| refusal.cause() == Cause::Expired);
+            return Some(Diagnosis::of(Some(signed_by.steps), true, expired));
+        }
         Err(refusal) => refusal,
     };
 
     match refusal.cause() {
         Cause::NotSigned => return None,
         Cause::SignatureDiffers => {
-            return diagnosis(refusal.clone().into_steps(), false, Some(refusal));
+            return Some(Diagnosis::of(refusal.clone().into_steps(), false, Some(refusal)));
         }
         _ => {}
     }
 
-    // Another body or session token does not change how the request was signed.
-    match verify(&with_token_of(request, credentials), Content::NotRead) {
-        Ok(signed_by) => diagnosis(Some(signed_by.steps), true, Some(refusal)),
-        Err(other) => diagnosis(other.into_steps(), false, Some(refusal)),
+    // Another session token, another body or another reading of the path does not change how the
+    // request was signed. The first attempt that leads to a signature describes it.
+    let as_sent = request.path_rule(PathRule::AsSent);
+    let keys = Credentials::new(credentials.access_key_id(), credentials.secret_access_key());
+    let temporary = tokens_of(request).take(MAX_TOKENS).map(|token| token.added_to(keys.clone()));
+    let candidates: Vec<_> = temporary.chain([keys.clone()]).collect();
+    for (request, content) in
+        [(request, content), (request, Content::NotRead), (&as_sent, Content::NotRead)]
+    {
+        for credentials in &candidates {
+            match verify(request, credentials, content, time) {
+                Ok(signed_by) => {
+                    return Some(Diagnosis::of(Some(signed_by.steps), true, Some(refusal)));
+                }
+                Err(other) => {
+                    if let Some(steps) = other.into_steps() {
+                        return Some(Diagnosis::of(Some(steps), false, Some(refusal)));
+                    }
+                }
+            }
+        }
     }
+
+    Some(Diagnosis::of(None, false, Some(refusal)))
 }
 
-/// Returns the credentials with the session token that the request contains.
-fn with_token_of(request: &Request<'_>, credentials: &Credentials) -> Credentials {
-    let long_term = Credentials::new(credentials.access_key_id(), credentials.secret_access_key());
-    let in_query = request.query.decoded().filter_map(|(name, value)| {
-        Some((
-            String::from_utf8(name.into_owned()).ok()?,
-            String::from_utf8(value.into_owned()).ok()?,
-        ))
-    });
+/// The number of session tokens that are tried: one in a header, and one in the query.
+const MAX_TOKENS: usize = 2;
+
+/// A session token of a request.
+enum Token {
+    Sts(String),
+    S3Express(String),
+}
+
+/// Returns the session tokens in the headers and in the query.
+fn tokens_of(request: &Request<'_>) -> impl Iterator<Item = Token> {
     let in_headers = request.all_headers().map(|(name, value)| (name.to_owned(), value.to_owned()));
-    let mut tokens = in_headers.chain(in_query).filter_map(|(name, token)| {
+    let text = |bytes: Cow<'_, [u8]>| String::from_utf8_lossy(&bytes).into_owned();
+    let in_query = request.query.decoded().map(move |(name, value)| (text(name), text(value)));
+    in_headers.chain(in_query).filter_map(|(name, value)| {
         match name.to_ascii_lowercase().as_str() {
-            "x-amz-security-token" => Some(long_term.clone().with_session_token(token)),
-            "x-amz-s3session-token" => Some(long_term.clone().with_s3_session_token(token)),
+            "x-amz-security-token" => Some(Token::Sts(value)),
+            "x-amz-s3session-token" => Some(Token::S3Express(value)),
             _ => None,
         }
-    });
-    tokens.next().unwrap_or_else(|| long_term.clone())
+    })
+}
+
+impl Token {
+    fn added_to(self, keys: Credentials) -> Credentials {
+        match self {
+            Self::Sts(token) => keys.with_session_token(token),
+            Self::S3Express(token) => keys.with_s3_session_token(token),
+        }
+    }
 }
 
 /// Signs a request that was sent unsigned, with the parameters that the server shows.
@@ -246,7 +282,7 @@ impl fmt::Display for Diagnosis {
                      signing, or signed with a different key."
                 )?;
             }
-            (None, Some(_)) => writeln!(f, "The request has no signature that can be verified.")?,
+            (None, Some(_)) => writeln!(f, "The signature could not be verified.")?,
             (None, None) => {}
         }
 

@@ -92,8 +92,8 @@ pub fn sign(
 /// the request are signed, so they have to be sent with the URL as they were signed.
 ///
 /// S3 expects [`Payload::Unsigned`]. If the signature does cover the body, S3 takes its hash from
-/// the header `x-amz-content-sha256`, which therefore has to be one of the request's headers. Other
-/// services hash the body that they receive.
+/// `x-amz-content-sha256`, which therefore has to be one of the request's headers or parameters.
+/// Other services hash the body that they receive.
 ///
 /// # Errors
 /// The errors of [`sign`], and [`Error::ExpiryOutOfRange`].

@@ -58,7 +58,7 @@ impl SigningKey {
 
 /// Returns the headers that a presigned URL covers. Time and session token are in the query. If a
 /// header repeated them, they would be signed twice, but servers would read only one of them. S3
-/// does not verify the body unless a header states its hash.
+/// does not verify the body unless a header or the parameter `X-Amz-Content-Sha256` states its hash.
 pub(in crate::sign) fn presigned_headers<'a>(
     request: &Request<'a>,
     amz_date: &str,
@@ -70,13 +70,27 @@ pub(in crate::sign) fn presigned_headers<'a>(
     headers.has_equal("x-amz-date", amz_date)?;
     headers.refuse("x-amz-security-token")?;
     headers.refuse("x-amz-s3session-token")?;
-    let states_hash = headers.has_equal("x-amz-content-sha256", payload_hash)?;
+    let in_header = headers.has_equal("x-amz-content-sha256", payload_hash)?;
+    let in_query = query_states_hash(request, payload_hash)?;
+    let states_hash = in_header || in_query;
     if is_s3(service) && payload_hash != UNSIGNED && !states_hash {
         return Err(Error::MissingHeader { name: "x-amz-content-sha256" });
     }
 
     headers.sort()?;
     Ok(headers)
+}
+
+/// Returns whether the query states the hash of the body.
+fn query_states_hash(request: &Request<'_>, payload_hash: &str) -> Result<bool, Error> {
+    const NAME: &str = "x-amz-content-sha256";
+    let mut stated =
+        request.query.decoded().filter(|(name, _)| name.eq_ignore_ascii_case(NAME.as_bytes()));
+    match (stated.next(), stated.next()) {
+        (None, _) => Ok(false),
+        (Some((_, value)), None) if *value == *payload_hash.as_bytes() => Ok(true),
+        _ => Err(Error::ConflictingHeader { name: NAME }),
+    }
 }
 
 /// Checks `X-Amz-Expires`: "The minimum value you can set is 1, and the maximum is 604800 (seven

@@ -206,6 +206,9 @@ fn a_plus_sign_in_a_path_of_s3_is_refused() {
     let other = Scope { service: "execute-api", ..SCOPE };
     let signed = sign(&request, unsigned, &own, other, TIME).unwrap();
     assert_eq!(signed.steps.canonical_request.lines().nth(1), Some("/a%252B%2Bb"));
+    let as_sent = request.path_rule(PathRule::AsSent);
+    let signed = sign(&as_sent, unsigned, &own, SCOPE, TIME).unwrap();
+    assert_eq!(signed.steps.canonical_request.lines().nth(1), Some("/a%2B+b"));
 }
 
 #[test]

@@ -3,6 +3,7 @@ use super::outcome::{Carrier, SignedBody, SignedBy};
 use super::policy::Policy;
 use super::received::{Form, UniqueFields, Verifier};
 use super::refusal::Refusal;
+use super::v4::token;
 use crate::sign::check::check_policy;
 use crate::sign::explain::Cause;
 use crate::sign::hash::equal;
@@ -48,7 +49,7 @@ fn verify_v4(
     }
 
     let (id, scope, time) = claim(verifier, fields)?;
-    let credentials = verifier.credentials(id, token(fields)?)?;
+    let credentials = verifier.credentials(id, token(fields, scope.service)?)?;
     let form = SigningKey::derive(&credentials, time, scope)?.sign_post_policy(policy, time)?;
     compare(Version::V4, id, scope, &form, fields.require("x-amz-signature")?)
 }
@@ -59,16 +60,10 @@ fn verify_v2(
     policy: &str,
 ) -> Result<SignedBy, Refusal> {
     let id = fields.require("AWSAccessKeyId")?;
-    let form = v2::sign_post_policy(policy, &verifier.credentials(id, token(fields)?)?)?;
     let scope = Scope { region: "", service: "" };
+    let credentials = verifier.credentials(id, token(fields, scope.service)?)?;
+    let form = v2::sign_post_policy(policy, &credentials)?;
     compare(Version::V2, id, scope, &form, fields.require("signature")?)
-}
-
-fn token<'a>(fields: &'a UniqueFields<'_>) -> Result<Option<&'a str>, Refusal> {
-    match fields.get("x-amz-security-token")? {
-        Some(token) => Ok(Some(token)),
-        None => fields.get("x-amz-s3session-token"),
-    }
 }
 
 /// Compares the signature that the form contains with the one that was computed for it.

@@ -48,6 +48,9 @@ pub use refusal::Refusal;
 impl Verifier<'_> {
     /// Verifies a request with an `Authorization` header or a presigned URL.
     ///
+    /// All spellings of a path have the same signature, so `/bucket%2Fkey` verifies if `/bucket/key`
+    /// was signed. Route a request by its decoded path, as AWS does.
+    ///
     /// # Errors
     /// A [`Refusal`] with the cause.
     pub fn verify(&self, request: &Request<'_>, content: Content<'_>) -> Result<SignedBy, Refusal> {
@@ -91,11 +94,11 @@ impl Verifier<'_> {
         };
 
         let expires = || of(&parameters, "Expires").and_then(|seconds| seconds.parse().ok());
-        of(&parameters, "X-Amz-Date")
-            .or_else(|| of(&headers, "x-amz-date"))
-            .or_else(|| of(&headers, "date"))
-            .and_then(|text| read_date(&text))
-            .or_else(|| expires().map(Timestamp::from_unix))
+        let in_query = of(&parameters, "X-Amz-Date").and_then(|text| read_date(&text));
+        in_query.or_else(|| expires().map(Timestamp::from_unix)).or_else(|| {
+            let date = of(&headers, "x-amz-date").or_else(|| of(&headers, "date"))?;
+            read_date(&date)
+        })
     }
 
     /// Returns the service that a version 4 request states.

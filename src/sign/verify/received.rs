@@ -92,7 +92,8 @@ impl<'a> Verifier<'a> {
         Self { region: Some(region), ..self }
     }
 
-    /// Accepts only signatures for this service instead of `s3`.
+    /// Accepts only signatures for this service instead of `s3`. The services of S3 (see
+    /// [`v4::Scope::service`](crate::sign::v4::Scope)) accept each other's signatures.
     #[must_use]
     pub const fn service(self, service: &'a str) -> Self {
         Self { service, ..self }

@@ -71,7 +71,11 @@ impl Refusal {
 
 impl From<Error> for Refusal {
     fn from(error: Error) -> Self {
-        Self::at(Cause::Malformed, error.to_string())
+        let cause = match error {
+            Error::AmbiguousPlus { .. } => Cause::EncodedOtherwise,
+            _ => Cause::Malformed,
+        };
+        Self::at(cause, error.to_string())
     }
 }
 

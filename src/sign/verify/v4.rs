@@ -56,6 +56,7 @@ pub(super) fn header(
         Claim::read(algorithm, parts.require("Credential")?, region_set, Carrier::Header, time)?
             .with(parts.require("SignedHeaders")?, parts.require("Signature")?);
     let token = token(&headers, claim.service)?;
+    refuse_tokens(&UniqueFields::of_query(request))?;
     let named_hash = headers.get("x-amz-content-sha256")?;
     let payload_hash = match named_hash {
         Some(hash) => Cow::Borrowed(hash),
@@ -104,6 +105,7 @@ pub(super) fn query(
     )?
     .with(parameters.require("X-Amz-SignedHeaders")?, parameters.require("X-Amz-Signature")?);
     let token = token(&parameters, claim.service)?;
+    refuse_tokens(&headers)?;
     // SDKs may send the hash as a parameter instead of a header; both would contradict each other.
     let named_hash =
         match (parameters.get("X-Amz-Content-Sha256")?, headers.get("x-amz-content-sha256")?) {
@@ -123,15 +125,29 @@ fn malformed_hash() -> Refusal {
     Refusal::at(Cause::Malformed, "X-Amz-Content-Sha256")
 }
 
-/// Returns the session token of a request, which headers or parameters of the same names contain.
-/// Only S3 Express has tokens of its own, and its CreateSession accepts those of STS. A request with
-/// a token that its service does not read is refused.
-fn token<'a>(fields: &'a UniqueFields<'_>, service: &str) -> Result<Option<&'a str>, Refusal> {
+/// Returns the session token of a request, which headers, parameters or form fields of the same
+/// names contain. Only S3 Express has tokens of its own, and its CreateSession accepts those of STS.
+/// A request with a token that its service does not read is refused.
+pub(super) fn token<'a>(
+    fields: &'a UniqueFields<'_>,
+    service: &str,
+) -> Result<Option<&'a str>, Refusal> {
     match (fields.get("x-amz-security-token")?, fields.get("x-amz-s3session-token")?) {
         (token, None) => Ok(token),
         (None, token) if service == "s3express" => Ok(token),
         (_, Some(_)) => Err(Refusal::at(Cause::TokenChanged, "x-amz-s3session-token")),
     }
+}
+
+/// Returns a refusal if `fields`, from which the signature's token is not read, contain one.
+fn refuse_tokens(fields: &UniqueFields<'_>) -> Result<(), Refusal> {
+    for name in ["x-amz-security-token", "x-amz-s3session-token"] {
+        if fields.get(name)?.is_some() {
+            return Err(Refusal::at(Cause::TokenChanged, name));
+        }
+    }
+
+    Ok(())
 }
 
 /// Returns the hash of the received body, which is signed for services other than S3.
@@ -361,8 +377,13 @@ impl<'a> Claim<'a> {
             }
         };
 
-        if length.is_none() {
-            return Err(Refusal::at(Cause::HeaderRemoved, "x-amz-decoded-content-length"));
+        const LENGTH: &str = "x-amz-decoded-content-length";
+        match length {
+            None => return Err(Refusal::at(Cause::HeaderRemoved, LENGTH)),
+            Some(text) if text.parse::<u64>().is_err() => {
+                return Err(Refusal::at(Cause::Malformed, LENGTH));
+            }
+            Some(_) => {}
         }
 
         let has_trailers = payload_hash.ends_with("-TRAILER");

@@ -175,6 +175,8 @@ struct Found {
     next_part: Option<Part>,
     /// The parts that did not belong to the file, by number.
     stale: BTreeMap<u32, Part>,
+    /// Whether the ETags of the parts are known to be MD5s.
+    are_md5s: bool,
 }
 
 impl Found {
@@ -229,8 +231,18 @@ impl Writer {
     }
 
     fn resume(store: &Arc<Store>, path: &str, resumed: Resumed) -> Result<Self> {
-        let Resumed { upload_id, parts, tail, next_part, stale, chunk_size, last_part, kept, file } =
-            resumed;
+        let Resumed {
+            upload_id,
+            parts,
+            tail,
+            next_part,
+            stale,
+            are_md5s,
+            chunk_size,
+            last_part,
+            kept,
+            file,
+        } = resumed;
         let mut writer = Self::new(store, path, chunk_size);
         writer.kept = kept;
         writer.file = file;
@@ -244,6 +256,7 @@ impl Writer {
             tail: bytes,
             next_part,
             stale,
+            are_md5s,
         });
         if bytes > 0 {
             let size = writer.layout.part_size(writer.number)?;
@@ -476,11 +489,14 @@ impl Writer {
         let parts = self.earlier.last().map_or(0, |part| part.part_number);
         // The tail becomes the next part, and the stale part is the one after it.
         let stale_part = self.found().and_then(|found| found.stale.get(&parts.saturating_add(2)));
+        let Store { client: own, bucket, .. } = &*self.store;
+        let are_md5s =
+            !own.has_opaque_etags(bucket) && self.found().is_none_or(|found| found.are_md5s);
         let checkpoint = Checkpoint {
             upload_id: upload_id.to_string(),
             parts,
             bytes: resume::total(self.earlier.iter()),
-            digest: Some(checkpoint::digest_of(self.earlier.iter())),
+            digest: checkpoint::digest_of(self.earlier.iter()).filter(|_| are_md5s),
             chunk_size: self.layout.chunk_size(),
             file: self.file.clone(),
             later,

@@ -32,6 +32,8 @@ pub(super) struct Resumed {
     pub(super) next_part: Option<Part>,
     /// The upload's parts that do not belong to the file, by number.
     pub(super) stale: BTreeMap<u32, Part>,
+    /// Whether the ETags of `parts` are known to be MD5s.
+    pub(super) are_md5s: bool,
     pub(super) chunk_size: u64,
     pub(super) last_part: LastPart,
     pub(super) kept: Kept,
@@ -187,7 +189,9 @@ fn closed(
         );
         return Err(Error::new(ErrorKind::Integrity, text));
     }
-    if digest.is_some_and(|digest| digest != checkpoint::digest_of(parts.iter())) {
+    // A part that a client sent twice, because a response was lost, has the same MD5.
+    let found = checkpoint::digest_of(parts.iter());
+    if digest.zip(found).is_some_and(|(digest, found)| digest != found) {
         let text = format!(
             "the content of the upload's {count} parts has changed since it was closed, although \
              their sizes have not: another writer replaced some of them"
@@ -201,6 +205,7 @@ fn closed(
         tail,
         next_part,
         stale,
+        are_md5s: digest.is_some(),
         chunk_size,
         last_part: LastPart::MayBeFollowed,
         kept: Kept::Checkpoint,
@@ -280,6 +285,7 @@ fn never_closed(store: &Store, upload_id: String, parts: BTreeMap<u32, Part>) ->
         tail: PartContent::from(Vec::new()),
         next_part: None,
         stale,
+        are_md5s: false,
         chunk_size,
         last_part,
         kept: Kept::PartsAlone,
