@@ -10,9 +10,9 @@
 //!
 //! Keys that are not given are taken from `AWS_ACCESS_KEY_ID`, `AWS_SECRET_ACCESS_KEY` and
 //! `AWS_SESSION_TOKEN`. The URL is signed by the rules of its service; without `region`, the region
-//! is taken from its host. `bucket` is the bucket that the host names, which version 2 puts before the path.
-//! If the standard input contains an error document, it is compared with all four signatures; pass
-//! the time at which the failed request was signed.
+//! is taken from its host. `bucket` is the bucket that the host names, which version 2 puts before
+//! the path. If the standard input contains an error document, it is compared with all four
+//! signatures; pass the time at which the failed request was signed.
 use s3driver::sign::explain::{Explanation, ServerSide, compare, scope_of_host};
 use s3driver::sign::{Credentials, Request, v2, v4};
 use s3driver::time::Timestamp;

@@ -185,8 +185,7 @@ impl Client {
     /// order.
     ///
     /// The request states the checksums of the parts, and the CRC of the whole object if that is
-    /// the
-    /// [`Checksum`](super::Checksum) of the upload: it follows from the CRCs of the parts. With
+    /// the [`Checksum`](super::Checksum) of the upload: it follows from the CRCs of the parts. With
     /// checksums, and always for AWS, it also states the size of the object. The server refuses the
     /// completion if they differ, and the checksum in its response is compared as well.
     ///

@@ -55,8 +55,8 @@ pub(super) fn push_path_bytes(out: &mut String, bytes: &[u8]) {
     uri_encode(out, bytes, &PATH);
 }
 
-/// Returns whether a path whose percent-encoding is valid was encoded by [`uri_encode`]: it contains
-/// only bytes that are kept, and escapes of the others in upper case.
+/// Returns whether a path whose percent-encoding is valid was encoded by [`uri_encode`]: it
+/// contains only bytes that are kept, and escapes of the others in upper case.
 pub(super) fn is_encoded_path(path: &str) -> bool {
     let mut pieces = path.split('%');
     let is_kept = |text: &str| text.bytes().all(|byte| PATH[usize::from(byte)]);

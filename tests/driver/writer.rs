@@ -759,7 +759,7 @@ fn a_part_that_was_replaced_with_one_of_equal_size_is_an_error() {
         key: &open.key,
         upload_id: &open.id,
     };
-    // The same bytes again change nothing.
+    // Sending the same bytes again changes nothing.
     driver.client().upload_part(upload, 2, &content[PART..2 * PART]).unwrap();
     assert_eq!(append(&driver, "/f").size(), 2 * PART as u64 + 9);
 

@@ -662,7 +662,7 @@ fn a_refusal_for_another_reason_is_explained() {
     assert_eq!(diagnosis.refusal.unwrap().cause(), Cause::SignatureDiffers);
     assert!(diagnosis.steps.unwrap().string_to_sign.contains("x-amz-date:2013-05-24T00:00:00Z"));
 
-    // What an unsigned request says about its body and its time is signed.
+    // An unsigned request is signed with the body and the time that it states.
     let hash = hex::encode([7; 32]);
     for stated in ["UNSIGNED-PAYLOAD", "STREAMING-UNSIGNED-PAYLOAD-TRAILER", &hash] {
         let headers =

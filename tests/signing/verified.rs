@@ -883,6 +883,50 @@ fn a_presigned_url_states_the_hash_of_the_body_in_a_parameter() {
     assert_eq!(verify(&hashed, &both, "execute-api", Content::NotRead), Err(Cause::Malformed));
 }
 
+/// A session token in a place from which the service does not take it would not take effect.
+#[test]
+fn a_token_in_the_wrong_place_is_refused() {
+    let own = keys("id").unwrap();
+    let verify = |target: &str, headers: &[(&str, &str)]| {
+        let request = Request::from_target("GET", target).unwrap().headers(headers);
+        let verified = Verifier::new(&keys, NOW).verify(&request, Content::NotRead);
+        verified.map(drop).map_err(|refusal| refusal.cause())
+    };
+    let hour = Duration::from_secs(3600);
+    for token in [("x-amz-security-token", "t"), ("x-amz-s3session-token", "t")] {
+        let (name, value) = token;
+        let plain = [("host", "h")];
+        let request = Request::new("GET", "/k").headers(&plain);
+        let url = v4::presign(&request, v4::Payload::Unsigned, &own, SCOPE, NOW, hour).unwrap();
+        let target = format!("/k?{}", url.query);
+        assert_eq!(verify(&target, &plain), Ok(()));
+        assert_eq!(verify(&target, &[plain[0], token]), Err(Cause::TokenChanged), "{name}");
+
+        let signed = v4::sign(&request, v4::Payload::Unsigned, &own, SCOPE, NOW).unwrap();
+        let added = signed.headers.iter().map(|(name, value)| (*name, &**value));
+        let headers: Vec<_> = plain.iter().copied().chain(added).collect();
+        assert_eq!(verify("/k", &headers), Ok(()));
+        let target = format!("/k?{name}={value}");
+        assert_eq!(verify(&target, &headers), Err(Cause::TokenChanged), "{name}");
+    }
+
+    let hour_later = NOW.plus(hour);
+    let policy = PostPolicy::new(hour_later).equals("bucket", "b").equals("key", "k");
+    let signed = v4::post_policy(&policy, &own, SCOPE, NOW).unwrap();
+    let fields = signed.fields.iter().map(|(name, value)| (*name, value.as_str()));
+    let mut fields: Vec<_> = fields.chain([("key", "k")]).collect();
+    let verify = |fields: &[(&str, &str)]| {
+        Verifier::new(&keys, NOW).verify_form(&Form::new("b", fields)).map(drop)
+    };
+    assert!(verify(&fields).is_ok());
+    fields.push(("x-amz-s3session-token", "t"));
+    let refusal = verify(&fields).unwrap_err();
+    assert_eq!(
+        (refusal.cause(), refusal.place()),
+        (Cause::TokenChanged, Some("x-amz-s3session-token"))
+    );
+}
+
 /// Sends chunks that are truncated, swapped or changed, and trailers that were not announced.
 #[test]
 fn chunks_are_verified_one_by_one() {
@@ -955,6 +999,15 @@ fn chunks_are_verified_one_by_one() {
             (Cause::HeaderRemoved, Some("x-amz-decoded-content-length"))
         );
     }
+    let wrong = [("host", "h"), ("x-amz-decoded-content-length", "20k")];
+    let request = Request::new("PUT", "/k").headers(&wrong);
+    let own = keys("id").unwrap();
+    let signed = v4::sign(&request, layout.payload(), &own, SCOPE, NOW).unwrap();
+    let added = signed.headers.iter().map(|(name, value)| (*name, &**value));
+    let headers: Vec<_> = wrong.iter().copied().chain(added).collect();
+    let request = Request::new("PUT", "/k").headers(&headers);
+    let refusal = Verifier::new(&keys, NOW).verify(&request, Content::NotRead).unwrap_err();
+    assert_eq!(refusal.cause(), Cause::Malformed);
 
     // The chunks are verified one by one, as a server reads them.
     let SignedBody::Chunks(mut chunks) = verify(Content::NotRead).unwrap().body else {

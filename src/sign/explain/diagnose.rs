@@ -12,8 +12,8 @@ use std::fmt;
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Diagnosis {
-    /// The steps that lead to the signature; `None` if the signature of the request is so incomplete
-    /// or contradictory that it cannot be verified. `refusal` names the place.
+    /// The steps that lead to the signature; `None` if the request's own signature is incomplete or
+    /// contradicts itself. `refusal` names the place.
     pub steps: Option<Steps>,
     /// Whether the request was sent with this signature; `None` if it was sent without one, or if
     /// there are no steps.

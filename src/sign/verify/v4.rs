@@ -109,7 +109,9 @@ pub(super) fn query(
     // SDKs may send the hash as a parameter instead of a header; both would contradict each other.
     let named_hash =
         match (parameters.get("X-Amz-Content-Sha256")?, headers.get("x-amz-content-sha256")?) {
-            (Some(hash), Some(other)) if hash != other => return Err(malformed_hash()),
+            (Some(hash), Some(other)) if hash != other => {
+                return Err(Refusal::at(Cause::Malformed, "X-Amz-Content-Sha256"));
+            }
             (hash, other) => hash.or(other),
         };
     let payload_hash = match named_hash {
@@ -121,13 +123,9 @@ pub(super) fn query(
     claim.verify(verifier, request, content, &payload_hash, token)
 }
 
-fn malformed_hash() -> Refusal {
-    Refusal::at(Cause::Malformed, "X-Amz-Content-Sha256")
-}
-
-/// Returns the session token of a request, which headers, parameters or form fields of the same
-/// names contain. Only S3 Express has tokens of its own, and its CreateSession accepts those of STS.
-/// A request with a token that its service does not read is refused.
+/// Returns the session token in the headers, parameters or form fields of a request. S3 Express
+/// issues its own tokens, and its operation CreateSession accepts those of STS as well. Returns a
+/// refusal if there is a token that the service does not expect.
 pub(super) fn token<'a>(
     fields: &'a UniqueFields<'_>,
     service: &str,
@@ -139,7 +137,8 @@ pub(super) fn token<'a>(
     }
 }
 
-/// Returns a refusal if `fields`, from which the signature's token is not read, contain one.
+/// Returns a refusal if `fields` contain a session token. Only the headers or the query, whichever
+/// carries the signature, may contain one.
 fn refuse_tokens(fields: &UniqueFields<'_>) -> Result<(), Refusal> {
     for name in ["x-amz-security-token", "x-amz-s3session-token"] {
         if fields.get(name)?.is_some() {
@@ -410,7 +409,7 @@ struct Checked {
 mod tests {
     use super::*;
 
-    /// The service decides which of the tokens counts. One that it does not read is refused.
+    /// The service decides which token counts, and a token that it does not expect is refused.
     #[test]
     fn only_s3_express_has_tokens_of_its_own() {
         let sts = ("x-amz-security-token", "sts");
