@@ -235,7 +235,7 @@ fn walk(concurrency: u64) -> Row {
     Row {
         work: format!("walk {KEYS} files, {concurrency} listings at once ({requests} requests)"),
         wall,
-        ideal: LATENCY * (1 + PAGES / u32::try_from(concurrency).unwrap()),
+        ideal: LATENCY * (1 + (PAGES - 1).div_ceil(u32::try_from(concurrency).unwrap())),
         go: LATENCY * PAGES,
         memory,
     }
@@ -250,7 +250,8 @@ fn delete() -> Row {
     Row {
         work: format!("delete {KEYS} files ({lists} listings, {deletes} deletions)"),
         wall,
-        ideal: LATENCY * (1 + PAGES / 4),
+        // The last deletion follows the last page.
+        ideal: LATENCY * (1 + (PAGES - 1).div_ceil(4) + 1),
         // Each page is followed by its deletion, and then by the next page.
         go: LATENCY * PAGES * 2,
         memory,

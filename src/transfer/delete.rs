@@ -1,5 +1,5 @@
 //! Deletes many objects in batches of keys, several at the same time.
-use super::shards::list_in_shards;
+use super::shards::{PageOrder, list_in_shards};
 use super::{Transfer, parallel};
 use crate::client::{Client, DELETE_OBJECTS_KEYS};
 use crate::error::{Error, ErrorKind, Result, catch_panic};
@@ -198,8 +198,9 @@ impl Pass<'_> {
             // batch, and do not need a thread.
             let mut keys: Vec<String> = Vec::new();
             let mut threads = 0;
+            let below = (self.bucket, self.prefix);
             let listed =
-                list_in_shards(self.client, self.bucket, self.prefix, CONCURRENCY, &mut |page| {
+                list_in_shards(self.client, below, CONCURRENCY, PageOrder::Arrival, &mut |page| {
                     passed.pages = passed.pages.saturating_add(1);
                     passed.keys = passed.keys.saturating_add(page.len() as u64);
                     append(page, self.prefix, &mut keys)?;

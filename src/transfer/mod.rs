@@ -128,7 +128,7 @@ pub(crate) use memory::MemoryLimit;
 pub use meter::Progress;
 pub use read_ahead::ReadAhead;
 pub use seek::SeekableObject;
-pub(crate) use shards::list_in_shards;
+pub(crate) use shards::{PageOrder, list_in_shards};
 pub(crate) use stream::{
     Buffer, Concurrency, Layout, PartContent, PartSlice, PartStorage, Sender, SpoolFolder,
     cannot_replace, clean_up, parts_of,

@@ -36,9 +36,18 @@ const FEWEST_RANGES: usize = 2;
 /// The number of parts that a writer sends at the same time at first.
 const FIRST_PARTS: usize = 2;
 
+/// The number of parts that a writer sends at the same time if its first part takes longer than
+/// [`first_wait`].
+const FIRST_PARTS_IF_SLOW: usize = 4;
+
 /// The gain that a trial must bring if it doubles the number of connections: a quarter. If it adds
 /// fewer, the gain may be proportionally smaller.
 const WORTH: f64 = 0.25;
+
+/// The gain that a writer's first trial must bring if it doubles the number of connections. It is
+/// larger than [`WORTH`], because the round before it includes the setup of connections, which
+/// makes that round seem slow.
+const WORTH_AFTER_SETUP: f64 = 0.5;
 
 /// The minimum duration of a round. A shorter measurement would depend on chance.
 const ROUND: Duration = Duration::from_millis(50);
@@ -96,8 +105,12 @@ pub(super) enum Bottleneck {
     Network,
 }
 
-/// The choice of the number of connections, round by round. A round consists of at least as many
-/// pieces (ranges or parts) as there are connections.
+/// The choice of the number of connections, round by round.
+///
+/// A round of ranges consists of at least as many ranges as there are connections, and its speed is
+/// that at which the reader received them. A round of parts consists of at least half as many
+/// parts, of those that began in it, because earlier ones were sent by another number of
+/// connections. Its speed is that of one of these parts, multiplied by the number of connections.
 #[derive(Debug)]
 pub(super) struct Pace {
     fewest: usize,
@@ -105,10 +118,14 @@ pub(super) struct Pace {
     /// The speed with one connection, in bytes per second, if it is an alternative.
     alone: Option<f64>,
     trial: Option<Trial>,
-    /// The beginning of the round; `None` before the first one.
+    /// The beginning of the round; `None` before the first piece was transferred.
     begun: Option<Instant>,
+    /// Whether the round includes the setup of connections.
+    includes_setup: bool,
     pieces: usize,
     bytes: u64,
+    /// The sum of the times that the pieces took.
+    time: Duration,
     bottleneck: Bottleneck,
     /// The total number of bytes so far.
     total: u64,
@@ -123,6 +140,8 @@ struct Trial {
     from: usize,
     /// The speed before, in bytes per second.
     rate: f64,
+    /// The gain that is required if the number of connections doubles.
+    worth: f64,
 }
 
 impl Pace {
@@ -131,14 +150,14 @@ impl Pace {
     pub(super) fn of_ranges(most: NonZeroUsize, rate: f64, now: Instant) -> Self {
         Self {
             alone: Some(rate),
-            trial: Some(Trial { from: 1, rate }),
+            trial: Some(Trial { from: 1, rate, worth: WORTH }),
             begun: Some(now),
+            includes_setup: false,
             ..Self::new(FEWEST_RANGES, most)
         }
     }
 
-    /// Creates the pace of a writer's parts. The first round begins after the first part, because
-    /// that part includes the setup of connections, and would seem slow.
+    /// Creates the pace of a writer's parts. The first round begins with the first part.
     pub(super) fn of_parts(most: NonZeroUsize) -> Self {
         Self::new(FIRST_PARTS, most)
     }
@@ -150,8 +169,10 @@ impl Pace {
             alone: None,
             trial: None,
             begun: None,
+            includes_setup: true,
             pieces: 0,
             bytes: 0,
+            time: Duration::ZERO,
             bottleneck: Bottleneck::Caller,
             total: 0,
             next_trial: 0,
@@ -166,31 +187,53 @@ impl Pace {
         }
     }
 
-    /// Records that another piece was transferred while `window` connections were in use. Returns
-    /// the new number of connections.
+    /// Returns whether no piece has been transferred yet.
+    pub(super) const fn is_new(&self) -> bool {
+        self.begun.is_none()
+    }
+
+    /// Returns the number of connections once the caller has waited for [`first_wait`].
+    pub(super) fn if_slow(&self) -> usize {
+        FIRST_PARTS_IF_SLOW.min(self.most)
+    }
+
+    /// Records that another piece was transferred, from `begun` to `now`, while `window`
+    /// connections were in use. Returns the new number of connections.
     pub(super) fn after(
         &mut self,
         bytes: u64,
         bottleneck: Bottleneck,
         window: usize,
-        now: Instant,
+        (begun, now): (Instant, Instant),
     ) -> usize {
         self.total = self.total.saturating_add(bytes);
-        let Some(begun) = self.begun else {
-            self.begun = Some(now);
-            return window;
-        };
-        self.pieces = self.pieces.saturating_add(1);
-        self.bytes = self.bytes.saturating_add(bytes);
         if bottleneck == Bottleneck::Network {
             self.bottleneck = Bottleneck::Network;
         }
-        let elapsed = now.saturating_duration_since(begun);
-        if self.pieces < window || elapsed < ROUND {
+        let is_part = self.alone.is_none();
+        let round = *self.begun.get_or_insert(begun);
+        if is_part && begun < round && !self.includes_setup {
             return window;
         }
-        let next = self.next(per_second(self.bytes, elapsed), window);
-        (self.begun, self.pieces, self.bytes) = (Some(now), 0, 0);
+        self.pieces = self.pieces.saturating_add(1);
+        self.bytes = self.bytes.saturating_add(bytes);
+        self.time = self.time.saturating_add(now.saturating_duration_since(begun));
+        let elapsed = now.saturating_duration_since(round);
+        let needed = match is_part {
+            true if self.includes_setup => self.fewest,
+            true => window.div_ceil(2).max(self.fewest),
+            false => window,
+        };
+        if self.pieces < needed || elapsed < ROUND {
+            return window;
+        }
+        let rate = match is_part {
+            true => per_second(self.bytes, self.time) * window as f64,
+            false => per_second(self.bytes, elapsed),
+        };
+        let next = self.next(rate, window);
+        (self.begun, self.pieces, self.bytes, self.time) = (Some(now), 0, 0, Duration::ZERO);
+        self.includes_setup = false;
         self.bottleneck = Bottleneck::Caller;
         next
     }
@@ -213,8 +256,7 @@ impl Pace {
             };
         }
         if let Some(trial) = trial
-            && rate
-                < trial.rate * (1.0 + WORTH * (window as f64 / trial.from as f64 - 1.0).min(1.0))
+            && rate < trial.sufficient_rate(window)
         {
             self.next_trial = self.total.saturating_add(self.total.max(REST));
             return trial.from;
@@ -222,9 +264,27 @@ impl Pace {
         if window >= self.most || self.total < self.next_trial {
             return window;
         }
-        self.trial = Some(Trial { from: window, rate });
-        window.saturating_mul(2).min(self.most)
+        let worth = if self.includes_setup { WORTH_AFTER_SETUP } else { WORTH };
+        self.trial = Some(Trial { from: window, rate, worth });
+        let double = window.saturating_mul(2);
+        // A step to most of the maximum goes to the maximum, which saves a round.
+        if double.saturating_add(window) > self.most { self.most } else { double }
     }
+}
+
+impl Trial {
+    /// Returns the speed that justifies `window` connections, in bytes per second.
+    fn sufficient_rate(&self, window: usize) -> f64 {
+        let increase = window as f64 / self.from as f64 - 1.0;
+        self.rate * (1.0 + self.worth * increase.min(1.0))
+    }
+}
+
+/// Returns how long a writer waits before it sends more parts of this size at the same time,
+/// although none has been sent so far: for as long as a connection that is fast enough takes for
+/// one.
+pub(super) fn first_wait(part_size: u64) -> Duration {
+    Duration::from_secs_f64(part_size as f64 / ENOUGH)
 }
 
 /// Returns whether a connection is so fast that the processor limits the throughput, not the
@@ -257,10 +317,6 @@ mod tests {
     ) -> Vec<usize> {
         let mut now = begun;
         let mut seen = vec![pace.first()];
-        if pace.begun.is_none() {
-            // The first part is slow, which does not matter.
-            assert_eq!(pace.after(piece, Bottleneck::Network, seen[0], now), seen[0]);
-        }
         while seen.len() <= rounds {
             let window = *seen.last().expect("a round");
             if window == 1 {
@@ -268,10 +324,12 @@ mod tests {
             }
             let (rate, bottleneck) = round(seen.len() - 1, window);
             let next = loop {
-                let pieces = pace.pieces;
-                now += Duration::from_secs_f64(piece as f64 / rate);
-                let next = pace.after(piece, bottleneck, window, now);
-                if pace.pieces <= pieces {
+                let round = pace.begun;
+                let apart = Duration::from_secs_f64(piece as f64 / rate);
+                now += apart;
+                let begun = now - apart * u32::try_from(window).expect("few");
+                let next = pace.after(piece, bottleneck, window, (begun, now));
+                if round.is_some() && pace.begun != round {
                     break next;
                 }
                 assert_eq!(next, window, "a number changes only at the end of a round");
@@ -297,15 +355,48 @@ mod tests {
     #[test]
     fn connections_are_added_while_they_increase_the_throughput() {
         use Bottleneck::Network;
-        assert_eq!(ranges(4, Network, |window| window as f64 * 80e6), [4, 8, 16, 20, 20]);
+        assert_eq!(ranges(4, Network, |window| window as f64 * 80e6), [4, 8, 20, 20, 20]);
         assert_eq!(ranges(4, Network, |_| 12e6), [4, 1], "one connection fills the line");
         let up_to = |limit: f64| move |window: usize| (window as f64 * 80e6).min(limit);
-        assert_eq!(ranges(7, Network, up_to(500e6)), [4, 8, 16, 8, 8, 8, 8, 16]);
+        assert_eq!(ranges(7, Network, up_to(500e6)), [4, 8, 20, 8, 8, 8, 8, 20]);
         assert_eq!(ranges(4, Network, up_to(90e6)), [4, 1]);
         assert_eq!(ranges(3, Network, up_to(350e6)), [4, 8, 4, 4]);
         assert_eq!(parts(5, up_to(1e12)), [2, 4, 8, 16, 16, 16]);
         assert_eq!(parts(5, up_to(500e6)), [2, 4, 8, 16, 8, 8]);
         assert_eq!(parts(3, |_| 1e9), [2, 4, 2, 2], "more do not help");
+    }
+
+    /// The first parts of a writer take 0.15 s of setup and 0.1 s each on a full line, whose speed
+    /// does not depend on the number of connections.
+    #[test]
+    fn the_setup_of_connections_does_not_make_a_trial_successful() {
+        let begun = Instant::now();
+        let mut pace = Pace::of_parts(TWENTY);
+        assert!(pace.is_new());
+        let mut window = pace.if_slow();
+        let mut seen = vec![window];
+        let (mut begins, mut setup) = (0, 150);
+        for _ in 0..3 {
+            // The parts that begin together share the line and end together.
+            let parts = window;
+            let ends = begins + setup + 100 * parts as u64;
+            for _ in 0..parts {
+                let at = |millis| begun + Duration::from_millis(millis);
+                let times = (at(begins), at(ends));
+                window = pace.after(10 * MIB, Bottleneck::Network, window, times);
+            }
+            seen.push(window);
+            (begins, setup) = (ends, 0);
+        }
+        assert!(!pace.is_new());
+        assert_eq!(seen, [4, 8, 4, 4]);
+    }
+
+    #[test]
+    fn a_slow_first_part_permits_more_but_not_more_than_the_maximum() {
+        assert_eq!(Pace::of_parts(TWENTY).if_slow(), 4);
+        assert_eq!(Pace::of_parts(NonZeroUsize::MIN).if_slow(), 1);
+        assert_eq!(first_wait(256 * MIB), Duration::from_secs(1));
     }
 
     #[test]
@@ -361,8 +452,9 @@ mod tests {
         let mut pace = Pace::of_parts(SIXTEEN);
         for _ in 0..10 {
             for _ in 0..2 {
+                let begun = now;
                 now += Duration::from_millis(60);
-                pace.after(10 * MIB, Bottleneck::Network, 2, now);
+                pace.after(10 * MIB, Bottleneck::Network, 2, (begun, now));
             }
         }
         assert_eq!(pace.next_trial, 0);

@@ -2,7 +2,7 @@
 //! writer handles faults.
 
 use crate::server::{Fault, error_document};
-use crate::{BUCKET, Rig};
+use crate::{BUCKET, Rig, content};
 use s3driver::driver::{Parameters, S3Driver, StorageDriver, WalkOptions, WalkStep, WriteMode};
 use s3driver::{ErrorKind, Result};
 use std::io::Write;
@@ -218,7 +218,7 @@ fn files_are_moved_and_deleted_where_uploads_cannot_be_listed() {
 fn a_close_whose_last_request_fails_discards_nothing() {
     let rig = Rig::new();
     let driver = driver(&rig);
-    let content: Vec<u8> = (0..6_u32 << 20).map(|at| (at % 251) as u8).collect();
+    let content = content(6 << 20);
     let mut writer = driver.writer("/a", WriteMode::Create).unwrap();
     writer.write_all(&content).unwrap();
     // The content is smaller than a part, so the only part is the copy of the last bytes.
@@ -240,7 +240,7 @@ fn a_close_whose_last_request_fails_discards_nothing() {
 fn a_cancellation_can_be_repeated() {
     let rig = Rig::new();
     let driver = driver(&rig);
-    let content: Vec<u8> = (0..6_u32 << 20).map(|at| (at % 251) as u8).collect();
+    let content = content(6 << 20);
     let mut writer = driver.writer("/a", WriteMode::Create).unwrap();
     writer.write_all(&content).unwrap();
     writer.close().unwrap();
@@ -275,7 +275,7 @@ fn requests_to_other_servers_have_only_headers_that_all_servers_know() {
     ];
     let rig = Rig::new();
     let driver = driver_with(&rig, &[("multipartcopythresholdsize", "5242880")]);
-    let content: Vec<u8> = (0..12_u32 << 20).map(|at| (at % 251) as u8).collect();
+    let content = content(12 << 20);
     driver.put_content("/small", b"content").unwrap();
     let mut writer = driver.writer("/large", WriteMode::Create).unwrap();
     writer.write_all(&content).unwrap();

@@ -2,7 +2,7 @@
 
 use crate::driver::{driver, parameters};
 use crate::server::{Answer, Fault, Seen};
-use crate::{BUCKET, Rig, config};
+use crate::{BUCKET, Rig, config, content};
 use s3driver::ErrorKind;
 use s3driver::client::{Client, ListObjects};
 use s3driver::driver::{FileInfo, S3Driver, StorageDriver, WalkOptions, WalkStep};
@@ -63,7 +63,7 @@ fn a_rename_fails_if_the_source_changes_before_the_copy() {
     const PART: usize = 5 << 20;
     for size in [7, PART + 1] {
         let rig = Rig::new();
-        let content: Vec<u8> = (0..size).map(|at| (at % 251) as u8).collect();
+        let content = content(size);
         rig.store("root/a", &content);
         let options = [
             ("rootdirectory", "root"),

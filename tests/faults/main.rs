@@ -64,9 +64,20 @@ pub(crate) fn retry() -> RetryPolicy {
 pub(crate) fn timeouts() -> Timeouts {
     Timeouts::default()
         .connect(Duration::from_millis(500))
-        .idle(Duration::from_millis(300))
+        .idle(Duration::from_secs(1))
         .stall(Duration::from_secs(120))
-        .operation(Duration::from_secs(5))
+        .operation(Duration::from_secs(20))
+}
+
+/// Returns bytes that depend on their position: 0 to 250, repeated. They are copied, because without
+/// optimization a loop over each byte would take longer than most tests.
+pub(crate) fn content(length: usize) -> Vec<u8> {
+    let mut bytes: Vec<u8> = (0..251).collect();
+    while bytes.len() < length {
+        bytes.extend_from_within(..);
+    }
+    bytes.truncate(length);
+    bytes
 }
 
 /// Returns the configuration of a client that sends its requests for `backend` to `url`.

@@ -4,7 +4,7 @@ use crate::planting::assert_hidden;
 use crate::secrets;
 use crate::server::{Answer, End, Fault, error_document};
 use crate::support::{self, ServerOptions};
-use crate::{ATTEMPTS, BUCKET, Rig, retry, timeouts, upload};
+use crate::{ATTEMPTS, BUCKET, Rig, content, retry, timeouts, upload};
 use s3driver::client::{
     ByteRange, Client, Condition, Config, CopySource, CreateBucket, DeleteObject, Endpoint,
     GetObject, GetObjectAttributes, GovernanceMode, HELD_BODY, LegalHold, ListBuckets, ListObjects,
@@ -146,11 +146,6 @@ fn observed(adjust: impl FnOnce(Config) -> Config) -> (Rig, Arc<Recorder>) {
     let observer = Arc::clone(&recorder);
     let options = ServerOptions { min_part_size: 1, ..ServerOptions::default() };
     (Rig::with(options, |config| adjust(config.observer(observer))), recorder)
-}
-
-/// Bytes that depend on their position.
-fn content(length: usize) -> Vec<u8> {
-    (0..length).map(|at| (at % 251) as u8).collect()
 }
 
 /// Calls every operation of the client at least once.

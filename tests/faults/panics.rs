@@ -4,7 +4,7 @@
 use crate::driver::parameters;
 use crate::server::Fault;
 use crate::support::ServerOptions;
-use crate::{BUCKET, Rig, quickly};
+use crate::{BUCKET, Rig, content, quickly};
 use s3driver::client::{
     Client, Config, CopySource, GetObject, ObjectSettings, Presign, PresignMethod, RetryPolicy,
     SignatureVersion, Timeouts,
@@ -95,10 +95,6 @@ impl Read for PanickingReader {
         self.left -= count;
         Ok(count)
     }
-}
-
-fn content(length: usize) -> Vec<u8> {
-    (0..length).map(|at| (at % 251) as u8).collect()
 }
 
 /// The driver and the client under test.

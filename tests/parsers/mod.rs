@@ -60,7 +60,10 @@ pub(crate) fn by_roxmltree(text: &str) -> Option<Element> {
             children: node.children().filter(roxmltree::Node::is_element).map(element).collect(),
         }
     }
-    let document = roxmltree::Document::parse(text).ok()?;
+    // Line ends are normalized before parsing (XML 1.0 section 2.11). `roxmltree` keeps a carriage
+    // return that precedes a reference.
+    let text = text.replace("\r\n", "\n").replace('\r', "\n");
+    let document = roxmltree::Document::parse(&text).ok()?;
     Some(element(document.root_element()))
 }
 

@@ -1077,6 +1077,7 @@ mod lenient {
             // Only line breaks are normalized.
             ("\r", "\n"),
             ("a<![CDATA[\r]]>&amp;\r\r\n", "a\n&\n\n"),
+            ("\r\r&#8452;\r&#13;\r", "\n\n\u{2104}\n\r\n"),
             ("&#13;&#10;&#x9;", "\r\n\t"),
             ("&lt;&gt;&amp;&apos;&quot;", "<>&'\""),
             ("&amp;lt;", "&lt;"),

@@ -11,7 +11,7 @@ use crate::client::{ListObjects, has_prefix};
 use crate::driver::walk::Walk;
 use crate::driver::{FileInfo, WalkStep};
 use crate::error::Result;
-use crate::transfer::list_in_shards;
+use crate::transfer::{PageOrder, list_in_shards};
 use crate::xml::{ListBucketResult, Object};
 use std::cmp::Ordering;
 use std::num::NonZeroUsize;
@@ -52,8 +52,9 @@ pub(super) fn walk_store(
     }
 
     let mut failed = None;
+    let below = (&*store.bucket, &*prefix);
     let listed =
-        list_in_shards(&store.client, &store.bucket, &prefix, concurrency, &mut |objects| {
+        list_in_shards(&store.client, below, concurrency, PageOrder::Server, &mut |objects| {
             Ok(visit_page(store, &prefix, objects, &mut walk).unwrap_or_else(|error| {
                 failed = Some(error);
                 ControlFlow::Break(())

@@ -69,10 +69,10 @@ enum Source {
     /// Both: the stream continues to the point where the ranges begin.
     Both {
         stream: ObjectReader,
-        ranges: Ranges,
+        ranges: Box<Ranges>,
         boundary: u64,
     },
-    Ranges(Ranges),
+    Ranges(Box<Ranges>),
     /// An earlier read has failed, and all further ones fail too.
     Failed,
 }
@@ -205,7 +205,7 @@ impl ReadAhead {
             return;
         };
         if let Source::Stream(stream) = std::mem::replace(&mut self.source, Source::Failed) {
-            self.source = Source::Both { stream, ranges, boundary };
+            self.source = Source::Both { stream, ranges: Box::new(ranges), boundary };
         }
     }
 

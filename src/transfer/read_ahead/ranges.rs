@@ -192,7 +192,7 @@ impl Ranges {
                     let now = shared.client.clock().instant();
                     let (read, bottleneck) =
                         (std::mem::take(&mut self.read), std::mem::take(&mut self.bottleneck));
-                    match self.pace.after(read, bottleneck, window, now) {
+                    match self.pace.after(read, bottleneck, window, (now, now)) {
                         // One connection is sufficient for the rest.
                         1 => {
                             shared.lock().end();

@@ -1,4 +1,4 @@
-//! An ordered listing with several concurrent requests.
+//! A listing with several concurrent requests.
 //!
 //! A listing is a chain: each page states where the next one begins. The keys below two prefixes,
 //! however, can be listed at the same time, and are in the order of the prefixes. A thread that
@@ -57,16 +57,25 @@ impl Transfer<'_> {
         prefix: &str,
         visit: &mut dyn FnMut(Vec<Object>) -> Result<ControlFlow<()>>,
     ) -> Result<()> {
-        list_in_shards(&self.client, bucket, prefix, self.concurrency, visit)
+        list_in_shards(&self.client, (bucket, prefix), self.concurrency, PageOrder::Server, visit)
     }
 }
 
-/// Lists like [`Transfer::list`], with up to `most` concurrent requests.
+/// The order in which pages are visited.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum PageOrder {
+    /// The server's order of keys.
+    Server,
+    /// The order in which the pages arrive, so that none of them waits for an earlier one.
+    Arrival,
+}
+
+/// Lists a prefix of a bucket like [`Transfer::list`], with up to `most` concurrent requests.
 pub(crate) fn list_in_shards(
     client: &Client,
-    bucket: &str,
-    prefix: &str,
+    (bucket, prefix): (&str, &str),
     most: NonZeroUsize,
+    order: PageOrder,
     visit: &mut dyn FnMut(Vec<Object>) -> Result<ControlFlow<()>>,
 ) -> Result<()> {
     let (client, cancel) = client.with_child_cancel();
@@ -74,6 +83,7 @@ pub(crate) fn list_in_shards(
         client,
         bucket,
         threads: most,
+        order,
         state: Mutex::default(),
         arrived: Condvar::new(),
         room: Condvar::new(),
@@ -118,6 +128,7 @@ struct Shards<'a> {
     client: Client,
     bucket: &'a str,
     threads: NonZeroUsize,
+    order: PageOrder,
     state: Mutex<ShardQueue>,
     /// Signals that a page or the end of a shard has arrived.
     arrived: Condvar,
@@ -127,7 +138,7 @@ struct Shards<'a> {
 
 #[derive(Default)]
 struct ShardQueue {
-    /// The shards in order; the first one is being visited.
+    /// The shards in the server's order; in this order, the first one is being visited.
     shards: VecDeque<Shard>,
     /// The number of shards created so far.
     made: u64,
@@ -212,26 +223,32 @@ impl Shards<'_> {
         sync::lock(&self.state)
     }
 
-    /// Returns the next page in order, or `None` at the end.
+    /// Returns the next page to visit, or `None` at the end.
     fn next_page(&self) -> Result<Option<Vec<Object>>> {
+        let visited = match self.order {
+            PageOrder::Server => 1,
+            PageOrder::Arrival => usize::MAX,
+        };
         let mut state = self.lock();
-        loop {
-            let Some(first) = state.shards.front_mut() else { return Ok(None) };
-            if let Some(page) = first.pages.pop_front() {
+        while !state.shards.is_empty() {
+            let mut shards = state.shards.iter_mut().take(visited);
+            if let Some(page) = shards.find_map(|shard| shard.pages.pop_front()) {
                 state.waiting = state.waiting.saturating_sub(1);
                 self.room.notify_all();
                 return Ok(Some(page));
             }
-            match first.outcome.take() {
+            // There is no page, so each shard that has ended is complete.
+            let ended = state.shards.iter().take(visited).position(|shard| shard.outcome.is_some());
+            match ended.and_then(|at| state.shards.remove(at)?.outcome) {
                 Some(outcome) => {
                     outcome?;
-                    state.shards.pop_front();
                     self.room.notify_all();
                 }
                 // Each request has its own time limits, so this ends.
                 None => state = sync::wait(&self.arrived, state),
             }
         }
+        Ok(None)
     }
 
     /// Runs one thread.

@@ -6,7 +6,7 @@ use crate::client::{Client, Part, UploadRef};
 use crate::error::{Error, ErrorKind, Result, catch_panic};
 use crate::sync;
 use crate::transfer::memory::{MemoryLimit, Share};
-use crate::transfer::pace::{Bottleneck, Pace, is_limited_by_processor};
+use crate::transfer::pace::{Bottleneck, Pace, first_wait, is_limited_by_processor};
 use crate::transfer::parallel::for_each;
 use crate::transfer::sent::{SentBytes, SentParts};
 use std::collections::VecDeque;
@@ -189,6 +189,7 @@ impl Sender {
         size: u64,
         mut report: impl FnMut(SentParts),
     ) -> Result<Buffer> {
+        let mut waiting_since = None;
         let mut state = self.shared.lock();
         loop {
             state.failure()?;
@@ -214,7 +215,7 @@ impl Sender {
             state.is_waiting = true;
             let sent = std::mem::take(&mut state.unreported);
             if sent == SentParts::default() {
-                state = self.shared.wait(state);
+                state = self.shared.wait_or_widen(state, &mut waiting_since);
             } else {
                 // The caller's code runs without the lock.
                 drop(state);
@@ -292,15 +293,17 @@ impl Sender {
             shared.enter();
             // The clock is the caller's code as well, and the part counts as busy until the end.
             let result = catch_panic("a thread that sends parts", || {
+                let clock = shared.client.clock();
+                let begun = clock.instant();
                 let part = shared.client.upload_part(upload, number, content)?;
-                Ok((part, shared.client.clock().instant()))
+                Ok((part, begun, clock.instant()))
             });
             let mut state = shared.lock();
             state.busy -= 1;
-            if let Ok((part, now)) = &result {
+            if let Ok((part, begun, now)) = &result {
                 // The caller waits for all of these parts.
                 state.bottleneck = Bottleneck::Network;
-                state.adapt(part.size, *now);
+                state.adapt(part.size, *begun, *now);
             }
             drop(state);
             shared.changed.notify_all();
@@ -400,11 +403,39 @@ impl SharedSender {
 
     /// Waits until the window permits another part, which then counts as busy.
     fn enter(&self) {
+        let mut waiting_since = None;
         let mut state = self.lock();
         while state.busy >= state.window {
-            state = self.wait(state);
+            state = self.wait_or_widen(state, &mut waiting_since);
         }
         state.busy += 1;
+    }
+
+    /// Waits for a part to be sent. If even the first one takes long, this widens the window
+    /// instead: a single round with the initial number of parts would delay the whole transfer.
+    fn wait_or_widen<'a>(
+        &'a self,
+        state: MutexGuard<'a, SendQueue>,
+        waiting_since: &mut Option<Instant>,
+    ) -> MutexGuard<'a, SendQueue> {
+        if !state.is_new() {
+            return self.wait(state);
+        }
+        // The clock is the caller's code, which runs without the lock.
+        drop(state);
+        let now = self.client.clock().instant();
+        let mut state = self.lock();
+        if !state.is_new() {
+            return state;
+        }
+        let waited = now.saturating_duration_since(*waiting_since.get_or_insert(now));
+        let left = first_wait(self.chunk_size).saturating_sub(waited);
+        if left.is_zero() {
+            state.widen();
+            self.changed.notify_all();
+            return state;
+        }
+        sync::wait_timeout(&self.changed, state, left)
     }
 
     /// Runs one thread.
@@ -549,17 +580,27 @@ impl SendQueue {
 
     /// Adapts the window and the number of buffers after a thread has sent a part.
     fn adapt_after(&mut self, bytes: u64, begun: Instant, now: Instant) {
-        self.adapt(bytes, now);
+        self.adapt(bytes, begun, now);
         let elapsed = now.saturating_duration_since(begun);
         if let Some(is_limited) = is_limited_by_processor(bytes, elapsed) {
             self.is_limited_by_processor = is_limited;
         }
     }
 
+    /// Returns whether the window can still be widened because the first part takes long.
+    fn is_new(&self) -> bool {
+        self.pace.as_ref().is_some_and(|pace| pace.is_new() && self.window < pace.if_slow())
+    }
+
+    /// Widens the window because the first part takes long.
+    fn widen(&mut self) {
+        self.window = self.pace.as_ref().map_or(self.window, Pace::if_slow);
+    }
+
     /// Adapts the window after a part of this size was sent.
-    fn adapt(&mut self, bytes: u64, now: Instant) {
+    fn adapt(&mut self, bytes: u64, begun: Instant, now: Instant) {
         if let Some(pace) = &mut self.pace {
-            self.window = pace.after(bytes, self.bottleneck, self.window, now);
+            self.window = pace.after(bytes, self.bottleneck, self.window, (begun, now));
         }
         self.bottleneck = if self.is_waiting { Bottleneck::Network } else { Bottleneck::Caller };
     }
