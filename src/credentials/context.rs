@@ -169,7 +169,7 @@ impl Context {
 
     /// Returns the name of the selected profile.
     pub(super) fn profile_name(&self) -> String {
-        self.environment.get("AWS_PROFILE").unwrap_or_else(|| "default".to_owned())
+        self.environment.profile().unwrap_or_else(|| "default".to_owned())
     }
 
     /// Warns once if users other than the owner may read `path`, which contains a secret.

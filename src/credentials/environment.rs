@@ -42,9 +42,17 @@ impl Environment {
         self.get(name).is_some_and(|value| value.eq_ignore_ascii_case("true"))
     }
 
-    /// Returns the home directory, which contains `.aws`.
+    /// Returns the selected profile, if one is selected. AWS's SDK for Go, which Distribution uses,
+    /// reads both variables in this order.
+    pub(super) fn profile(&self) -> Option<String> {
+        self.get("AWS_PROFILE").or_else(|| self.get("AWS_DEFAULT_PROFILE"))
+    }
+
+    /// Returns the home directory, which contains `.aws`. Without a variable, it is that of the
+    /// user database: systemd does not set `HOME` for services without `User=`.
     pub(super) fn home(&self) -> Option<PathBuf> {
-        self.get("HOME").or_else(|| self.get("USERPROFILE")).map(PathBuf::from)
+        let variable = self.get("HOME").or_else(|| self.get("USERPROFILE"));
+        variable.map(PathBuf::from).or_else(|| self.0.is_none().then(std::env::home_dir).flatten())
     }
 }
 

@@ -84,7 +84,7 @@ pub(super) fn pair(
     found: (Option<Zeroizing<String>>, Option<Zeroizing<String>>),
     token: Option<Zeroizing<String>>,
 ) -> Option<Result<Credentials, String>> {
-    use Resemblance::{AccessKeyId, SecretKey};
+    use Resemblance::{AccessKeyId, SecretKey, Token};
     let (id, secret) = match found {
         (None, None) => return None,
         (Some(_), None) => return Some(Err(format!("{} is set, but {} is not", names.0, names.1))),
@@ -102,6 +102,8 @@ pub(super) fn pair(
         (Some(kind), _) if !matches!(kind, AccessKeyId | SecretKey) => {
             Err(format!("{} contains what looks like {kind}", names.0))
         }
+        // Supabase's secret key is a JSON Web Token.
+        (_, Some(Token)) if secret.starts_with("eyJ") => Ok(keys(id, secret, token)),
         (_, Some(kind)) if kind != SecretKey => {
             Err(format!("{} contains what looks like {kind}", names.1))
         }
@@ -143,5 +145,10 @@ mod tests {
         for (id, secret) in [(ID, SECRET), (ID, "minio"), ("minio", SECRET), ("minio", "minio")] {
             assert_eq!(reason(id, secret), None);
         }
+
+        let rest = "x".repeat(60);
+        assert_eq!(reason("project", &format!("eyJ{rest}")), None, "a JSON Web Token");
+        let token = reason("project", &format!("IQoJb3JpZ2lu{rest}")).unwrap();
+        assert!(token.contains("a session token"), "{token}");
     }
 }

@@ -3,6 +3,8 @@
 use super::document::{Document, LOCAL_ENDPOINT, shown};
 use super::http::{Attempt, Call, Endpoint, Fault, Http, Response, Timeouts};
 use super::{Context, Lease, Source, Unavailable};
+use crate::sync;
+use std::sync::Mutex;
 use std::time::{Duration, Instant};
 use zeroize::Zeroizing;
 
@@ -41,16 +43,24 @@ const TOKEN_ATTEMPTS: u32 = 2;
 /// `AWS_EC2_METADATA_SERVICE_ENDPOINT` (`ec2_metadata_service_endpoint`) and
 /// `AWS_EC2_METADATA_SERVICE_ENDPOINT_MODE` (`ec2_metadata_service_endpoint_mode`), which is `IPv4`
 /// or `IPv6`. Requests do not use a proxy or follow redirects.
+///
+/// While the service fails, the last keys are used beyond their expiry, because AWS may extend it
+/// without saying so during an outage.
 #[derive(Debug)]
 pub struct Metadata {
     context: Context,
     http: Http,
+    last: Mutex<Option<Lease>>,
 }
 
 impl Metadata {
     /// Creates a source with the settings of `context`.
     pub fn new(context: &Context) -> Self {
-        Self { context: context.clone(), http: Http::local(context, TIMEOUTS) }
+        Self {
+            context: context.clone(),
+            http: Http::local(context, TIMEOUTS),
+            last: Mutex::default(),
+        }
     }
 
     fn endpoint(&self) -> Result<Endpoint, Unavailable> {
@@ -79,6 +89,23 @@ impl Source for Metadata {
     }
 
     fn fetch(&self) -> Result<Lease, Unavailable> {
+        let fetched = self.fetch_new();
+        let now = self.context.clock().now();
+        let mut last = sync::lock(&self.last);
+        match fetched {
+            Ok(lease) => Ok(last.insert(lease).clone()),
+            // Until they expire, the cache keeps the keys and reports the failure.
+            Err(Unavailable::Failed(reason)) => last
+                .clone()
+                .filter(|lease| lease.expires.is_some_and(|expires| expires <= now))
+                .ok_or(Unavailable::Failed(reason)),
+            Err(not_configured) => Err(not_configured),
+        }
+    }
+}
+
+impl Metadata {
+    fn fetch_new(&self) -> Result<Lease, Unavailable> {
         if self.context.environment().is_true("AWS_EC2_METADATA_DISABLED") {
             return Err(Unavailable::not_configured("AWS_EC2_METADATA_DISABLED is true"));
         }

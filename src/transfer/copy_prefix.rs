@@ -14,17 +14,22 @@ impl Transfer<'_> {
     /// Progress is reported separately for each object.
     ///
     /// # Errors
-    /// [`ErrorKind::InvalidArgument`] if the copies would be below the prefix that is copied; the
-    /// errors of the listing; the first failure of a copy, after which no further copy is begun.
+    /// [`ErrorKind::InvalidArgument`] if the copies would be below the prefix that is copied, or if
+    /// one of them would be: the copy of `a/a/a/x` from `a/a/` to `a/` would replace `a/a/x`, which
+    /// may not have been copied yet. The errors of the listing; the first failure of a copy, after
+    /// which no further copy is begun.
     pub fn copy_prefix(
         &self,
         (bucket, prefix): (&str, &str),
         (target_bucket, target): (&str, &str),
         settings: &ObjectSettings,
     ) -> Result<u64> {
-        if bucket == target_bucket && target.starts_with(prefix) {
-            let text = format!("the copies to {target:?} would lie below {prefix:?} themselves");
-            return Err(Error::new(ErrorKind::InvalidArgument, text).with_bucket(bucket));
+        let is_below = |key: &str| bucket == target_bucket && key.starts_with(prefix);
+        let refused = |text| Error::new(ErrorKind::InvalidArgument, text).with_bucket(bucket);
+        if is_below(target) {
+            return Err(refused(format!(
+                "the copies to {target:?} would lie below {prefix:?} themselves"
+            )));
         }
         let copied = AtomicU64::new(0);
         let (client, cancel) = self.client.with_child_cancel();
@@ -33,8 +38,14 @@ impl Transfer<'_> {
         let objects = client.objects(bucket, ListObjects::prefix(prefix));
         parallel::for_each_taken(objects, self.concurrency, &cancel, |object| {
             let Some(rest) = object.key.strip_prefix(prefix) else { return Ok(()) };
-            let source = CopySource::new(bucket, &object.key);
-            one.copy(source, target_bucket, &format!("{target}{rest}"), settings)?;
+            let copy = format!("{target}{rest}");
+            if is_below(&copy) {
+                return Err(refused(format!(
+                    "the copy of {:?} to {copy:?} would lie below {prefix:?} itself",
+                    object.key
+                )));
+            }
+            one.copy(CopySource::new(bucket, &object.key), target_bucket, &copy, settings)?;
             copied.fetch_add(1, Ordering::Relaxed);
             Ok(())
         })?;

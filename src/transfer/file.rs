@@ -26,6 +26,10 @@ impl Read for Section<'_> {
 /// that two downloads can only share a name intentionally.
 const PART_NAME: usize = 16;
 
+/// How often a download opens the file that it continues: other downloads of the same version may
+/// finish between an opening and its lock, but hardly twice.
+const OPENINGS: u32 = 8;
+
 /// A file that gets its name once it is complete, and is removed otherwise.
 pub(super) struct Unfinished {
     pub(super) file: File,
@@ -88,18 +92,25 @@ impl Arriving {
         let digest = Sha256::new().chain_update(version).chain_update(name.as_encoded_bytes());
         let name = hex::encode(digest.finalize());
         let path = target.with_file_name(format!(".s3driver-{}.part", &name[..PART_NAME]));
-        let file = OpenOptions::new()
-            .write(true)
-            .read(true)
-            .create(true)
-            .truncate(false)
-            .open(&path)
-            .map_err(|error| local_error("opening", &path, error))?;
-        file.try_lock().map_err(|error| {
-            let text = format!("{} is being written by another download: {error}", path.display());
+        let is_used = |reason: String| {
+            let text = format!("{} is being written by another download: {reason}", path.display());
             Error::new(ErrorKind::LocalIo, text)
-        })?;
-        Ok(Self { file, path })
+        };
+        for _ in 0..OPENINGS {
+            let file = OpenOptions::new()
+                .write(true)
+                .read(true)
+                .create(true)
+                .truncate(false)
+                .open(&path)
+                .map_err(|error| local_error("opening", &path, error))?;
+            file.try_lock().map_err(|error| is_used(error.to_string()))?;
+            // Before the lock, another download may have renamed or removed this file.
+            if is_at(&file, &path) {
+                return Ok(Self { file, path });
+            }
+        }
+        Err(is_used("it is replaced again and again".to_owned()))
     }
 
     /// Returns the number of bytes that have arrived.
@@ -123,6 +134,22 @@ impl Arriving {
         // If the file cannot be removed, nothing more can be done.
         drop(fs::remove_file(&self.path));
     }
+}
+
+/// Returns whether `path` still names the open `file`.
+#[cfg(unix)]
+fn is_at(file: &File, path: &Path) -> bool {
+    use std::os::unix::fs::MetadataExt;
+
+    let place = |metadata: fs::Metadata| (metadata.dev(), metadata.ino());
+    let open = file.metadata().ok().map(place);
+    open.is_some() && open == fs::metadata(path).ok().map(place)
+}
+
+/// Without a stable identity of files, a replaced file is only noticed when it is renamed.
+#[cfg(not(unix))]
+fn is_at(_: &File, path: &Path) -> bool {
+    path.exists()
 }
 
 /// Returns the error for a failure of the local file system, with the path of the file.
@@ -165,4 +192,35 @@ pub(super) fn write_all_at(file: &File, mut content: &[u8], mut at: u64) -> io::
         }
     }
     Ok(())
+}
+
+#[cfg(all(test, unix))]
+#[allow(clippy::unwrap_used, reason = "tests")]
+mod tests {
+    use super::*;
+
+    /// A download that finishes renames the file that the next one has opened already.
+    #[test]
+    fn a_renamed_or_replaced_file_is_not_continued() {
+        let folder = tempfile::tempdir().unwrap();
+        let [path, target] = ["part", "target"].map(|name| folder.path().join(name));
+        let file = File::create(&path).unwrap();
+        assert!(is_at(&file, &path));
+        fs::rename(&path, &target).unwrap();
+        assert!(!is_at(&file, &path));
+        File::create(&path).unwrap();
+        assert!(!is_at(&file, &path), "another file");
+        assert!(is_at(&file, &target));
+    }
+
+    #[test]
+    fn a_file_is_received_by_one_download_at_a_time() {
+        let folder = tempfile::tempdir().unwrap();
+        let target = folder.path().join("target");
+        let first = Arriving::next_to(&target, "etag").unwrap();
+        let used = Arriving::next_to(&target, "etag").map(drop).unwrap_err();
+        assert!(used.message().contains("another download"), "{used}");
+        first.finish(&target).unwrap();
+        Arriving::next_to(&target, "etag").unwrap().remove();
+    }
 }

@@ -110,7 +110,8 @@ pub(super) enum Bottleneck {
 /// A round of ranges consists of at least as many ranges as there are connections, and its speed is
 /// that at which the reader received them. A round of parts consists of at least half as many
 /// parts, of those that began in it, because earlier ones were sent by another number of
-/// connections. Its speed is that of one of these parts, multiplied by the number of connections.
+/// connections. Its speed is the mean speed of these parts, multiplied by the mean number of parts
+/// that were being sent: memory or the caller may permit fewer parts than connections.
 #[derive(Debug)]
 pub(super) struct Pace {
     fewest: usize,
@@ -126,11 +127,25 @@ pub(super) struct Pace {
     bytes: u64,
     /// The sum of the times that the pieces took.
     time: Duration,
+    /// The sum of the numbers of pieces that were being transferred at the end of each piece.
+    concurrent: usize,
     bottleneck: Bottleneck,
     /// The total number of bytes so far.
     total: u64,
     /// The total from which on another trial is permitted.
     next_trial: u64,
+}
+
+/// A range or a part that was transferred.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Piece {
+    pub(super) bytes: u64,
+    /// When it was begun. This only matters for parts.
+    pub(super) begun: Instant,
+    pub(super) now: Instant,
+    /// The number of pieces that were being transferred, with this one. This only matters for
+    /// parts.
+    pub(super) concurrent: usize,
 }
 
 /// More connections that are being tried.
@@ -173,6 +188,7 @@ impl Pace {
             pieces: 0,
             bytes: 0,
             time: Duration::ZERO,
+            concurrent: 0,
             bottleneck: Bottleneck::Caller,
             total: 0,
             next_trial: 0,
@@ -197,15 +213,10 @@ impl Pace {
         FIRST_PARTS_IF_SLOW.min(self.most)
     }
 
-    /// Records that another piece was transferred, from `begun` to `now`, while `window`
-    /// connections were in use. Returns the new number of connections.
-    pub(super) fn after(
-        &mut self,
-        bytes: u64,
-        bottleneck: Bottleneck,
-        window: usize,
-        (begun, now): (Instant, Instant),
-    ) -> usize {
+    /// Records that another piece was transferred while `window` connections were permitted.
+    /// Returns the new number of connections.
+    pub(super) fn after(&mut self, piece: Piece, bottleneck: Bottleneck, window: usize) -> usize {
+        let Piece { bytes, begun, now, concurrent } = piece;
         self.total = self.total.saturating_add(bytes);
         if bottleneck == Bottleneck::Network {
             self.bottleneck = Bottleneck::Network;
@@ -218,6 +229,7 @@ impl Pace {
         self.pieces = self.pieces.saturating_add(1);
         self.bytes = self.bytes.saturating_add(bytes);
         self.time = self.time.saturating_add(now.saturating_duration_since(begun));
+        self.concurrent = self.concurrent.saturating_add(concurrent);
         let elapsed = now.saturating_duration_since(round);
         let needed = match is_part {
             true if self.includes_setup => self.fewest,
@@ -228,11 +240,12 @@ impl Pace {
             return window;
         }
         let rate = match is_part {
-            true => per_second(self.bytes, self.time) * window as f64,
+            true => per_second(self.bytes, self.time) * self.concurrent as f64 / self.pieces as f64,
             false => per_second(self.bytes, elapsed),
         };
         let next = self.next(rate, window);
-        (self.begun, self.pieces, self.bytes, self.time) = (Some(now), 0, 0, Duration::ZERO);
+        self.begun = Some(now);
+        (self.pieces, self.bytes, self.time, self.concurrent) = (0, 0, Duration::ZERO, 0);
         self.includes_setup = false;
         self.bottleneck = Bottleneck::Caller;
         next
@@ -328,7 +341,8 @@ mod tests {
                 let apart = Duration::from_secs_f64(piece as f64 / rate);
                 now += apart;
                 let begun = now - apart * u32::try_from(window).expect("few");
-                let next = pace.after(piece, bottleneck, window, (begun, now));
+                let piece = Piece { bytes: piece, begun, now, concurrent: window };
+                let next = pace.after(piece, bottleneck, window);
                 if round.is_some() && pace.begun != round {
                     break next;
                 }
@@ -382,8 +396,9 @@ mod tests {
             let ends = begins + setup + 100 * parts as u64;
             for _ in 0..parts {
                 let at = |millis| begun + Duration::from_millis(millis);
-                let times = (at(begins), at(ends));
-                window = pace.after(10 * MIB, Bottleneck::Network, window, times);
+                let (begun, now) = (at(begins), at(ends));
+                let piece = Piece { bytes: 10 * MIB, begun, now, concurrent: parts };
+                window = pace.after(piece, Bottleneck::Network, window);
             }
             seen.push(window);
             (begins, setup) = (ends, 0);
@@ -454,10 +469,28 @@ mod tests {
             for _ in 0..2 {
                 let begun = now;
                 now += Duration::from_millis(60);
-                pace.after(10 * MIB, Bottleneck::Network, 2, (begun, now));
+                let piece = Piece { bytes: 10 * MIB, begun, now, concurrent: 2 };
+                pace.after(piece, Bottleneck::Network, 2);
             }
         }
         assert_eq!(pace.next_trial, 0);
+    }
+
+    /// If memory permits two parts at once, each of them is as fast with any number of connections.
+    #[test]
+    fn connections_that_are_not_used_do_not_count() {
+        let mut now = Instant::now();
+        let mut pace = Pace::of_parts(TWENTY);
+        let mut window = pace.first();
+        for _ in 0..40 {
+            let begun = now;
+            now += Duration::from_millis(160);
+            for _ in 0..2 {
+                let piece = Piece { bytes: 10 * MIB, begun, now, concurrent: 2 };
+                window = pace.after(piece, Bottleneck::Network, window);
+            }
+            assert!(window <= 4, "{window}");
+        }
     }
 
     /// Feeds blocks of 64 KiB, each after a wait and a time of work, and returns the speed that was

@@ -189,15 +189,18 @@ impl SeekableObject {
 
     /// Reads the next bytes of the source into the block.
     fn fill(&mut self) -> Result<()> {
-        self.block.resize(BLOCK, 0);
+        // After a panic of the caller's clock in the source, the block is empty.
+        let mut block = std::mem::take(&mut self.block);
+        block.resize(BLOCK, 0);
         self.block_start = self.source_at;
         let pulled = match &mut self.source {
             Source::None => Ok(0),
-            Source::Window(reader) => reader.pull(&mut self.block),
-            Source::Ahead(reader) => reader.pull(&mut self.block),
+            Source::Window(reader) => reader.pull(&mut block),
+            Source::Ahead(reader) => reader.pull(&mut block),
         };
         let count = *pulled.as_ref().unwrap_or(&0);
-        self.block.truncate(count);
+        block.truncate(count);
+        self.block = block;
         self.source_at = self.source_at.saturating_add(count as u64);
         pulled?;
         // The range has ended, so the next one is requested later.

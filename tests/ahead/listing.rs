@@ -347,6 +347,36 @@ fn a_failed_deletion_is_an_error_and_ends() {
     assert!(far.count("DeleteObjects") <= 5, "{}", far.count("DeleteObjects"));
 }
 
+/// Nothing else is deleted once the listing of one directory has failed, even if pages of others
+/// are waiting.
+#[test]
+fn a_failed_listing_ends_a_deletion() {
+    let _turn = turn();
+    let far = far();
+    for directory in 0..256 {
+        for blob in 0..200 {
+            far.store(format!("d/{directory:02x}/{blob:04}"), 1);
+        }
+    }
+    far.script(|request| match request.operation {
+        "ListObjectsV2" if request.query.get("prefix").is_some_and(|one| one == "d/3") => {
+            // In the meantime, many pages of other directories arrive.
+            std::thread::sleep(Duration::from_millis(200));
+            Fault::Status(403, "AccessDenied")
+        }
+        "DeleteObjects" => {
+            std::thread::sleep(Duration::from_millis(300));
+            Fault::None
+        }
+        _ => Fault::None,
+    });
+    let error = driver(&far).delete("/d").unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::AccessDenied, "{error}");
+    // Of 52 batches: those being sent, and those that were passed on before.
+    assert!(far.count("DeleteObjects") <= 10, "{}", far.count("DeleteObjects"));
+    no_threads();
+}
+
 #[test]
 fn many_small_objects_are_transferred_concurrently_and_in_order() {
     let _turn = turn();

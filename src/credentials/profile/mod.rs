@@ -14,8 +14,9 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 /// Keys of a profile in `AWS_CONFIG_FILE` (`~/.aws/config`) and `AWS_SHARED_CREDENTIALS_FILE`
-/// (`~/.aws/credentials`). The profile is the one named by `AWS_PROFILE`, or else `default`. The
-/// files are read at every refresh.
+/// (`~/.aws/credentials`). The profile is the one named by `AWS_PROFILE` or `AWS_DEFAULT_PROFILE`,
+/// or else `default`. The files are read at every refresh. Without an account and a role, a login
+/// (`sso_session`, `sso_start_url`) does not replace the profile's keys.
 ///
 /// The supported settings are `aws_access_key_id`, `aws_secret_access_key`, `aws_session_token`;
 /// `role_arn` with `source_profile`, `credential_source` or `web_identity_token_file`, and
@@ -56,15 +57,19 @@ impl Source for SharedFiles {
 
     fn fetch(&self) -> Result<Lease, Unavailable> {
         let files = self.context.shared_files().map_err(Unavailable::Failed)?;
-        let chosen = self.profile.clone().or_else(|| self.context.environment().get("AWS_PROFILE"));
+        let chosen = self.profile.clone().or_else(|| self.context.environment().profile());
         let name = chosen.as_deref().unwrap_or("default");
         if files.profile(name).is_none() {
             let paths: Vec<_> = files.paths.iter().map(|path| shown_path(path)).collect();
-            let reason = if paths.is_empty() {
+            let mut reason = if paths.is_empty() {
                 "HOME is not set, so there are no shared files".to_owned()
             } else {
                 format!("there is no profile `{}` in {}", shown_name(name), paths.join(" or "))
             };
+            for unreadable in &files.unreadable {
+                reason.push_str("; ");
+                reason.push_str(unreadable);
+            }
             return Err(match chosen {
                 Some(_) => Unavailable::Failed(reason),
                 None => Unavailable::NotConfigured(reason),
@@ -112,8 +117,12 @@ impl Base {
             return Err(at("web_identity_token_file needs role_arn"));
         }
 
-        if profile.get("sso_session").is_some() || profile.get("sso_start_url").is_some() {
-            return login(files, profile).map(Self::Sso).map_err(|reason| at(&reason));
+        let has = |name| profile.get(name).is_some();
+        let has_login = has("sso_session") || has("sso_start_url");
+        let log_in = || login(files, profile).map(Self::Sso).map_err(|reason| at(&reason));
+        // Without an account and a role, the login only serves tools that need no keys.
+        if has_login && (has("sso_account_id") || has("sso_role_name")) {
+            return log_in();
         }
 
         if let Some(keys) = static_keys(profile) {
@@ -122,6 +131,7 @@ impl Base {
 
         match profile.get("credential_process") {
             Some(command) => Ok(Self::Process(command.to_owned())),
+            None if has_login => log_in(),
             None => Err(Unavailable::NotConfigured(format!(
                 "profile `{}` has no keys and no way to get them",
                 shown_name(name)

@@ -68,6 +68,8 @@ pub(super) struct Files {
     services: BTreeMap<String, Profile>,
     /// The paths at which the files were expected, for error messages.
     pub(super) paths: Vec<PathBuf>,
+    /// Why files at the default paths could not be read, for error messages.
+    pub(super) unreadable: Vec<String>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -77,8 +79,9 @@ pub(super) enum Kind {
 }
 
 impl Files {
-    /// Reads both files. A missing file counts as empty. `found_keys` is called with each file that
-    /// may contain a long-term secret.
+    /// Reads both files. A missing file counts as empty, and so does one at its default path that
+    /// this user may not read: a service often keeps the `HOME` of another user. `found_keys` is
+    /// called with each file that may contain a long-term secret.
     pub(super) fn load(
         environment: &Environment,
         found_keys: impl Fn(&Path),
@@ -89,7 +92,9 @@ impl Files {
             (Kind::Credentials, "AWS_SHARED_CREDENTIALS_FILE", "credentials"),
         ] {
             let home = environment.home();
-            let path = match (environment.get(variable), home) {
+            let chosen = environment.get(variable);
+            let is_default = chosen.is_none();
+            let path = match (chosen, home) {
                 (Some(path), home) => expand(&path, home),
                 (None, Some(home)) => home.join(".aws").join(name),
                 (None, None) => continue,
@@ -105,7 +110,13 @@ impl Files {
                 }
                 Err(error)
                     if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => {}
-                Err(error) => return Err(format!("{}: {error}", secret_file::shown_path(&path))),
+                Err(error) => {
+                    let reason = format!("{}: {error}", secret_file::shown_path(&path));
+                    if !may_be_unreadable(error.kind(), is_default) {
+                        return Err(reason);
+                    }
+                    files.unreadable.push(reason);
+                }
             }
             files.paths.push(path);
         }
@@ -318,6 +329,11 @@ fn without_comment(value: &str) -> &str {
         after_space = c.is_whitespace();
     }
     value
+}
+
+/// Returns whether a file that exists but cannot be read counts as empty.
+fn may_be_unreadable(kind: ErrorKind, is_default: bool) -> bool {
+    is_default && kind == ErrorKind::PermissionDenied
 }
 
 /// Replaces a leading `~/` by the home directory, as AWS's documentation describes. Nothing else is

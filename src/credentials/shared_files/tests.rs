@@ -178,3 +178,15 @@ fn nested_settings_are_found_by_their_names() {
     }
     assert!(files.services("b").is_none());
 }
+
+#[test]
+fn only_a_default_file_of_another_user_is_left_out() {
+    for (kind, is_default, expected) in [
+        (ErrorKind::PermissionDenied, true, true),
+        (ErrorKind::PermissionDenied, false, false),
+        (ErrorKind::IsADirectory, true, false),
+        (ErrorKind::InvalidData, true, false),
+    ] {
+        assert_eq!(may_be_unreadable(kind, is_default), expected, "{kind}, {is_default}");
+    }
+}

@@ -13,7 +13,7 @@ use super::Transfer;
 use super::memory::MemoryLimit;
 use super::pace::{Pace, Probe};
 use crate::client::{ByteRange, Client, Expected, GetObject, ObjectMeta, ObjectReader};
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{Error, ErrorKind, Result, catch_panic};
 use ranges::{ObjectVersion, RANGE, Ranges};
 use std::fmt;
 use std::io::{self, Read};
@@ -141,7 +141,9 @@ impl ReadAhead {
             Source::Stream(stream) => {
                 let begun = self.client.clock().instant();
                 let count = stream.pull(buffer)?;
-                let now = self.client.clock().instant();
+                // The clock is the caller's code. If it panics, these bytes must not be lost.
+                let now = catch_panic("the clock", || Ok(self.client.clock().instant()));
+                let Ok(now) = now else { return Ok(count) };
                 let waited = now.saturating_duration_since(begun);
                 if let Some(rate) = self.probe.came(count, waited, now) {
                     self.fetch_ahead(self.at.saturating_add(count as u64), rate);

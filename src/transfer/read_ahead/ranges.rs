@@ -4,7 +4,7 @@ use crate::client::{ByteRange, Client, SameContent};
 use crate::error::{Error, ErrorKind, Result};
 use crate::sync;
 use crate::transfer::memory::{MemoryLimit, Share};
-use crate::transfer::pace::{Bottleneck, Pace};
+use crate::transfer::pace::{Bottleneck, Pace, Piece};
 use std::collections::VecDeque;
 use std::ops::Range;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard};
@@ -192,7 +192,8 @@ impl Ranges {
                     let now = shared.client.clock().instant();
                     let (read, bottleneck) =
                         (std::mem::take(&mut self.read), std::mem::take(&mut self.bottleneck));
-                    match self.pace.after(read, bottleneck, window, (now, now)) {
+                    let piece = Piece { bytes: read, begun: now, now, concurrent: window };
+                    match self.pace.after(piece, bottleneck, window) {
                         // One connection is sufficient for the rest.
                         1 => {
                             shared.lock().end();

@@ -13,7 +13,7 @@ mod plan;
 
 use super::{Transfer, parallel};
 use crate::client::{BucketKind, Client, ListObjects, Pages};
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{Error, ErrorKind, Result, catch_panic};
 use crate::sync;
 use crate::xml::{ListBucketResult, Object};
 use plan::{DELIMITER, Group, Level};
@@ -231,22 +231,25 @@ impl Shards<'_> {
         };
         let mut state = self.lock();
         while !state.shards.is_empty() {
+            let is_over = |shard: &Shard| match (&shard.outcome, self.order) {
+                // Pages are visited in order until the one that is missing, or not at all.
+                (Some(Err(_)), PageOrder::Arrival) => true,
+                (outcome, _) => outcome.is_some() && shard.pages.is_empty(),
+            };
+            let over = state.shards.iter().take(visited).position(is_over);
+            if let Some(outcome) = over.and_then(|at| state.shards.remove(at)?.outcome) {
+                outcome?;
+                self.room.notify_all();
+                continue;
+            }
             let mut shards = state.shards.iter_mut().take(visited);
             if let Some(page) = shards.find_map(|shard| shard.pages.pop_front()) {
                 state.waiting = state.waiting.saturating_sub(1);
                 self.room.notify_all();
                 return Ok(Some(page));
             }
-            // There is no page, so each shard that has ended is complete.
-            let ended = state.shards.iter().take(visited).position(|shard| shard.outcome.is_some());
-            match ended.and_then(|at| state.shards.remove(at)?.outcome) {
-                Some(outcome) => {
-                    outcome?;
-                    self.room.notify_all();
-                }
-                // Each request has its own time limits, so this ends.
-                None => state = sync::wait(&self.arrived, state),
-            }
+            // Each request has its own time limits, so this ends.
+            state = sync::wait(&self.arrived, state);
         }
         Ok(None)
     }
@@ -254,12 +257,11 @@ impl Shards<'_> {
     /// Runs one thread.
     fn work(&self) {
         while let Some((number, work)) = self.take() {
-            let panicked = Error::new(ErrorKind::LocalIo, "a thread that lists has panicked");
-            let mut listing = ShardListing { shards: self, number, outcome: Err(panicked) };
-            listing.outcome = match work {
+            let outcome = catch_panic("a thread that lists", || match work {
                 Work::Begun(begun) => self.list(number, *begun),
                 Work::Group(group) => self.list_group(number, group),
-            };
+            });
+            self.end_shard(number, outcome);
         }
     }
 
@@ -387,6 +389,17 @@ impl Shards<'_> {
         Ok(())
     }
 
+    /// Records the end of a shard's listing, and notifies the visitor.
+    fn end_shard(&self, number: u64, outcome: Result<()>) {
+        let mut state = self.lock();
+        if let Some(shard) = state.shards.iter_mut().find(|shard| shard.number == number) {
+            shard.outcome = Some(outcome);
+        }
+        drop(state);
+        self.arrived.notify_one();
+        self.room.notify_all();
+    }
+
     /// Adds a page to a shard, once there is space for it.
     fn put(&self, number: u64, page: Vec<Object>) -> ControlFlow<()> {
         let most = self.threads.get().saturating_mul(PAGES_AHEAD);
@@ -420,25 +433,6 @@ impl ShardQueue {
             self.made = self.made.saturating_add(1);
         }
         self.shards.extend(later);
-    }
-}
-
-/// A shard that is being listed. The visitor is notified however its thread ends.
-struct ShardListing<'a> {
-    shards: &'a Shards<'a>,
-    number: u64,
-    outcome: Result<()>,
-}
-
-impl Drop for ShardListing<'_> {
-    fn drop(&mut self) {
-        let mut state = self.shards.lock();
-        if let Some(shard) = state.shards.iter_mut().find(|shard| shard.number == self.number) {
-            shard.outcome = Some(std::mem::replace(&mut self.outcome, Ok(())));
-        }
-        drop(state);
-        self.shards.arrived.notify_one();
-        self.shards.room.notify_all();
     }
 }
 

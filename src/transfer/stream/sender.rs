@@ -6,7 +6,7 @@ use crate::client::{Client, Part, UploadRef};
 use crate::error::{Error, ErrorKind, Result, catch_panic};
 use crate::sync;
 use crate::transfer::memory::{MemoryLimit, Share};
-use crate::transfer::pace::{Bottleneck, Pace, first_wait, is_limited_by_processor};
+use crate::transfer::pace::{Bottleneck, Pace, Piece, first_wait, is_limited_by_processor};
 use crate::transfer::parallel::for_each;
 use crate::transfer::sent::{SentBytes, SentParts};
 use std::collections::VecDeque;
@@ -217,7 +217,8 @@ impl Sender {
             if sent == SentParts::default() {
                 state = self.shared.wait_or_widen(state, &mut waiting_since);
             } else {
-                // The caller's code runs without the lock.
+                // The caller's code runs without the lock and may panic.
+                state.is_waiting = false;
                 drop(state);
                 report(sent);
                 state = self.shared.lock();
@@ -415,17 +416,19 @@ impl SharedSender {
     /// instead: a single round with the initial number of parts would delay the whole transfer.
     fn wait_or_widen<'a>(
         &'a self,
-        state: MutexGuard<'a, SendQueue>,
+        mut state: MutexGuard<'a, SendQueue>,
         waiting_since: &mut Option<Instant>,
     ) -> MutexGuard<'a, SendQueue> {
         if !state.is_new() {
             return self.wait(state);
         }
-        // The clock is the caller's code, which runs without the lock.
+        // The clock is the caller's code, which runs without the lock and may panic.
+        let is_waiting = std::mem::take(&mut state.is_waiting);
         drop(state);
         let now = self.client.clock().instant();
         let mut state = self.lock();
-        if !state.is_new() {
+        state.is_waiting = is_waiting;
+        if !state.is_new() || state.failure.is_some() {
             return state;
         }
         let waited = now.saturating_duration_since(*waiting_since.get_or_insert(now));
@@ -600,7 +603,10 @@ impl SendQueue {
     /// Adapts the window after a part of this size was sent.
     fn adapt(&mut self, bytes: u64, begun: Instant, now: Instant) {
         if let Some(pace) = &mut self.pace {
-            self.window = pace.after(bytes, self.bottleneck, self.window, (begun, now));
+            // This part is no longer busy.
+            let concurrent = self.busy.saturating_sub(self.queue.len()).saturating_add(1);
+            let piece = Piece { bytes, begun, now, concurrent };
+            self.window = pace.after(piece, self.bottleneck, self.window);
         }
         self.bottleneck = if self.is_waiting { Bottleneck::Network } else { Bottleneck::Caller };
     }

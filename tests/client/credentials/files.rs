@@ -60,6 +60,34 @@ fn profiles_are_chosen_by_variable_or_by_name() {
     let chosen = home.context(&[("AWS_PROFILE", "work")]);
     assert_eq!(keys(&fetch(SharedFiles::new(&chosen))), ("W", "s", Some("t")));
     assert_eq!(keys(&fetch(SharedFiles::with_profile(&chosen, "default"))).0, "AKID");
+
+    let older = home.context(&[("AWS_DEFAULT_PROFILE", "work")]);
+    assert_eq!(keys(&fetch(SharedFiles::new(&older))).0, "W");
+    assert_eq!(older.setting("AWS_REGION", "region").as_deref(), Some("eu-west-1"));
+    let both = home.context(&[("AWS_DEFAULT_PROFILE", "work"), ("AWS_PROFILE", "default")]);
+    assert_eq!(keys(&fetch(SharedFiles::new(&both))).0, "AKID");
+}
+
+/// A login without an account and a role serves tools that need no keys.
+#[test]
+fn a_login_without_a_role_does_not_hide_keys() {
+    let login =
+        "[sso-session s]\nsso_start_url=https://x.awsapps.com/start\nsso_region=eu-west-1\n";
+    for (more, expected) in [
+        ("sso_session = s\n", Ok("AKID")),
+        ("sso_start_url = https://x.awsapps.com/start\nsso_region = eu-west-1\n", Ok("AKID")),
+        ("sso_session = s\nsso_account_id = 1\n", Err("sso_role_name is missing")),
+    ] {
+        let home = Home::new(login, &format!("{KEYS}{more}"));
+        let source = SharedFiles::new(&home.context(&[]));
+        match expected {
+            Ok(id) => assert_eq!(keys(&source.fetch().unwrap()).0, id),
+            Err(reason) => assert!(failed(&source).contains(reason), "{more}"),
+        }
+    }
+    let home = Home::new(&format!("{login}[default]\nsso_session = s\n"), "");
+    let reason = failed(&SharedFiles::new(&home.context(&[])));
+    assert!(reason.contains("sso_account_id is missing"), "{reason}");
 }
 
 #[test]

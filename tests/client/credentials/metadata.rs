@@ -3,7 +3,8 @@
 use super::server::{Answer, Request, Server, reply};
 use super::{context, document, failed, keys, not_configured, timed};
 use s3driver::credentials::{Cache, Chain, Context, Metadata, Provider, Source, Static};
-use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant, SystemTime};
 
 const TOKEN: &str = "/latest/api/token";
@@ -298,6 +299,28 @@ fn creds_expired_are_used_without_an_immediate_retry() {
     }
     assert_eq!(server.log().len(), 3, "one fetch");
     assert_eq!(warnings.lock().unwrap().len(), 1);
+}
+
+/// During an outage, AWS may extend the lifetime of keys without saying so.
+#[test]
+fn keys_outlive_their_expiry_while_the_service_fails() {
+    let step = Arc::new(AtomicUsize::new(0));
+    let seen = Arc::clone(&step);
+    let creds = move || match seen.load(Ordering::SeqCst) {
+        0 => reply(200, document("LAST", -1)),
+        1 => reply(200, "not JSON"),
+        2 => reply(200, document("NEW", 3600)),
+        _ => reply(500, ""),
+    };
+    let server = Imds { creds: Box::new(creds), ..Imds::default() }.start();
+    let source = source(&server);
+    for (at, expected) in ["LAST", "LAST", "NEW"].into_iter().enumerate() {
+        step.store(at, Ordering::SeqCst);
+        assert_eq!(keys(&source.fetch().unwrap()).0, expected);
+    }
+    step.store(3, Ordering::SeqCst);
+    // While the keys are valid, the cache keeps them and reports the failure.
+    assert!(failed(&source).contains("500"));
 }
 
 /// This is like the cache's test with a stopped clock, but uses a real clock and the real protocol.

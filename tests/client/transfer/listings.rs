@@ -82,6 +82,19 @@ fn a_prefix_is_copied_and_deleted_without_its_neighbours() {
         assert_eq!(copy("a/", into_itself).unwrap_err().kind(), ErrorKind::InvalidArgument);
     }
 
+    // A prefix can be moved up, unless a copy would replace an object that is still to be copied.
+    for (key, content) in [("up/b/c", "1"), ("up/b/d/e", "2")] {
+        server.put_object(bucket, key, content);
+    }
+    assert_eq!(copy("up/b/", "up/").unwrap(), 2);
+    assert_eq!(server.object(bucket, "up/d/e").unwrap(), "2");
+    for (key, content) in [("in/a/a/x", "1"), ("in/a/x", "2")] {
+        server.put_object(bucket, key, content);
+    }
+    let error = copy("in/a/", "in/").unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::InvalidArgument, "{error}");
+    assert_eq!(server.object(bucket, "in/a/x").unwrap(), "2", "it is not lost");
+
     assert_eq!(transfer(&client).delete_prefix(bucket, "a/").unwrap(), 1200);
     assert_eq!(keys("a"), ["a", "a-b", "ab/c"]);
     assert_eq!(transfer(&client).delete_prefix(bucket, "a/").unwrap(), 0);
