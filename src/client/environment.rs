@@ -31,7 +31,7 @@ impl Client {
 
 impl Config {
     /// Creates a configuration from environment variables. If a variable is not set, the profile
-    /// that `AWS_PROFILE` selects in `~/.aws/config` is used.
+    /// that `AWS_PROFILE` or `AWS_DEFAULT_PROFILE` selects in `~/.aws/config` is used.
     ///
     /// | variable | in the profile | meaning |
     /// |---|---|---|

@@ -303,6 +303,9 @@ impl Inner {
                 let longest =
                     if usable.is_some() { LONGEST_PAUSE } else { LONGEST_PAUSE_WITHOUT_KEYS };
                 let pause = FIRST_PAUSE.saturating_mul(1 << (count - 1).min(16)).min(longest);
+                // Once the keys have expired, the source may have a better answer than this error.
+                let left = usable.and_then(|held| held.lease.expires?.duration_since(now).ok());
+                let pause = left.map_or(pause, |left| pause.min(left));
                 // Half of the pause is random, so that many machines do not retry at the same
                 // moment.
                 let pause_ends = instant + pause / 2 + self.clock.jitter(pause / 2);

@@ -4,7 +4,7 @@
 use super::Environment;
 use super::shared_files::{Files, Profile};
 use crate::clock::{Clock, SystemClock};
-use crate::observe::{Observer, Observers};
+use crate::observe::{CredentialsEvent, Event, Observer, Observers, Warning};
 use crate::text::{Form, shown_value};
 use crate::transport::TransportOptions;
 use std::collections::BTreeSet;
@@ -172,10 +172,14 @@ impl Context {
         self.environment.profile().unwrap_or_else(|| "default".to_owned())
     }
 
+    /// Reports a problem that does not fail requests yet.
+    pub(super) fn warn(&self, warning: &Warning) {
+        self.observers.emit(&Event::Credentials(&CredentialsEvent::Warning(warning)));
+    }
+
     /// Warns once if users other than the owner may read `path`, which contains a secret.
     #[cfg(unix)]
     pub(super) fn check_permissions(&self, path: &Path) {
-        use crate::observe::{CredentialsEvent, Event, Warning};
         use crate::sync;
         use std::os::unix::fs::PermissionsExt;
 
@@ -184,7 +188,7 @@ impl Context {
         let mode = metadata.permissions().mode() & 0o777;
         if mode & GROUP_AND_OTHERS != 0 && sync::lock(&self.open_files).insert(path.to_owned()) {
             let warning = Warning::OpenPermissions { path: path.to_owned(), mode };
-            self.observers.emit(&Event::Credentials(&CredentialsEvent::Warning(&warning)));
+            self.warn(&warning);
         }
     }
 

@@ -3,6 +3,7 @@
 use super::document::{Document, LOCAL_ENDPOINT, shown};
 use super::http::{Attempt, Call, Endpoint, Fault, Http, Response, Timeouts};
 use super::{Context, Lease, Source, Unavailable};
+use crate::observe::Warning;
 use crate::sync;
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
@@ -94,17 +95,34 @@ impl Source for Metadata {
         let mut last = sync::lock(&self.last);
         match fetched {
             Ok(lease) => Ok(last.insert(lease).clone()),
-            // Until they expire, the cache keeps the keys and reports the failure.
-            Err(Unavailable::Failed(reason)) => last
-                .clone()
-                .filter(|lease| lease.expires.is_some_and(|expires| expires <= now))
-                .ok_or(Unavailable::Failed(reason)),
-            Err(not_configured) => Err(not_configured),
+            Err(Unavailable::Failed(reason)) => {
+                // Until they expire, the cache keeps the keys and reports the failure.
+                let expired = |lease: &Lease| lease.expires.is_some_and(|expires| expires <= now);
+                let Some(lease) = last.clone().filter(expired) else {
+                    return Err(Unavailable::Failed(reason));
+                };
+                drop(last);
+                self.context.warn(&Warning::RefreshFailed { reason, expires: lease.expires });
+                Ok(lease)
+            }
+            // The keys of a role that is no longer attached must not be used.
+            Err(not_configured) => {
+                *last = None;
+                Err(not_configured)
+            }
         }
     }
 }
 
 impl Metadata {
+    /// Returns the reason why there is no service, or why it fails if it has returned keys before.
+    fn absent(&self, reason: String) -> Unavailable {
+        match *sync::lock(&self.last) {
+            None => Unavailable::NotConfigured(reason),
+            Some(_) => Unavailable::Failed(reason),
+        }
+    }
+
     fn fetch_new(&self) -> Result<Lease, Unavailable> {
         if self.context.environment().is_true("AWS_EC2_METADATA_DISABLED") {
             return Err(Unavailable::not_configured("AWS_EC2_METADATA_DISABLED is true"));
@@ -197,10 +215,8 @@ impl Session<'_> {
                 }
                 Err(Fault::Unreachable(_)) if remaining > 0 => {}
                 Err(Fault::Unreachable(reason)) => {
-                    return Err(Unavailable::NotConfigured(format!(
-                        "{} does not respond: {reason}",
-                        self.endpoint
-                    )));
+                    let reason = format!("{} does not respond: {reason}", self.endpoint);
+                    return Err(self.source.absent(reason));
                 }
                 Err(Fault::Broken(reason) | Fault::Final(reason)) => {
                     break format!("the token request failed: {reason}");
@@ -259,7 +275,9 @@ impl Session<'_> {
             }
             // Neither the token request nor this one received a response, so the server that
             // accepts connections there is not EC2.
-            (Err(Fault::Silent), Protocol::V1 { .. }) => return elsewhere("does not respond"),
+            (Err(Fault::Silent), Protocol::V1 { .. }) => {
+                return Attempt::Stop(self.source.absent(at("does not respond")));
+            }
             (Ok(response), _) => response.attempt(response.summary("", "")),
             (Err(fault), _) => fault.attempt(),
         };

@@ -3,8 +3,7 @@
 use super::Lease;
 use std::fmt::{self, Debug};
 
-/// A source of keys. It is called at every refresh and stores nothing; [`Cache`](super::Cache)
-/// stores the keys.
+/// A source of keys. It is called at every refresh; [`Cache`](super::Cache) stores the keys.
 pub trait Source: Debug + Send + Sync {
     /// Returns the name of the source in error messages, such as `EC2 metadata`.
     fn name(&self) -> &'static str;

@@ -184,8 +184,9 @@ pub struct Transferred {
 }
 
 impl<'a> Transfer<'a> {
-    /// Creates a transfer with parts of 8 MiB, 8 of them at the same time. Writers begin with 2,
-    /// and use more, up to 8, as long as they increase the throughput.
+    /// Creates a transfer with parts of 8 MiB, 8 of them at the same time. Writers begin with 2, or
+    /// 4 if the first part takes long, and use more, up to 8, as long as they increase the
+    /// throughput.
     pub fn new(client: &Client) -> Self {
         Self {
             client: client.clone(),

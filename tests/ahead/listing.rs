@@ -9,6 +9,7 @@ use s3driver::transfer::Transfer;
 use s3driver::{ErrorKind, Result};
 use std::num::NonZeroUsize;
 use std::ops::ControlFlow;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 const EIGHT: NonZeroUsize = NonZeroUsize::new(8).unwrap();
@@ -358,14 +359,21 @@ fn a_failed_listing_ends_a_deletion() {
             far.store(format!("d/{directory:02x}/{blob:04}"), 1);
         }
     }
-    far.script(|request| match request.operation {
+    let is_refused = AtomicBool::new(false);
+    far.script(move |request| match request.operation {
         "ListObjectsV2" if request.query.get("prefix").is_some_and(|one| one == "d/3") => {
             // In the meantime, many pages of other directories arrive.
             std::thread::sleep(Duration::from_millis(200));
+            is_refused.store(true, Ordering::SeqCst);
             Fault::Status(403, "AccessDenied")
         }
         "DeleteObjects" => {
-            std::thread::sleep(Duration::from_millis(300));
+            // No deletion ends before the client has received the refusal.
+            let begun = Instant::now();
+            while !is_refused.load(Ordering::SeqCst) && begun.elapsed() < Duration::from_secs(20) {
+                std::thread::sleep(Duration::from_millis(5));
+            }
+            std::thread::sleep(Duration::from_millis(200));
             Fault::None
         }
         _ => Fault::None,

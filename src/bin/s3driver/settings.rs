@@ -147,7 +147,10 @@ fn environment(profile: Option<&str>) -> Environment {
         .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
     let variables = variables.filter(|(name, _)| !replaced.contains(&name.as_str()));
     let chosen = [("AWS_PROFILE".to_owned(), profile.to_owned())];
-    Environment::from_pairs(variables.chain(chosen))
+    // Given variables are not completed from the user database.
+    let home = env::home_dir().and_then(|home| home.into_os_string().into_string().ok());
+    let home = home.map(|home| ("HOME".to_owned(), home));
+    Environment::from_pairs(home.into_iter().chain(variables).chain(chosen))
 }
 
 fn read_file(path: &Path) -> Outcome<Value> {

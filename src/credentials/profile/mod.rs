@@ -76,6 +76,11 @@ impl Source for SharedFiles {
             });
         }
 
+        // Half of the settings could select another identity.
+        if let Some(unreadable) = files.unreadable.first() {
+            return Err(Unavailable::Failed(unreadable.clone()));
+        }
+
         let plan = Plan::of(&files, name)?;
         let region = self.context.region_of(files.profile(name));
         let source = plan.into_source(&self.context, region.as_deref());

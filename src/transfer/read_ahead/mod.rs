@@ -18,6 +18,7 @@ use ranges::{ObjectVersion, RANGE, Ranges};
 use std::fmt;
 use std::io::{self, Read};
 use std::num::NonZeroUsize;
+use std::time::Instant;
 
 /// The minimum that the first connection still delivers while the first ranges are requested: 25 ms
 /// at 80 MB/s.
@@ -146,7 +147,7 @@ impl ReadAhead {
                 let Ok(now) = now else { return Ok(count) };
                 let waited = now.saturating_duration_since(begun);
                 if let Some(rate) = self.probe.came(count, waited, now) {
-                    self.fetch_ahead(self.at.saturating_add(count as u64), rate);
+                    self.fetch_ahead(self.at.saturating_add(count as u64), rate, now);
                 }
                 Ok(count)
             }
@@ -184,7 +185,7 @@ impl ReadAhead {
 
     /// Begins to fetch ranges, if enough of the object is left and the memory for them is
     /// available.
-    fn fetch_ahead(&mut self, at: u64, rate: f64) {
+    fn fetch_ahead(&mut self, at: u64, rate: f64, now: Instant) {
         let boundary = at.checked_add(HANDOVER).and_then(|at| at.checked_next_multiple_of(RANGE));
         let Some(boundary) = boundary.filter(|at| at.saturating_add(2 * RANGE) <= self.meta.size)
         else {
@@ -202,7 +203,7 @@ impl ReadAhead {
             version_id: self.meta.requested_version.clone(),
             size: self.meta.size,
         };
-        let pace = Pace::of_ranges(self.most, rate, self.client.clock().instant());
+        let pace = Pace::of_ranges(self.most, rate, now);
         let Some(ranges) = Ranges::begin(&self.client, object, boundary, pace, &self.memory) else {
             return;
         };

@@ -309,6 +309,30 @@ fn short_lifetimes_and_expired_keys_do_not_cause_a_tight_loop() {
     assert!(source.begun() <= 8, "{}", source.begun());
 }
 
+/// The pause after a failure ends with the keys: then the source may have a better answer.
+#[test]
+fn keys_that_expire_during_a_pause_are_fetched_at_once() {
+    let clock = Stopped::new();
+    let source = Numbered::new(&clock, Some(HOUR));
+    let (observer, warnings) = recording_observer();
+    let cache = cache(&source, observer);
+    id(&cache);
+    source.change(|state| state.failing = true);
+    clock.advance(HOUR - Duration::from_secs(32));
+    for (count, pause) in [0, 500, 1000, 2000, 4000, 8000, 16_000].into_iter().enumerate() {
+        clock.advance(Duration::from_millis(pause));
+        assert_eq!(id(&cache), "K1");
+        let waited = Instant::now();
+        while warnings.lock().unwrap().len() <= count {
+            assert!(waited.elapsed() < Duration::from_secs(20), "{count}");
+            thread::sleep(Duration::from_millis(1));
+        }
+    }
+    source.change(|state| state.failing = false);
+    clock.advance(Duration::from_millis(500));
+    assert_ne!(id(&cache), "K1");
+}
+
 #[test]
 fn a_failed_refresh_with_valid_keys_is_a_warning_and_repeated_after_a_pause() {
     let clock = Stopped::new();

@@ -3,7 +3,8 @@
 use super::server::{Answer, Request, Server, reply};
 use super::{context, document, failed, keys, not_configured, timed};
 use s3driver::credentials::{Cache, Chain, Context, Metadata, Provider, Source, Static};
-use std::sync::atomic::{AtomicUsize, Ordering};
+use s3driver::observe::Warning;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant, SystemTime};
 
@@ -320,6 +321,50 @@ fn keys_outlive_their_expiry_while_the_service_fails() {
     }
     step.store(3, Ordering::SeqCst);
     // While the keys are valid, the cache keeps them and reports the failure.
+    assert!(failed(&source).contains("500"));
+}
+
+/// The observer learns why; without keys, the service does not exist.
+#[test]
+fn keys_outlive_their_expiry_while_the_service_does_not_respond() {
+    let imds = Imds { creds: Box::new(|| reply(200, document("LAST", -1))), ..Imds::default() };
+    let tokens = Mutex::new((0, 0));
+    let is_silent = Arc::new(AtomicBool::new(false));
+    let seen = Arc::clone(&is_silent);
+    let server = Server::start(move |request| match seen.load(Ordering::SeqCst) {
+        true => Answer::Hang,
+        false => imds.answer(request, &tokens),
+    });
+    let (observer, warnings) = super::recording_observer();
+    let context = at(&server, &[]).with_observer(observer);
+    let [source, other] = [(), ()].map(|()| Metadata::new(&context));
+    assert_eq!(keys(&source.fetch().unwrap()).0, "LAST");
+    is_silent.store(true, Ordering::SeqCst);
+    assert_eq!(keys(&source.fetch().unwrap()).0, "LAST");
+    let warnings = warnings.lock().unwrap();
+    let [Warning::RefreshFailed { reason, expires: Some(_) }] = &warnings[..] else {
+        panic!("{warnings:?}")
+    };
+    assert!(reason.contains("does not respond"), "{reason}");
+    assert!(not_configured(&other).contains("does not respond"));
+}
+
+#[test]
+fn the_keys_of_a_detached_role_are_not_used() {
+    let step = Arc::new(AtomicUsize::new(0));
+    let seen = Arc::clone(&step);
+    let role = move || match seen.load(Ordering::SeqCst) {
+        0 => reply(200, "registry-role\n"),
+        1 => reply(404, ""),
+        _ => reply(500, ""),
+    };
+    let creds = || reply(200, document("LAST", -1));
+    let server = Imds { role: Box::new(role), creds: Box::new(creds), ..Imds::default() }.start();
+    let source = source(&server);
+    assert_eq!(keys(&source.fetch().unwrap()).0, "LAST");
+    step.store(1, Ordering::SeqCst);
+    assert!(not_configured(&source).contains("no role"));
+    step.store(2, Ordering::SeqCst);
     assert!(failed(&source).contains("500"));
 }
 

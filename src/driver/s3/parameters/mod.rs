@@ -161,8 +161,8 @@ pub struct ParameterValues {
     pub multipart_copy_max_concurrency: NonZeroUsize,
     /// The size in bytes up to which an object is copied with one request: at most 5 GiB.
     pub multipart_copy_threshold_size: u64,
-    /// The number of threads that send the parts of one upload: 1 to 64. `None` for as many as
-    /// increase the throughput, from 2 up to 20.
+    /// The number of threads that send the parts of one upload: 1 to 64. `None` for 2, or 4 if the
+    /// first part takes long, and for more, up to 20, as long as they increase the throughput.
     pub concurrency: Option<NonZeroUsize>,
     /// The maximum number of ranges that one reader fetches at once: 1 to 64.
     pub read_ahead: NonZeroUsize,

@@ -104,8 +104,8 @@ options! {
     "multipartcopythresholdsize" Integer "33554432"
         "the size in bytes up to which objects are copied with one request: 0 to 5 GiB"
     "concurrency" Integer ""
-        "the number of threads that send one upload's parts: 1 to 64; not given: 2, and more, up \
-         to 20, as long as they increase the throughput"
+        "the number of threads that send one upload's parts: 1 to 64; not given: 2, or 4 if the \
+         first part takes long, and more, up to 20, as long as they increase the throughput"
     // With 80 MB/s per connection and 25 ms to the first byte of a response, these fill a link of 1
     // GB/s. The value is an upper limit: a reader begins with one connection and opens more only as
     // long as they increase the throughput (`cargo bench --bench latency`).
