@@ -102,9 +102,8 @@ pub(super) fn pair(
         (Some(kind), _) if !matches!(kind, AccessKeyId | SecretKey) => {
             Err(format!("{} contains what looks like {kind}", names.0))
         }
-        // Supabase's secret key is a JSON Web Token.
-        (_, Some(Token)) if secret.starts_with("eyJ") => Ok(keys(id, secret, token)),
-        (_, Some(kind)) if kind != SecretKey => {
+        // A secret key of Supabase can be a JSON Web Token.
+        (_, Some(kind)) if kind != SecretKey && !(kind == Token && secret.starts_with("eyJ")) => {
             Err(format!("{} contains what looks like {kind}", names.1))
         }
         _ => Ok(keys(id, secret, token)),

@@ -76,7 +76,7 @@ impl Source for SharedFiles {
             });
         }
 
-        // Half of the settings could select another identity.
+        // The settings of the other file could select a different identity.
         if let Some(unreadable) = files.unreadable.first() {
             return Err(Unavailable::Failed(unreadable.clone()));
         }

@@ -79,9 +79,9 @@ pub(super) enum Kind {
 }
 
 impl Files {
-    /// Reads both files. A missing file counts as empty, and so does one at its default path that
-    /// this user may not read: a service often keeps the `HOME` of another user. `found_keys` is
-    /// called with each file that may contain a long-term secret.
+    /// Reads both files. A missing file counts as empty. One at its default path that this user may
+    /// not read is left out, and listed in `unreadable`: a service often has the `HOME` of another
+    /// user. `found_keys` is called with each file that may contain a long-term secret.
     pub(super) fn load(
         environment: &Environment,
         found_keys: impl Fn(&Path),
@@ -331,7 +331,7 @@ fn without_comment(value: &str) -> &str {
     value
 }
 
-/// Returns whether a file that exists but cannot be read counts as empty.
+/// Returns whether a file that exists but cannot be read is left out.
 fn may_be_unreadable(kind: ErrorKind, is_default: bool) -> bool {
     is_default && kind == ErrorKind::PermissionDenied
 }

@@ -419,7 +419,7 @@ impl SharedSender {
         mut state: MutexGuard<'a, SendQueue>,
         waiting_since: &mut Option<Instant>,
     ) -> MutexGuard<'a, SendQueue> {
-        if !state.is_new() {
+        if !state.can_widen() {
             return self.wait(state);
         }
         // The clock is the caller's code, which runs without the lock and may panic.
@@ -428,7 +428,7 @@ impl SharedSender {
         let now = self.client.clock().instant();
         let mut state = self.lock();
         state.is_waiting = is_waiting;
-        if !state.is_new() || state.failure.is_some() {
+        if !state.can_widen() || state.failure.is_some() {
             return state;
         }
         let waited = now.saturating_duration_since(*waiting_since.get_or_insert(now));
@@ -591,7 +591,7 @@ impl SendQueue {
     }
 
     /// Returns whether the window can still be widened because the first part takes long.
-    fn is_new(&self) -> bool {
+    fn can_widen(&self) -> bool {
         self.pace.as_ref().is_some_and(|pace| pace.is_new() && self.window < pace.if_slow())
     }
 
