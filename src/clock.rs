@@ -1,10 +1,38 @@
 //! Time and randomness as arguments. All code that waits, expires or jitters uses a [`Clock`], so
 //! that tests can control it.
+#[cfg(feature = "client")]
+use crate::time::Timestamp;
 use std::fmt::Debug;
 use std::hash::{BuildHasher, Hasher, RandomState};
 use std::time::{Duration, Instant, SystemTime};
 
 const NANOS_PER_SECOND: u128 = 1_000_000_000;
+
+/// The difference in seconds between the clocks of client and server that AWS allows: S3 in
+/// `RequestTimeTooSkewed` (<https://docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html>),
+/// STS in its messages ("15 min.").
+#[cfg(feature = "client")]
+const SKEW_ALLOWED: u64 = 900;
+
+/// The maximum difference in seconds between a server's clock and this machine's; a larger one is
+/// ignored. A machine whose clock does not have a battery starts at the date of its firmware, which
+/// is a few years old; a difference of a decade is a fault of the server, and signatures for such a
+/// time would be valid for that long.
+#[cfg(feature = "client")]
+const MAX_CLOCK_OFFSET: u64 = 5 * 366 * 24 * 60 * 60;
+
+/// Returns whether a server's clock may be right, although it differs from `own`.
+#[cfg(feature = "client")]
+pub(crate) const fn is_believable(own: Timestamp, server: Timestamp) -> bool {
+    server.unix().abs_diff(own.unix()) <= MAX_CLOCK_OFFSET
+}
+
+/// Returns whether a server's clock differs from the time of a signature by more than AWS allows,
+/// but may still be right.
+#[cfg(feature = "client")]
+pub(crate) const fn is_skewed(signed_at: Timestamp, server: Timestamp) -> bool {
+    server.unix().abs_diff(signed_at.unix()) > SKEW_ALLOWED && is_believable(signed_at, server)
+}
 
 /// The wall clock, a way to wait, and a source of jitter.
 pub trait Clock: Debug + Send + Sync {

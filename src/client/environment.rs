@@ -6,7 +6,6 @@ use super::roots::read_roots;
 use super::values::SessionAuth;
 use crate::credentials::{Cache, Chain, Context, Environment};
 use crate::error::{Error, ErrorKind, Result};
-use crate::text::{Form, shown_value};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -61,27 +60,29 @@ impl Config {
     /// if a file of certificates cannot be read.
     pub fn from_env(environment: &Environment) -> Result<Self> {
         let context = Context::default().with_environment(environment.clone());
-        let is_on =
-            |variable: &str, key: &str| switch(&context, variable, key).map(|on| on == Some(true));
-        let ignored =
-            is_on("AWS_IGNORE_CONFIGURED_ENDPOINT_URLS", "ignore_configured_endpoint_urls")?;
-        let url = if ignored { None } else { endpoint_url(environment, &context)? };
+        let switch = |variable, key| context.switch(variable, key).map_err(configuration);
+        let url = context.endpoint_url("AWS_ENDPOINT_URL_S3", "s3").map_err(configuration)?;
+        let choice = context.endpoint_choice().map_err(configuration)?;
         let mut variant = Variant::default();
-        if is_on(FIPS, "use_fips_endpoint")? {
+        if choice.fips {
             variant = variant.fips(Fips::Required);
         }
-        if is_on(DUAL_STACK, "use_dualstack_endpoint")? {
+        if choice.dual_stack {
             variant = variant.stack(Stack::Dual);
         }
         let sessions =
-            is_on("AWS_S3_DISABLE_EXPRESS_SESSION_AUTH", "s3_disable_express_session_auth")?;
+            switch("AWS_S3_DISABLE_EXPRESS_SESSION_AUTH", "s3_disable_express_session_auth")?;
 
+        choice.check(url.as_deref()).map_err(|text| {
+            configuration(text)
+                .with_hint("set it to false, or AWS_IGNORE_CONFIGURED_ENDPOINT_URLS to true")
+        })?;
         let mut endpoint = endpoint(url.as_deref(), context.region().as_deref(), variant)?;
-        if switch(&context, "AWS_S3_USE_ARN_REGION", "s3_use_arn_region")? == Some(false) {
+        if switch("AWS_S3_USE_ARN_REGION", "s3_use_arn_region")? == Some(false) {
             endpoint = endpoint.with_arn_regions(ArnRegions::Own);
         }
         let mut config = Self::new(endpoint);
-        if sessions {
+        if sessions == Some(true) {
             config = config.session_auth(SessionAuth::Disabled);
         }
         if let Some(path) = context.setting("AWS_CA_BUNDLE", "ca_bundle") {
@@ -93,58 +94,17 @@ impl Config {
     }
 }
 
-/// The variables that choose among AWS's endpoints.
-const FIPS: &str = "AWS_USE_FIPS_ENDPOINT";
-const DUAL_STACK: &str = "AWS_USE_DUALSTACK_ENDPOINT";
-
-/// Reads a switch. A word other than `true` and `false` is an error: a switch that was meant to be
-/// on would be off.
-fn switch(context: &Context, variable: &str, key: &str) -> Result<Option<bool>> {
-    match context.setting(variable, key) {
-        None => Ok(None),
-        Some(word) if word.eq_ignore_ascii_case("false") => Ok(Some(false)),
-        Some(word) if word.eq_ignore_ascii_case("true") => Ok(Some(true)),
-        Some(word) => Err(Error::new(
-            ErrorKind::Configuration,
-            format!(
-                "{variable} ({key} in the profile) must be true or false: {} invalid",
-                shown_value(&word, Form::Word)
-            ),
-        )),
-    }
-}
-
-/// Returns the URL of a server other than AWS, if one is configured.
-fn endpoint_url(environment: &Environment, context: &Context) -> Result<Option<String>> {
-    let variables = ["AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL"];
-    if let Some(url) = variables.iter().find_map(|variable| environment.get(variable)) {
-        return Ok(Some(url));
-    }
-    let of_service = context
-        .service_setting("s3", "endpoint_url")
-        .map_err(|reason| Error::new(ErrorKind::Configuration, reason))?;
-    Ok(of_service.or_else(|| context.setting("AWS_ENDPOINT_URL", "endpoint_url")))
+fn configuration(text: String) -> Error {
+    Error::new(ErrorKind::Configuration, text)
 }
 
 fn endpoint(url: Option<&str>, region: Option<&str>, variant: Variant) -> Result<Endpoint> {
-    let chosen =
-        [(FIPS, variant.fips == Fips::Required), (DUAL_STACK, variant.stack == Stack::Dual)];
     match (url, region) {
-        (Some(url), region) => {
-            if let Some((name, _)) = chosen.iter().find(|(_, is_chosen)| *is_chosen) {
-                let text = format!(
-                    "{name} cannot be used with an endpoint URL: it chooses among AWS's endpoints"
-                );
-                return Err(Error::new(ErrorKind::Configuration, text)
-                    .with_hint("set it to false, or AWS_IGNORE_CONFIGURED_ENDPOINT_URLS to true"));
-            }
-            Endpoint::custom(url, region, Scheme::Https).map_err(|error| {
-                error.with_hint(
-                    "AWS_ENDPOINT_URL_S3, AWS_ENDPOINT_URL and endpoint_url in the profile are such \
-                     URLs",
-                )
-            })
-        }
+        (Some(url), region) => Endpoint::custom(url, region, Scheme::Https).map_err(|error| {
+            error.with_hint(
+                "AWS_ENDPOINT_URL_S3, AWS_ENDPOINT_URL and endpoint_url in the profile are such URLs",
+            )
+        }),
         (None, Some(region)) => Endpoint::aws(region, Scheme::Https, variant).map_err(|error| {
             error.with_hint("for a server other than AWS set AWS_ENDPOINT_URL_S3 as well")
         }),

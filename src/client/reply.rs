@@ -5,8 +5,9 @@ use super::hint::{self, BodySignature, Situation};
 use super::range::{ContentRange, number};
 use super::request::Call;
 use super::retry::kind_of_response;
-use super::signing::{MAX_CLOCK_OFFSET, Signing};
+use super::signing::Signing;
 use super::transport_failure::transport_error;
+use crate::clock::is_skewed;
 use crate::error::{Error, ErrorKind, Result};
 use crate::sign::explain::{ServerSide, compare};
 use crate::text::shown_to;
@@ -18,11 +19,6 @@ use std::time::{Duration, Instant};
 /// The maximum size of an error document: S3's have a few hundred bytes, and those with a canonical
 /// request a few KiB.
 const ERROR_BODY_LIMIT: usize = 1 << 20;
-
-/// A refusal without a code is attributed to the clocks if they differ by more than this many
-/// seconds, the difference that S3 allows
-/// (<https://docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html>, `RequestTimeTooSkewed`).
-const SKEW_ALLOWED: u64 = 900;
 
 /// The request that a response belongs to.
 #[derive(Clone, Copy)]
@@ -99,7 +95,9 @@ impl Failed {
         }
         let server_time =
             document.server_time.as_deref().and_then(Timestamp::parse_iso8601).or(date);
-        if bare && signing.is_signed() && matches!(status, 400 | 403) && is_skewed(now, date) {
+        // A refusal without a code is attributed to the clocks if they differ too much.
+        let skewed = date.is_some_and(|date| is_skewed(now, date));
+        if bare && signing.is_signed() && matches!(status, 400 | 403) && skewed {
             error = error.with_kind(ErrorKind::ClockSkew);
         }
         let hint = hint
@@ -203,13 +201,6 @@ fn redirected(error: Error, to: &Redirect) -> (Error, Option<String>) {
         }
         Redirect::Same(_) | Redirect::Amazon => (error, None),
     }
-}
-
-/// Returns whether the server's clock differs from the time of a signature by more than S3 allows,
-/// but may still be right.
-fn is_skewed(signed_at: Timestamp, date: Option<Timestamp>) -> bool {
-    let apart = date.map_or(0, |date| date.unix().abs_diff(signed_at.unix()));
-    apart > SKEW_ALLOWED && apart <= MAX_CLOCK_OFFSET
 }
 
 /// The ids that a support desk asks for, from the headers or otherwise from the document.

@@ -5,6 +5,7 @@ use super::endpoint::{Located, Scheme};
 use super::hint::BodySignature;
 use super::request::Call;
 use super::values::{PayloadSigning, SignatureVersion};
+use crate::clock::is_believable;
 use crate::credentials::Lease;
 use crate::error::{Error, ErrorKind};
 use crate::sign::chunked::ChunkSigner;
@@ -137,17 +138,11 @@ impl Call<'_> {
     }
 }
 
-/// The maximum difference between a server's time and the machine's time; a larger one is ignored.
-/// A machine whose clock does not have a battery starts at the date of its firmware, which is a few
-/// years old; a difference of a decade is a fault of the server, and signatures for such a time
-/// would be valid for that long.
-pub(super) const MAX_CLOCK_OFFSET: u64 = 5 * 366 * 24 * 60 * 60;
-
 impl Inner {
     /// Returns `server`, the time of the server's clock, if it is plausible.
     pub(super) fn believable(&self, server: Timestamp) -> Option<Timestamp> {
-        let own = Timestamp::from(self.config.clock.now()).unix();
-        Some(server).filter(|server| server.unix().abs_diff(own) <= MAX_CLOCK_OFFSET)
+        let own = Timestamp::from(self.config.clock.now());
+        Some(server).filter(|server| is_believable(own, *server))
     }
 
     /// Signs `request`.

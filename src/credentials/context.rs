@@ -2,10 +2,9 @@
 //! AWS.
 
 use super::Environment;
-use super::shared_files::{Files, Profile};
+use super::shared_files::Files;
 use crate::clock::{Clock, SystemClock};
 use crate::observe::{CredentialsEvent, Event, Observer, Observers, Warning};
-use crate::text::{Form, shown_value};
 use crate::transport::TransportOptions;
 use std::collections::BTreeSet;
 use std::fmt;
@@ -17,6 +16,8 @@ use std::sync::{Arc, Mutex};
 #[derive(Clone)]
 pub struct Context {
     environment: Environment,
+    /// The selected profile, if it is not the one of the variables.
+    profile: Option<String>,
     region: Option<String>,
     clock: Arc<dyn Clock>,
     observers: Observers,
@@ -32,6 +33,7 @@ impl Default for Context {
     fn default() -> Self {
         Self {
             environment: Environment::default(),
+            profile: None,
             region: None,
             clock: Arc::new(SystemClock),
             observers: Observers::default(),
@@ -46,6 +48,13 @@ impl Context {
     #[must_use]
     pub fn with_environment(mut self, environment: Environment) -> Self {
         self.environment = environment;
+        self
+    }
+
+    /// Selects a profile, regardless of the variables.
+    #[must_use]
+    pub(super) fn with_profile(mut self, name: impl Into<String>) -> Self {
+        self.profile = Some(name.into());
         self
     }
 
@@ -116,60 +125,24 @@ impl Context {
         })
     }
 
-    /// Returns a setting of one service in the section `[services NAME]` that the selected profile
-    /// names (<https://docs.aws.amazon.com/sdkref/latest/guide/feature-ss-endpoints.html>).
-    ///
-    /// # Errors
-    /// The reason if the profile names a section that does not exist.
-    #[cfg(feature = "client")]
-    pub(crate) fn service_setting(
-        &self,
-        service: &str,
-        key: &str,
-    ) -> Result<Option<String>, String> {
-        let Ok(files) = self.shared_files() else { return Ok(None) };
-        let profile = self.profile_name();
-        let Some(name) = files.profile(&profile).and_then(|profile| profile.get("services")) else {
-            return Ok(None);
-        };
-        match files.services(name) {
-            Some(services) => Ok(services.nested(service, key).map(str::to_owned)),
-            None => Err(format!(
-                "the profile {} names the section [services {}], which does not exist",
-                shown_value(&profile, Form::Profile),
-                shown_value(name, Form::Profile)
-            )),
-        }
-    }
-
     /// Reads the shared files, and warns if users other than the owner may read a file that
     /// contains a secret.
     pub(super) fn shared_files(&self) -> Result<Files, String> {
         Files::load(&self.environment, |path| self.check_permissions(path))
     }
 
-    /// Returns the region that the variables or the selected profile name.
+    /// Returns the region of the variables, else of the selected profile, else of the context.
     pub(crate) fn region(&self) -> Option<String> {
-        self.region_of(None)
-    }
-
-    /// Returns the region of STS: that of the variables, else of the profile, else of the context.
-    pub(super) fn region_of(&self, profile: Option<&Profile>) -> Option<String> {
-        let variables = || {
-            self.environment
-                .get("AWS_REGION")
-                .or_else(|| self.environment.get("AWS_DEFAULT_REGION"))
-        };
-        let file = || match profile {
-            Some(profile) => profile.get("region").map(str::to_owned),
-            None => self.setting("AWS_REGION", "region"),
-        };
-        variables().or_else(file).or_else(|| self.region.clone())
+        self.environment
+            .get("AWS_REGION")
+            .or_else(|| self.setting("AWS_DEFAULT_REGION", "region"))
+            .or_else(|| self.region.clone())
     }
 
     /// Returns the name of the selected profile.
     pub(super) fn profile_name(&self) -> String {
-        self.environment.profile().unwrap_or_else(|| "default".to_owned())
+        let chosen = self.profile.clone().or_else(|| self.environment.profile());
+        chosen.unwrap_or_else(|| "default".to_owned())
     }
 
     /// Reports a problem that does not fail requests yet.

@@ -7,6 +7,7 @@ use crate::clock::Clock;
 use crate::net::origin::Origin;
 use crate::net::url::Url;
 use crate::text::{Form, Secrets, shown_value};
+use crate::time::Timestamp;
 use crate::transport::{
     self, Failure, Phase, RequestBody, TlsVerification, Transport, TransportError, TransportOptions,
 };
@@ -103,7 +104,7 @@ impl Http {
         mut describe: impl FnMut(&Response) -> Attempt<String>,
     ) -> Result<T, Attempt<Unavailable>> {
         let attempt = match self.send(call, deadline) {
-            Ok(Response { status: 200, body }) => match read(&body) {
+            Ok(Response { status: 200, body, .. }) => match read(&body) {
                 Ok(value) => return Ok(value),
                 Err(reason) => Attempt::Stop(format!("returned no usable keys: {reason}")),
             },
@@ -160,8 +161,9 @@ impl Http {
             if call.body.is_empty() { RequestBody::Empty } else { RequestBody::Bytes(call.body) };
         let response = self.transport()?.send(&call.endpoint.origin, &request, body)?;
         let status = response.status;
+        let date = response.header("date").and_then(Timestamp::parse_http_date);
         let body = Zeroizing::new(response.read_to_end(DOCUMENT_LIMIT, deadline)?);
-        Ok(Response { status, body })
+        Ok(Response { status, date, body })
     }
 
     fn transport(&self) -> Result<&Transport, Fault> {
@@ -205,6 +207,8 @@ impl Call<'_> {
 /// A complete response.
 pub(super) struct Response {
     pub(super) status: u16,
+    /// The time of the server's clock.
+    pub(super) date: Option<Timestamp>,
     pub(super) body: Zeroizing<Vec<u8>>,
 }
 

@@ -189,7 +189,7 @@ impl Session<'_> {
                 &[("x-aws-ec2-metadata-token-ttl-seconds", TOKEN_TTL)],
             );
             match sent {
-                Ok(Response { status: 200, body }) => match token_text(&body) {
+                Ok(Response { status: 200, body, .. }) => match token_text(&body) {
                     Some(token) => return Ok(Protocol::V2(token)),
                     None => {
                         break "the service responded to the token request with something else"

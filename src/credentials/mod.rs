@@ -40,7 +40,6 @@
 //!
 //! - `mfa_serial`, because the code would have to be typed in;
 //! - the renewal of an expired IAM Identity Center login (run `aws sso login`);
-//! - `services` sections of the shared files;
 //! - STS's global endpoint through `AWS_STS_REGIONAL_ENDPOINTS=legacy`: if a region is set, its own
 //!   endpoint is used.
 
@@ -49,6 +48,7 @@ mod chain;
 mod container;
 mod context;
 mod document;
+mod endpoints;
 mod environment;
 #[cfg(feature = "fuzzing")]
 pub(crate) mod fuzzing;

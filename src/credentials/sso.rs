@@ -1,8 +1,9 @@
 //! IAM Identity Center: obtains keys with the login that `aws sso login` stored in its cache.
 
 use super::document::{Document, Members, Presence};
-use super::http::{Call, DOCUMENT_LIMIT, Endpoint, Http};
-use super::{Context, Lease, Source, Unavailable, secret_file, sts};
+use super::endpoints::SSO;
+use super::http::{Call, DOCUMENT_LIMIT, Http};
+use super::{Context, Lease, Source, Unavailable, secret_file};
 use crate::sign::encode_component;
 use sha1::{Digest, Sha1};
 use std::path::PathBuf;
@@ -63,16 +64,6 @@ impl Sso {
         let name = hex::encode(Sha1::digest(self.login.cached_as.as_bytes()));
         Ok(home.join(".aws/sso/cache").join(format!("{name}.json")))
     }
-
-    fn endpoint(&self) -> Result<Endpoint, String> {
-        let region = &self.login.region;
-        match self.context.environment().get("AWS_ENDPOINT_URL_SSO") {
-            Some(url) => Endpoint::parse(&url),
-            None => {
-                Endpoint::parse(&format!("https://portal.sso.{region}.{}", sts::domain(region)?))
-            }
-        }
-    }
 }
 
 impl Source for Sso {
@@ -82,7 +73,8 @@ impl Source for Sso {
 
     fn fetch(&self) -> Result<Lease, Unavailable> {
         let token = self.token().map_err(Unavailable::Failed)?;
-        let endpoint = self.endpoint().map_err(Unavailable::Failed)?;
+        let region = Some(self.login.region.as_str());
+        let endpoint = SSO.endpoint(&self.context, region).map_err(Unavailable::Failed)?;
         let target = endpoint.join(&format!(
             "/federation/credentials?account_id={}&role_name={}",
             encode_component(&self.login.account_id),

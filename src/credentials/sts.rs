@@ -1,10 +1,11 @@
 //! Roles that are assumed at AWS's Security Token Service (STS).
 
 use super::document::keys;
+use super::endpoints::{DEFAULT_REGION, STS, not_a_region};
 use super::http::{Attempt, Call, Endpoint, Http};
 use super::secret_file::{read_token, shown_path};
 use super::{Context, Credentials, Lease, Source, Unavailable};
-use crate::net::aws::{Partition, is_region_name};
+use crate::clock::is_skewed;
 use crate::sign::{self, encode_component, v4};
 use crate::text::{Form, Secrets, may_be_secret, shown_value};
 use crate::time::Timestamp;
@@ -71,9 +72,11 @@ impl fmt::Debug for Role {
 /// (<https://docs.aws.amazon.com/sdkref/latest/guide/feature-assume-role-credentials.html>). The
 /// file is read at every refresh.
 ///
-/// STS is called at the URL in `AWS_ENDPOINT_URL_STS`, if that is set. Otherwise the endpoint is
-/// that of the region in `AWS_REGION`, `AWS_DEFAULT_REGION`, the profile or the context, or the
-/// global endpoint if there is no region.
+/// STS is called at the URL of `AWS_ENDPOINT_URL_STS`, `AWS_ENDPOINT_URL` or the profile
+/// ([AWS](https://docs.aws.amazon.com/sdkref/latest/guide/feature-ss-endpoints.html)), if there is
+/// one. Otherwise the endpoint is that of the region in `AWS_REGION`, `AWS_DEFAULT_REGION`, the
+/// profile or the context, or the global endpoint if there is no region; `AWS_USE_FIPS_ENDPOINT`
+/// and `AWS_USE_DUALSTACK_ENDPOINT` select its variant.
 pub struct WebIdentity {
     context: Context,
     sts: Sts,
@@ -89,12 +92,6 @@ impl WebIdentity {
     /// Creates a source that assumes `role` with the token in `token_file`.
     pub fn with_role(context: &Context, role: Role, token_file: impl Into<PathBuf>) -> Self {
         Self { given: Some((role, token_file.into())), ..Self::new(context) }
-    }
-
-    /// Replaces the region of STS.
-    pub(super) fn in_region(mut self, region: Option<&str>) -> Self {
-        self.sts.region = region.map(str::to_owned);
-        self
     }
 
     fn configured(&self) -> Result<(Role, PathBuf), Unavailable> {
@@ -177,12 +174,6 @@ impl AssumeRole {
     pub fn new(context: &Context, base: Box<dyn Source>, role: Role) -> Self {
         Self { sts: Sts::new(context), base, role }
     }
-
-    /// Replaces the region of STS.
-    pub(super) fn in_region(mut self, region: Option<&str>) -> Self {
-        self.sts.region = region.map(str::to_owned);
-        self
-    }
 }
 
 impl Source for AssumeRole {
@@ -209,18 +200,6 @@ impl Source for AssumeRole {
     }
 }
 
-/// Returns the domain of a region's partition
-/// (<https://docs.aws.amazon.com/general/latest/gr/rande.html>).
-///
-/// # Errors
-/// `region` does not have the form of a region's name.
-pub(super) fn domain(region: &str) -> Result<&'static str, String> {
-    if !is_region_name(region) {
-        return Err(format!("`{}` is not the name of a region", shown_value(region, Form::Region)));
-    }
-    Ok(Partition::of_region(region).dns_suffix())
-}
-
 /// The reason why STS did not do what was requested.
 pub(super) enum Refused {
     /// The web identity token has expired.
@@ -240,13 +219,11 @@ impl Refused {
 pub(super) struct Sts {
     context: Context,
     http: Http,
-    /// The region of a profile. Without it, the region of the context is used.
-    region: Option<String>,
 }
 
 impl Sts {
     pub(super) fn new(context: &Context) -> Self {
-        Self { context: context.clone(), http: Http::remote(context), region: None }
+        Self { context: context.clone(), http: Http::remote(context) }
     }
 
     /// Returns the body of a request.
@@ -295,10 +272,14 @@ impl Sts {
         let (endpoint, region) = self.endpoint().map_err(Refused::Other)?;
         let deadline = self.http.deadline();
         let mut expired = false;
+        // The seconds by which the clock of STS is ahead, once a refusal has shown that.
+        let mut ahead = None;
         let outcome = self.http.with_retries(deadline, || {
+            let now = Timestamp::from(self.context.clock().now());
+            let time = Timestamp::from_unix(now.unix().saturating_add(ahead.unwrap_or(0)));
             let signed = match keys {
                 None => Vec::new(),
-                Some(keys) => self.signature(&endpoint, &region, form, keys).map_err(|error| {
+                Some(keys) => signature(&endpoint, &region, form, keys, time).map_err(|error| {
                     Attempt::Stop(Unavailable::Failed(format!(
                         "the request cannot be signed: {error}"
                     )))
@@ -313,7 +294,14 @@ impl Sts {
                 let document = xml::error_document(&response.body).unwrap_or_default();
                 expired = document.code == "ExpiredTokenException";
                 let text = response.summary(&document.code, &document.message);
-                if RETRYABLE_CODES.contains(&document.code.as_str()) {
+                // STS refuses a signature of another time as one that does not match.
+                let skewed = response.date.filter(|date| {
+                    keys.is_some() && matches!(response.status, 400 | 403) && is_skewed(now, *date)
+                });
+                if let (Some(date), None) = (skewed, ahead) {
+                    ahead = Some(date.unix().saturating_sub(now.unix()));
+                    Attempt::Again(text)
+                } else if RETRYABLE_CODES.contains(&document.code.as_str()) {
                     Attempt::Again(text)
                 } else {
                     response.attempt(text)
@@ -335,25 +323,9 @@ impl Sts {
         outcome.map_err(|reason| refused(redaction.redact(reason.reason()).into_owned()))
     }
 
-    fn signature(
-        &self,
-        endpoint: &Endpoint,
-        region: &str,
-        form: &str,
-        keys: &Credentials,
-    ) -> Result<Vec<(&'static str, String)>, sign::Error> {
-        let host = endpoint.origin.host_header();
-        let (path, _) = endpoint.target.split_once('?').unwrap_or((&endpoint.target, ""));
-        let headers = [("host", &*host), FORM_TYPE];
-        let request = sign::Request::new("POST", path).headers(&headers);
-        let scope = v4::Scope { region, service: "sts" };
-        let time = Timestamp::from(self.context.clock().now());
-        Ok(v4::sign(&request, v4::Payload::Bytes(form.as_bytes()), keys, scope, time)?.headers)
-    }
-
     /// Returns the endpoint of STS, and the region for which requests are signed.
     fn endpoint(&self) -> Result<(Endpoint, String), String> {
-        let region = self.region.clone().or_else(|| self.context.region_of(None));
+        let region = self.context.region();
         let region = region.as_deref().filter(|region| *region != "aws-global");
         // The regions of other servers may have names of any form, but text that cannot be signed
         // may be anything, even a secret.
@@ -361,25 +333,27 @@ impl Sts {
         if let Some(region) =
             region.filter(|region| may_be_secret(region) || !region.bytes().all(is_name))
         {
-            return Err(format!(
-                "`{}` is not the name of a region",
-                shown_value(region, Form::Region)
-            ));
+            return Err(not_a_region(region));
         }
 
-        let url = match (self.context.environment().get("AWS_ENDPOINT_URL_STS"), region) {
-            (Some(url), _) => {
-                if url.contains('?') {
-                    return Err("AWS_ENDPOINT_URL_STS has a query: remove it".to_owned());
-                }
-                url
-            }
-            (None, None) => "https://sts.amazonaws.com".to_owned(),
-            (None, Some(region)) => format!("https://sts.{region}.{}", domain(region)?),
-        };
-
-        Ok((Endpoint::parse(&url)?, region.unwrap_or("us-east-1").to_owned()))
+        let endpoint = STS.endpoint(&self.context, region)?;
+        Ok((endpoint, region.unwrap_or(DEFAULT_REGION).to_owned()))
     }
+}
+
+fn signature(
+    endpoint: &Endpoint,
+    region: &str,
+    form: &str,
+    keys: &Credentials,
+    time: Timestamp,
+) -> Result<Vec<(&'static str, String)>, sign::Error> {
+    let host = endpoint.origin.host_header();
+    let (path, _) = endpoint.target.split_once('?').unwrap_or((&endpoint.target, ""));
+    let headers = [("host", &*host), FORM_TYPE];
+    let request = sign::Request::new("POST", path).headers(&headers);
+    let scope = v4::Scope { region, service: "sts" };
+    Ok(v4::sign(&request, v4::Payload::Bytes(form.as_bytes()), keys, scope, time)?.headers)
 }
 
 fn read_keys(body: &[u8]) -> Result<Lease, String> {
@@ -436,23 +410,6 @@ mod tests {
             }
             let (endpoint, region) = Sts::new(&context).endpoint().unwrap();
             assert_eq!((&*endpoint.to_string(), &*region), (expected, signed_for));
-        }
-    }
-
-    #[test]
-    fn regions_have_their_partitions_domain() {
-        for (region, expected) in [
-            ("eu-central-1", Some("amazonaws.com")),
-            ("us-gov-west-1", Some("amazonaws.com")),
-            ("cn-north-1", Some("amazonaws.com.cn")),
-            ("us-iso-east-1", Some("c2s.ic.gov")),
-            ("us-isob-east-1", Some("sc2s.sgov.gov")),
-            ("eusc-de-east-1", Some("amazonaws.eu")),
-            ("", None),
-            ("example.com/", None),
-            ("EU", None),
-        ] {
-            assert_eq!(domain(region).ok(), expected, "{region}");
         }
     }
 }

@@ -108,6 +108,21 @@ impl Partition {
         }
     }
 
+    /// Returns the domain of the partition's services that are reached over IPv4 and IPv6. S3 has
+    /// none of its own: it has a label `dualstack` in the other domain.
+    #[cfg(feature = "client")]
+    pub(crate) const fn dual_stack_suffix(self) -> &'static str {
+        match self {
+            Self::Aws | Self::GovCloud => "api.aws",
+            Self::China => "api.amazonwebservices.com.cn",
+            Self::Iso => "api.aws.ic.gov",
+            Self::IsoB => "api.aws.scloud",
+            Self::IsoE => "api.cloud-aws.adc-e.uk",
+            Self::IsoF => "api.aws.hci.ic.gov",
+            Self::EuropeanSovereignCloud => "api.amazonwebservices.eu",
+        }
+    }
+
     /// Returns the prefix that the names of all regions of the partition share.
     const fn prefix(self) -> Option<&'static str> {
         match self {

@@ -82,8 +82,8 @@ impl Source for SharedFiles {
         }
 
         let plan = Plan::of(&files, name)?;
-        let region = self.context.region_of(files.profile(name));
-        let source = plan.into_source(&self.context, region.as_deref());
+        // STS is called in the region and at the endpoint of this profile.
+        let source = plan.into_source(&self.context.clone().with_profile(name));
         // The profile selected this source, so there is no alternative.
         source.fetch().map_err(|reason| {
             Unavailable::Failed(format!(
@@ -209,22 +209,20 @@ impl Plan {
         Ok(Self { base, roles })
     }
 
-    fn into_source(self, context: &Context, region: Option<&str>) -> Box<dyn Source> {
+    fn into_source(self, context: &Context) -> Box<dyn Source> {
         let base: Box<dyn Source> = match self.base {
             Base::Keys(keys) => Box::new(Static::new(keys)),
             Base::Process(command) => Box::new(Process::new(command, context)),
-            Base::WebIdentity(role, file) => {
-                Box::new(WebIdentity::with_role(context, role, file).in_region(region))
-            }
+            Base::WebIdentity(role, file) => Box::new(WebIdentity::with_role(context, role, file)),
             Base::Sso(login) => Box::new(Sso::new(context, login)),
             Base::Environment => Box::new(EnvironmentKeys::new(context)),
             Base::Metadata => Box::new(Metadata::new(context)),
             Base::Container => Box::new(Container::new(context)),
         };
 
-        self.roles.into_iter().fold(base, |base, role| {
-            Box::new(AssumeRole::new(context, base, role).in_region(region))
-        })
+        self.roles
+            .into_iter()
+            .fold(base, |base, role| Box::new(AssumeRole::new(context, base, role)))
     }
 }
 

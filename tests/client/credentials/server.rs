@@ -42,6 +42,16 @@ pub(crate) fn reply(status: u16, body: impl Into<String>) -> Answer {
     Answer::Reply { status, headers: Vec::new(), body: body.into() }
 }
 
+impl Answer {
+    /// Adds a header to a reply.
+    pub(crate) fn with_header(mut self, name: &str, value: &str) -> Self {
+        if let Self::Reply { headers, .. } = &mut self {
+            headers.push((name.to_owned(), value.to_owned()));
+        }
+        self
+    }
+}
+
 pub(crate) struct Server {
     port: u16,
     requests: Arc<Mutex<Vec<Request>>>,

@@ -6,9 +6,11 @@ use s3driver::credentials::{
     AssumeRole, Container, Context, Credentials, EnvironmentKeys, Role, Source, Static,
     WebIdentity, caller_identity,
 };
+use s3driver::time::Timestamp;
 use std::path::PathBuf;
 use std::sync::Mutex;
-use std::time::Duration;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, SystemTime};
 
 const ARN: &str = "arn:aws:iam::123456789012:role/registry";
 
@@ -282,6 +284,43 @@ fn assume_role_works_with_static_keys() {
         "{authorization}"
     );
     assert!(failed(&keys_of(Static::anonymous())).contains("anonymously"));
+}
+
+/// STS names neither the clocks nor a code of its own if a request was signed at another time.
+#[test]
+fn a_wrong_clock_of_this_machine_is_corrected_for_sts() {
+    const AHEAD: u64 = 3 * 3600;
+    let signed_at = |request: &Request| {
+        let time = request.header("x-amz-date").unwrap();
+        Timestamp::parse_amz_date(time).unwrap().unix()
+    };
+    for (answers_later, expected) in [(true, Ok("ASSUMED")), (false, Err("SignatureDoesNotMatch"))]
+    {
+        let refused = AtomicBool::new(false);
+        let server = Server::start(move |_| {
+            let server_time = SystemTime::now() + Duration::from_secs(AHEAD);
+            let is_first = !refused.swap(true, Ordering::Relaxed);
+            let reply = if is_first || !answers_later {
+                refusal(403, "SignatureDoesNotMatch")
+            } else {
+                answer("AssumeRole", "ASSUMED")
+            };
+            reply.with_header("date", &Timestamp::from(server_time).http_date())
+        });
+        let context = context(&[("AWS_ENDPOINT_URL_STS", &server.url())]);
+        let base = Static::new(Credentials::new("FIXED", "s"));
+        let source = AssumeRole::new(&context, Box::new(base), Role::new(ARN));
+        let outcome = source.fetch().map(|lease| keys(&lease).0.to_owned());
+        match (outcome, expected) {
+            (Ok(id), Ok(wanted)) => assert_eq!(id, wanted),
+            (Err(reason), Err(text)) => assert!(reason.to_string().contains(text), "{reason}"),
+            (outcome, _) => panic!("{outcome:?}"),
+        }
+        let requests = server.requests();
+        assert_eq!(requests.len(), 2, "one correction");
+        let moved = signed_at(&requests[1]) - signed_at(&requests[0]);
+        assert!(moved.abs_diff(AHEAD as i64) <= 60, "{moved}");
+    }
 }
 
 #[test]

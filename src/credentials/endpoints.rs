@@ -1,0 +1,253 @@
+//! Which endpoint the environment selects for a service of AWS.
+
+use super::Context;
+use super::http::Endpoint;
+use crate::net::aws::{Partition, is_region_name};
+use crate::text::{Form, may_be_secret, shown_value};
+
+/// The region of AWS's global endpoints.
+pub(super) const DEFAULT_REGION: &str = "us-east-1";
+
+/// The Security Token Service.
+pub(super) const STS: Service =
+    Service { label: "sts", variable: "AWS_ENDPOINT_URL_STS", section: "sts" };
+
+/// The portal of IAM Identity Center, which issues the keys of a login.
+pub(super) const SSO: Service =
+    Service { label: "portal.sso", variable: "AWS_ENDPOINT_URL_SSO", section: "sso" };
+
+/// A service that issues keys.
+pub(super) struct Service {
+    /// The beginning of its host names.
+    label: &'static str,
+    /// The variable of its own endpoint.
+    variable: &'static str,
+    /// Its name in a section of services.
+    section: &'static str,
+}
+
+impl Service {
+    /// Returns the endpoint in this region. Without a region it is the global one, or that of
+    /// [`DEFAULT_REGION`] if a variant is required.
+    ///
+    /// # Errors
+    /// The reason, if the URL or the name of the region cannot be used.
+    pub(super) fn endpoint(
+        &self,
+        context: &Context,
+        region: Option<&str>,
+    ) -> Result<Endpoint, String> {
+        let url = context.endpoint_url(self.variable, self.section)?;
+        let choice = context.endpoint_choice()?;
+        choice.check(url.as_deref())?;
+        match url {
+            Some(url) if url.contains('?') => {
+                Err(format!("the URL of {} has a query: remove it", self.variable))
+            }
+            // A secret that was passed by mistake would be looked up as a name.
+            Some(url) if url.contains("://") || may_be_secret(&url) => Endpoint::parse(&url),
+            Some(host) => Endpoint::parse(&format!("https://{host}")),
+            None => Endpoint::parse(&format!("https://{}", self.host(region, choice)?)),
+        }
+    }
+
+    /// Returns the host at AWS, by the rules of AWS's SDKs.
+    fn host(&self, region: Option<&str>, choice: EndpointChoice) -> Result<String, String> {
+        let EndpointChoice { fips, dual_stack } = choice;
+        let Some(region) = region.or((fips || dual_stack).then_some(DEFAULT_REGION)) else {
+            return Ok(format!("{}.{}", self.label, Partition::Aws.dns_suffix()));
+        };
+        if !is_region_name(region) {
+            return Err(not_a_region(region));
+        }
+
+        let partition = Partition::of_region(region);
+        let suffix =
+            if dual_stack { partition.dual_stack_suffix() } else { partition.dns_suffix() };
+        // In GovCloud, the endpoints without a suffix are the validated ones.
+        let is_marked = fips && (dual_stack || partition != Partition::GovCloud);
+        let marked = if is_marked { "-fips" } else { "" };
+        Ok(format!("{}{marked}.{region}.{suffix}", self.label))
+    }
+}
+
+/// Describes text that is not the name of a region.
+pub(super) fn not_a_region(text: &str) -> String {
+    format!("`{}` is not the name of a region", shown_value(text, Form::Region))
+}
+
+/// Which of a service's endpoints at AWS is wanted.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct EndpointChoice {
+    /// The one with validated cryptography.
+    pub(crate) fips: bool,
+    /// The one that is reached over IPv4 and IPv6.
+    pub(crate) dual_stack: bool,
+}
+
+impl EndpointChoice {
+    /// Refuses a choice among AWS's endpoints if a URL is used in their place.
+    pub(crate) fn check(self, url: Option<&str>) -> Result<(), String> {
+        let variables = [(FIPS, self.fips), (DUAL_STACK, self.dual_stack)];
+        match variables.iter().find(|(_, is_chosen)| *is_chosen && url.is_some()) {
+            Some((name, _)) => Err(format!(
+                "{name} cannot be used with an endpoint URL: it chooses among AWS's endpoints"
+            )),
+            None => Ok(()),
+        }
+    }
+}
+
+const FIPS: &str = "AWS_USE_FIPS_ENDPOINT";
+const DUAL_STACK: &str = "AWS_USE_DUALSTACK_ENDPOINT";
+
+impl Context {
+    /// Returns the URL that replaces the endpoint of a service, in the order of AWS's SDKs: the
+    /// service's own variable, `AWS_ENDPOINT_URL`, the section of services, the profile
+    /// (<https://docs.aws.amazon.com/sdkref/latest/guide/feature-ss-endpoints.html>).
+    ///
+    /// # Errors
+    /// The reason, if a switch is neither `true` nor `false`, or if the profile names a section
+    /// that does not exist.
+    pub(crate) fn endpoint_url(
+        &self,
+        variable: &str,
+        section: &str,
+    ) -> Result<Option<String>, String> {
+        let ignored =
+            self.switch("AWS_IGNORE_CONFIGURED_ENDPOINT_URLS", "ignore_configured_endpoint_urls")?;
+        if ignored == Some(true) {
+            return Ok(None);
+        }
+        let variables = [variable, "AWS_ENDPOINT_URL"];
+        if let Some(url) = variables.iter().find_map(|variable| self.environment().get(variable)) {
+            return Ok(Some(url));
+        }
+        let of_service = self.service_setting(section, "endpoint_url")?;
+        Ok(of_service.or_else(|| self.setting("AWS_ENDPOINT_URL", "endpoint_url")))
+    }
+
+    /// Returns which of AWS's endpoints is wanted.
+    ///
+    /// # Errors
+    /// The reason, if a switch is neither `true` nor `false`.
+    pub(crate) fn endpoint_choice(&self) -> Result<EndpointChoice, String> {
+        Ok(EndpointChoice {
+            fips: self.switch(FIPS, "use_fips_endpoint")? == Some(true),
+            dual_stack: self.switch(DUAL_STACK, "use_dualstack_endpoint")? == Some(true),
+        })
+    }
+
+    /// Reads a switch. A word other than `true` and `false` is an error: a switch that was meant to
+    /// be on would be off.
+    pub(crate) fn switch(&self, variable: &str, key: &str) -> Result<Option<bool>, String> {
+        match self.setting(variable, key) {
+            None => Ok(None),
+            Some(word) if word.eq_ignore_ascii_case("false") => Ok(Some(false)),
+            Some(word) if word.eq_ignore_ascii_case("true") => Ok(Some(true)),
+            Some(word) => Err(format!(
+                "{variable} ({key} in the profile) must be true or false: {} invalid",
+                shown_value(&word, Form::Word)
+            )),
+        }
+    }
+
+    /// Returns a setting of one service in the section `[services NAME]` that the selected profile
+    /// names.
+    fn service_setting(&self, service: &str, key: &str) -> Result<Option<String>, String> {
+        let Ok(files) = self.shared_files() else { return Ok(None) };
+        let profile = self.profile_name();
+        let Some(name) = files.profile(&profile).and_then(|profile| profile.get("services")) else {
+            return Ok(None);
+        };
+        match files.services(name) {
+            Some(services) => Ok(services.nested(service, key).map(str::to_owned)),
+            None => Err(format!(
+                "the profile {} names the section [services {}], which does not exist",
+                shown_value(&profile, Form::Profile),
+                shown_value(name, Form::Profile)
+            )),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::Environment;
+    use super::*;
+
+    fn endpoint(
+        service: &Service,
+        region: Option<&str>,
+        variables: &[(&str, &str)],
+    ) -> Result<String, String> {
+        let files =
+            [("AWS_CONFIG_FILE", "/dev/null"), ("AWS_SHARED_CREDENTIALS_FILE", "/dev/null")];
+        let environment = Environment::from_pairs(files.iter().chain(variables).copied());
+        let context = Context::default().with_environment(environment);
+        service.endpoint(&context, region).map(|endpoint| endpoint.to_string())
+    }
+
+    const FIPS_ON: (&str, &str) = (FIPS, "true");
+    const DUAL_ON: (&str, &str) = (DUAL_STACK, "true");
+
+    #[test]
+    fn aws_has_an_endpoint_in_each_region_and_variant() {
+        for (service, region, variables, host) in [
+            (STS, None, &[][..], "sts.amazonaws.com"),
+            (STS, None, &[FIPS_ON], "sts-fips.us-east-1.amazonaws.com"),
+            (STS, None, &[DUAL_ON], "sts.us-east-1.api.aws"),
+            (STS, Some("eu-central-1"), &[], "sts.eu-central-1.amazonaws.com"),
+            (STS, Some("us-west-2"), &[FIPS_ON], "sts-fips.us-west-2.amazonaws.com"),
+            (STS, Some("us-west-2"), &[DUAL_ON], "sts.us-west-2.api.aws"),
+            (STS, Some("us-west-2"), &[FIPS_ON, DUAL_ON], "sts-fips.us-west-2.api.aws"),
+            (STS, Some("us-gov-west-1"), &[FIPS_ON], "sts.us-gov-west-1.amazonaws.com"),
+            (STS, Some("us-gov-west-1"), &[FIPS_ON, DUAL_ON], "sts-fips.us-gov-west-1.api.aws"),
+            (STS, Some("cn-north-1"), &[], "sts.cn-north-1.amazonaws.com.cn"),
+            (STS, Some("cn-north-1"), &[DUAL_ON], "sts.cn-north-1.api.amazonwebservices.com.cn"),
+            (STS, Some("us-iso-east-1"), &[], "sts.us-iso-east-1.c2s.ic.gov"),
+            (STS, Some("us-isob-east-1"), &[], "sts.us-isob-east-1.sc2s.sgov.gov"),
+            (STS, Some("eusc-de-east-1"), &[], "sts.eusc-de-east-1.amazonaws.eu"),
+            (SSO, Some("eu-west-1"), &[], "portal.sso.eu-west-1.amazonaws.com"),
+            (SSO, Some("us-east-2"), &[FIPS_ON], "portal.sso-fips.us-east-2.amazonaws.com"),
+            (SSO, Some("us-gov-east-1"), &[FIPS_ON], "portal.sso.us-gov-east-1.amazonaws.com"),
+            (SSO, Some("eu-west-1"), &[DUAL_ON], "portal.sso.eu-west-1.api.aws"),
+        ] {
+            let found = endpoint(&service, region, variables);
+            assert_eq!(found, Ok(format!("https://{host}")), "{region:?} {variables:?}");
+        }
+        for region in ["", "example.com/", "EU"] {
+            let reason = endpoint(&STS, Some(region), &[]).expect_err(region);
+            assert!(reason.contains("is not the name of a region"), "{reason}");
+        }
+    }
+
+    #[test]
+    fn a_url_replaces_the_endpoint_of_aws() {
+        let own = ("AWS_ENDPOINT_URL_STS", "https://sts.example:8443");
+        let general = ("AWS_ENDPOINT_URL", "aws.example");
+        for (service, variables, expected) in [
+            (STS, &[own, general][..], "https://sts.example:8443"),
+            (SSO, &[own, general], "https://aws.example"),
+            (STS, &[("AWS_ENDPOINT_URL_S3", "http://s3.example")], "https://sts.amazonaws.com"),
+            (
+                STS,
+                &[own, ("AWS_IGNORE_CONFIGURED_ENDPOINT_URLS", "true")],
+                "https://sts.amazonaws.com",
+            ),
+        ] {
+            let found = endpoint(&service, None, variables);
+            assert_eq!(found.as_deref(), Ok(expected), "{variables:?}");
+        }
+        for (variables, text) in [
+            (&[own, FIPS_ON][..], "AWS_USE_FIPS_ENDPOINT cannot be used with an endpoint URL"),
+            (&[general, DUAL_ON], "AWS_USE_DUALSTACK_ENDPOINT cannot be used"),
+            (&[(FIPS, "yes")], "must be true or false"),
+            (&[("AWS_ENDPOINT_URL_STS", "https://sts.example/?a")], "has a query"),
+            (&[("AWS_ENDPOINT_URL_STS", "ftp://sts.example")], "not a usable URL"),
+        ] {
+            let reason = endpoint(&STS, None, variables).expect_err(text);
+            assert!(reason.contains(text), "{reason}");
+        }
+    }
+}
