@@ -26,7 +26,7 @@
 //!
 //!     let mut writer = driver.writer("/docker/registry/v2/blobs/layer", WriteMode::Create)?;
 //!     writer.write_all(b"streamed in parts on threads")?;
-//!     writer.commit()?; // now it is visible, whole
+//!     writer.commit()?; // the complete file is visible from here on
 //!
 //!     let mut layer = String::new();
 //!     driver.reader("/docker/registry/v2/blobs/layer", 9)?.read_to_string(&mut layer)?;
@@ -45,10 +45,15 @@
 //! | `client` | one method per S3 operation | `client` |
 //! | `credentials` | sources of access keys, and their renewal | `client` |
 //! | `observe` | every request, outcome and notice as an event; metrics for Prometheus | `client` |
+//! | `cancel` | a token that cancels long operations from another thread | `client` |
 //! | `duration` | durations as people write them | `client` or `cloudfront` |
+//! | [`error`] | the error type of the whole crate, and the kinds of failures | always |
+//! | [`time`] | points in time, in the formats that S3 uses | always |
+//! | [`clock`] | time and randomness as arguments, so that tests can control them | always |
 //! | [`sign`] | signature versions 2 and 4 and aws-chunked: pure functions that expose every intermediate value | always |
 //! | [`xml`] | parsers and writers of S3's documents: pure, bounded, never panicking | always |
 //! | `cloudfront` | policies, signed URLs and signed cookies | `cloudfront` |
+//! | `conformance` | a test suite for any [`StorageDriver`] | `conformance` |
 //!
 //! # Features
 //!

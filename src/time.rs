@@ -127,7 +127,7 @@ impl Timestamp {
     /// 08:49:37 GMT`, `Sunday, 06-Nov-94 08:49:37 GMT` and `Sun Nov  6 08:49:37 1994`. The zone may
     /// also be `UTC` or `+0000`, which S3's own examples use. Two-digit years lie between 1970 and
     /// 2069. The name of the day must be valid, but is not compared with the date. A leap second is
-    ///       parsed as the second before it.
+    /// parsed as the second before it.
     pub fn parse_http_date(text: &str) -> Option<Self> {
         if text.trim() != text || text.len() > MAX_HTTP_DATE {
             return None;

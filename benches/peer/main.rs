@@ -15,10 +15,10 @@
 //!
 //! Environment: `BENCH_ENDPOINT`, `BENCH_CA` (a PEM file, for https), `BENCH_VIA=driver` to use the
 //! storage driver instead of the client, `BENCH_UNSIGNED` to leave bodies unsigned,
-//! `BENCH_OBSERVED` (`metrics`, or `idle` for an observer that does nothing),
-//! `BENCH_CHECKSUM` (`crc64nvme`, `crc32c`), `BENCH_TRANSPORT=ureq` to let the client send through
-//! an agent (feature `ureq`). The last line of the output is JSON: the amount of
-//! work, the elapsed time, the processor time, and the peak memory of the process.
+//! `BENCH_OBSERVED` (`metrics`, or `idle` for an observer that does nothing), `BENCH_CHECKSUM`
+//! (`crc64nvme`, `crc32c`), `BENCH_TRANSPORT=ureq` to let the client send through an agent (feature
+//! `ureq`). The last line of the output is JSON: the amount of work, the elapsed time, the
+//! processor time, and the peak memory of the process.
 
 mod meter;
 mod order;

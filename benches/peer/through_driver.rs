@@ -81,8 +81,8 @@ impl Route for ThroughDriver {
     }
 
     fn delete(&self, _: &str, _: u64) -> Outcome {
-        Err("the storage driver deletes what it lists, and cannot delete keys by name: measure \
-            the client"
+        Err("the storage driver deletes what it lists, and cannot delete keys by name: measure the \
+             client"
             .into())
     }
 }

@@ -51,8 +51,8 @@ impl GetObjectAttributes {
 
 impl Client {
     /// [GetObjectAttributes]: returns the size, the checksums and the storage class of an object,
-    /// and a page of the parts that it was uploaded in. S3 requires the permissions
-    /// `s3:GetObject` and `s3:GetObjectAttributes`.
+    /// and a page of the parts that it was uploaded in. S3 requires the permissions `s3:GetObject`
+    /// and `s3:GetObjectAttributes`.
     ///
     /// [GetObjectAttributes]: https://docs.aws.amazon.com/AmazonS3/latest/API/API_GetObjectAttributes.html
     pub fn get_object_attributes(

@@ -146,7 +146,7 @@ impl Client {
     /// objects and aborts unfinished uploads. A bucket without such a configuration has none.
     ///
     /// # Errors
-    /// Servers without lifecycle rules respond in many ways, which [`lacks_operation`] recognises.
+    /// Servers without lifecycle rules respond in many ways, which [`lacks_operation`] recognizes.
     ///
     /// [GetBucketLifecycleConfiguration]: https://docs.aws.amazon.com/AmazonS3/latest/API/API_GetBucketLifecycleConfiguration.html
     /// [`lacks_operation`]: super::lacks_operation

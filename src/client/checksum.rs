@@ -297,7 +297,7 @@ impl Expected {
             "the bytes received are not those stored: their {name} is {sum}, the server's {value}"
         );
         Err(Error::new(ErrorKind::Integrity, text)
-            .with_hint("read it again; if that ends the same, the stored object is damaged"))
+            .with_hint("read it again; if the error repeats, the stored object is damaged"))
     }
 }
 

@@ -3,9 +3,8 @@ use super::pages::Pages;
 use crate::error::Result;
 use std::fmt;
 
-/// An iterator over the entries of a listing, returned by
-/// [`Client::objects`](super::Client::objects), [`Client::parts`](super::Client::parts) and
-/// [`Client::uploads`](super::Client::uploads).
+/// An iterator over the entries of a listing, returned by the listing methods of
+/// [`Client`](super::Client).
 ///
 /// The iterator requests a page when it needs one, and ends with the last entry or with the first
 /// error. [`Entries::pages`] returns the pages instead, with the common prefixes of a listing that

@@ -26,7 +26,7 @@ pub fn lacks_operation(error: &Error) -> bool {
     let named = error.code().is_some_and(|code| MISSING_OPERATION.contains(&code));
     match error.kind() {
         ErrorKind::Refused => error.status().is_some(),
-        // Without a document of S3's, the path was not recognised at all.
+        // Without a document of S3's, the path was not recognized at all.
         ErrorKind::NoSuchKey | ErrorKind::NoSuchBucket => named || error.code().is_none(),
         _ => named,
     }

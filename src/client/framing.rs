@@ -48,7 +48,7 @@ impl Framing {
                     value.push_str(own);
                 }
                 // AWS documents this value and does not store it. Other servers store it, and
-                // recognise chunks without it.
+                // recognize chunks without it.
                 return endpoint.is_aws();
             }
             true

@@ -72,20 +72,19 @@ pub(super) fn of_refusal(situation: &Situation<'_>) -> Option<String> {
         }
         // AWS, s3s and rclone use these words, with a code that is also used for policies.
         (ErrorKind::AccessDenied, _) if error.message().contains("were not signed") => {
-            "something on the way added these headers after signing: let it leave x-amz- headers \
-             alone"
+            "a proxy added these headers after signing: configure it not to add x-amz- headers"
         }
         (ErrorKind::AccessDenied, _) if is_access_point(call) => {
-            "check the policies of these credentials, of the access point and of the bucket: all of \
-             them must allow the request"
+            "check the policies of these credentials, of the access point and of the bucket: all \
+             of them must allow the request"
         }
         (ErrorKind::AccessDenied, _) if reads_object(call) => {
-            "check the policies of these credentials and of the bucket; without the permission s3:ListBucket, S3 denies \
-             access to objects that do not exist"
+            "check the policies of these credentials and of the bucket; without the permission \
+             s3:ListBucket, S3 denies access to objects that do not exist"
         }
         (ErrorKind::AccessDenied, _) if situation.body == BodySignature::Unsigned => {
-            "check the policies of these credentials and of the bucket; if one of them denies unsigned bodies, set payload \
-             to signed"
+            "check the policies of these credentials and of the bucket; if one of them denies \
+             unsigned bodies, set payload to signed"
         }
         (ErrorKind::AccessDenied, _) => "check the policies of these credentials and of the bucket",
         (ErrorKind::Conflict, "ConditionalRequestConflict") => {
@@ -115,7 +114,8 @@ pub(super) fn of_clocks(error: &Error, now: Timestamp, server: Timestamp) -> Opt
     let side = if now.unix() < server.unix() { "behind" } else { "ahead of" };
     (signed && seconds > SKEW).then(|| {
         format!(
-            "this machine's clock is {seconds} s {side} the server's: set it, or contact the server's administrator"
+            "this machine's clock is {seconds} s {side} the server's: set it, or contact the \
+             server's administrator"
         )
     })
 }
@@ -145,8 +145,8 @@ fn of_wrong_region(Situation { region, own_region, .. }: &Situation<'_>) -> Stri
     match (region, own_region) {
         (Some(region), Some(own)) if partition(region) != partition(own) => {
             format!(
-                "the bucket is in the region {region} of the partition {}: set that region, and use credentials of that \
-                 partition",
+                "the bucket is in the region {region} of the partition {}: set that region, and \
+                 use credentials of that partition",
                 partition(region).id()
             )
         }
@@ -218,8 +218,8 @@ mod tests {
             (
                 Some("cn-north-1"),
                 Some("us-east-1"),
-                "the bucket is in the region cn-north-1 of the partition aws-cn: set that region, and use credentials of \
-                 that partition",
+                "the bucket is in the region cn-north-1 of the partition aws-cn: set that region, \
+                 and use credentials of that partition",
             ),
             (None, Some("us-east-1"), "the bucket is elsewhere: check the region and the endpoint"),
         ] {

@@ -23,8 +23,8 @@ impl Client {
     ///
     /// An object that was stored without the key cannot be read with it, and the other way round:
     /// the error is [`ErrorKind::Refused`](crate::ErrorKind::Refused) or
-    /// [`ErrorKind::AccessDenied`](crate::ErrorKind::AccessDenied). Presigned URLs do not
-    /// contain the key.
+    /// [`ErrorKind::AccessDenied`](crate::ErrorKind::AccessDenied). Presigned URLs do not contain
+    /// the key.
     ///
     /// ```no_run
     /// use s3driver::client::{Client, CustomerKey, ObjectSettings};

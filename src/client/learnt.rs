@@ -13,8 +13,8 @@ impl LearntBuckets {
         sync::lock(&self.0).contains(bucket)
     }
 
-    /// Records a bucket, unless there are already too many, in which case the peculiarity is learnt
-    /// again. Returns whether the bucket is new.
+    /// Records a bucket, unless there are already too many, in which case the peculiarity is
+    /// learned again. Returns whether the bucket is new.
     pub(super) fn insert(&self, bucket: &str) -> bool {
         let mut buckets = sync::lock(&self.0);
         buckets.len() < REMEMBERED_BUCKETS

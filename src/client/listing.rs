@@ -238,7 +238,9 @@ fn next_page(page: &ListBucketResult, seen: &mut Seen) -> Follow<Next> {
         (Some(false), _, _) | (None, None, None) => None,
         (_, Some(token), _) => Some(Next::Token(token.clone())),
         (_, None, _) => {
-            let marker = last().ok_or("the listing goes on, but the server did not say where")?;
+            let marker = last().ok_or(
+                "the listing is truncated, but the server did not state where it continues",
+            )?;
             Some(Next::Marker(marker))
         }
     };

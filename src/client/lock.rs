@@ -13,10 +13,11 @@ use crate::xml::{self, LegalHold, ObjectLockConfiguration, Retention};
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum GovernanceMode {
-    /// It may not.
+    /// The request may not delete a version in governance mode, or shorten its retention.
     #[default]
     Enforced,
-    /// It may (`x-amz-bypass-governance-retention`). S3 requires the permission
+    /// The request may delete a version in governance mode, or shorten its retention
+    /// (`x-amz-bypass-governance-retention`). S3 requires the permission
     /// `s3:BypassGovernanceRetention`.
     Bypassed,
 }
@@ -90,8 +91,8 @@ impl Client {
         }
     }
 
-    /// [PutObjectRetention]: sets the retention of an object, or removes it. The retention can always
-    /// be extended. Shortening or removing it requires the mode governance and
+    /// [PutObjectRetention]: sets the retention of an object, or removes it. The retention can
+    /// always be extended. Shortening or removing it requires the mode governance and
     /// [`GovernanceMode::Bypassed`].
     ///
     /// ```no_run

@@ -22,7 +22,7 @@ use std::time::Instant;
 const BODY_SHOWN: usize = 2048;
 
 /// The number of additional bytes of a body that are read, so that a secret at the cut is
-/// recognised. The longest secrets are session tokens, and twelve characters of one are enough.
+/// recognized. The longest secrets are session tokens, and twelve characters of one are enough.
 const BODY_MARGIN: usize = 64;
 
 /// A request that is observed.

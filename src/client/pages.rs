@@ -126,7 +126,8 @@ impl Progress {
         }
         if self.empty_pages >= EMPTY_PAGES {
             let text = format!(
-                "the server sent {EMPTY_PAGES} pages in a row without an entry, and the listing has not ended"
+                "the server sent {EMPTY_PAGES} pages in a row without an entry, and the listing \
+                 has not ended"
             );
             return Err(Error::new(ErrorKind::Protocol, text));
         }

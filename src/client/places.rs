@@ -18,7 +18,7 @@ impl Places {
         }
         let place = Arc::new(endpoint.locate(bucket)?);
         let mut known = sync::write(&self.0);
-        // Another thread may have learnt the location in the meantime.
+        // Another thread may have learned the location in the meantime.
         if known.len() < REMEMBERED_BUCKETS && !known.contains_key(bucket) {
             known.insert(bucket.to_owned(), Arc::clone(&place));
         }

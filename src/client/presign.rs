@@ -176,9 +176,7 @@ fn within_session(
     // returned.
     if lease.credentials.is_some() && request.expires_in < Duration::from_secs(1) {
         let seconds = request.expires_in.as_secs_f64();
-        let text = format!(
-            "a presigned URL cannot live for {seconds} s: it must live for one second at least"
-        );
+        let text = format!("a presigned URL cannot be valid for {seconds} s: choose at least 1 s");
         return Err(Error::new(ErrorKind::InvalidArgument, text));
     }
     let Some(end) = lease.expires.filter(|_| lease.credentials.is_some()) else {
@@ -191,12 +189,12 @@ fn within_session(
         SessionEnd::Cap if !left.is_zero() => Ok((left, true)),
         _ => {
             let text = format!(
-                "the URL should live {} s, but the credentials end in {} s",
+                "the URL was requested for {} s, but the credentials expire in {} s",
                 request.expires_in.as_secs(),
                 left.as_secs()
             );
             Err(Error::new(ErrorKind::InvalidArgument, text)
-                .with_hint("ask for less, or use credentials that live longer"))
+                .with_hint("request a shorter validity, or use credentials that are valid longer"))
         }
     }
 }

@@ -67,11 +67,15 @@ impl Client {
             return result;
         }
         match result {
-            Ok(result) => self.check_beginning(&Call::new("PutObject", "PUT", bucket, key), &progress.beginning).map(|()| result),
+            Ok(result) => {
+                let call = Call::new("PutObject", "PUT", bucket, key);
+                self.check_beginning(&call, &progress.beginning).map(|()| result)
+            }
             Err(error) if matches!(error.kind(), ErrorKind::Refused | ErrorKind::Integrity) => {
-                Err(error.with_hint(if self.checksum_algorithm().and_then(Algorithm::trailer).is_some() {
-                    "not every server takes a body signed in chunks with a checksum after it (Ceph does not): set checksum \
-                     to none, or payload to unsigned"
+                let algorithm = self.checksum_algorithm();
+                Err(error.with_hint(if algorithm.and_then(Algorithm::trailer).is_some() {
+                    "not every server takes a body signed in chunks with a checksum after it (Ceph \
+                     does not): set checksum to none, or payload to unsigned"
                 } else {
                     "not every server takes a body signed in chunks: set payload to unsigned"
                 }))
@@ -92,11 +96,12 @@ impl Client {
                 return Ok(());
             }
             Err(look) => {
-                let text = "the object is stored, but whether without the signatures of its chunks is not known";
+                let text = "the object is stored, but it is not known whether it contains the \
+                            signatures of its chunks";
                 let error = Error::new(ErrorKind::OutcomeUnknown, text).with_source(look);
-                return Err(call
-                    .place(error)
-                    .with_hint("allow to read the object, or set payload to unsigned"));
+                return Err(call.place(error).with_hint(
+                    "allow these credentials to read the object, or set payload to unsigned",
+                ));
             }
         };
         // Other bytes without such a line were written by another request since then.
@@ -104,7 +109,8 @@ impl Client {
         {
             return Ok(());
         }
-        let text = "the server stored the body with the signatures of its chunks in it: the object is damaged";
+        let text = "the server stored the body with the signatures of its chunks in it: the object \
+                    is damaged";
         let error = Error::new(ErrorKind::Integrity, text);
         Err(call.place(error).with_hint("set payload to unsigned, and store the object again"))
     }

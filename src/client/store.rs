@@ -276,7 +276,8 @@ impl Offered {
         };
         match sum(Algorithm::Md5)? {
             Some(sent) if sent != stored => Err(differs("MD5", &sent, &stored).with_hint(
-                "store it again; if the server's ETags look like MD5s and are something else, set checksum to none",
+                "store it again; if the server's ETags look like MD5s and are something else, set \
+                 checksum to none",
             )),
             _ => Ok(None),
         }
@@ -286,8 +287,10 @@ impl Offered {
 /// Returns the error for bytes that were not stored as sent.
 fn differs(name: &str, sent: &str, stored: &str) -> Error {
     let text = format!(
-        "the server did not store the bytes that were sent: their {name} is {sent}, the server's {stored}"
+        "the server did not store the bytes that were sent: their {name} is {sent}, the server's \
+         {stored}"
     );
-    Error::new(ErrorKind::Integrity, text)
-        .with_hint("store it again; if that ends the same, the server damages what it gets")
+    Error::new(ErrorKind::Integrity, text).with_hint(
+        "store it again; if the error repeats, the server damages the data that it receives",
+    )
 }

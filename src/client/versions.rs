@@ -74,8 +74,8 @@ impl Client {
     }
 
     /// Returns an iterator over versions and delete markers, with ListObjectVersions, in the order
-    /// of [`ListVersionsResult::versions`]. Keys up to `start_after` are omitted, even if the server
-    /// ignores it or includes that key.
+    /// of [`ListVersionsResult::versions`]. Keys up to `start_after` are omitted, even if the
+    /// server ignores it or includes that key.
     ///
     /// ```no_run
     /// use s3driver::client::{Client, ListObjects};

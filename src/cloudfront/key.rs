@@ -28,8 +28,8 @@ use zeroize::Zeroizing;
 /// same file.
 const MAX_PEM_BYTES: usize = 64 * 1024;
 const PUBLIC: &str = "this is a public key, which cannot sign: use the matching private key";
-const NO_KEY: &str = "the text does not contain a PEM private key \
-    (to convert a DER file, use `openssl pkey -inform DER -in FILE -out key.pem`)";
+const NO_KEY: &str = "the text does not contain a PEM private key (to convert a DER file, use \
+                      `openssl pkey -inform DER -in FILE -out key.pem`)";
 #[cfg(feature = "ecdsa")]
 const NO_CURVE: &str =
     "the EC key cannot be read: CloudFront accepts only the curve P-256 (prime256v1)";

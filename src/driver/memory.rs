@@ -143,8 +143,7 @@ impl StorageDriver for MemoryDriver {
             .ok_or_else(|| {
                 error(
                     ErrorKind::InvalidArgument,
-                    "the offset exceeds the size that memory can \
-                    hold",
+                    "the offset exceeds the size that memory can hold",
                     path,
                 )
             })?;

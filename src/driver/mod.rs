@@ -87,7 +87,7 @@ pub enum WriteMode {
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct UrlOptions {
-    /// The method of the request; GET unless set.
+    /// The method of the request.
     pub method: Method,
     /// How long the URL is valid. `None` means the driver's default (20 minutes for S3), or the
     /// rest of the session of temporary credentials, if that is shorter. Any other value is used
@@ -146,7 +146,7 @@ pub struct WalkOptions {
     /// The number of concurrent requests, for drivers that send requests to list. With `None`, the
     /// driver's configuration applies (`walkconcurrency` of the S3 driver). If it is not set
     /// either, as few requests as possible are sent, one after another. The S3 driver lists large
-    /// directories with several concurrent requests, in the same order and with at most four pages
+    /// directories with several concurrent requests, in the same order and with at most ten pages
     /// of keys in memory per request, but not together with `start_after`.
     pub concurrency: Option<NonZeroUsize>,
 }
@@ -324,8 +324,8 @@ pub trait StorageDriver: Send + Sync {
     /// # Errors
     /// [`InvalidPath`](crate::ErrorKind::InvalidPath), also for `/`;
     /// [`PathNotFound`](crate::ErrorKind::PathNotFound) if there was nothing to delete, not even an
-    /// unfinished file. If some parts could not be deleted, the first failure, with the others in
-    /// [`Error::others`](crate::Error::others).
+    /// unfinished file. If some entries could not be deleted, the first failure is returned, with
+    /// the others in [`Error::others`](crate::Error::others).
     fn delete(&self, path: &str) -> Result<()>;
 
     /// Returns a URL from which a client can download the file without credentials. The store is
@@ -392,8 +392,8 @@ pub trait StorageDriver: Send + Sync {
     /// # Errors
     /// [`InvalidPath`](crate::ErrorKind::InvalidPath);
     /// [`UnsupportedMethod`](crate::ErrorKind::UnsupportedMethod) from drivers that cannot list
-    /// unfinished files. If some files could not be removed, the first failure, with the others in
-    /// [`Error::others`](crate::Error::others).
+    /// unfinished files. If some files could not be removed, the first failure is returned, with
+    /// the others in [`Error::others`](crate::Error::others).
     fn purge_uploads(&self, path: &str, age: Duration) -> Result<Purged> {
         let _ = age;
         Err(provided::unsupported(self.name(), path, "this driver cannot purge unfinished uploads"))

@@ -102,9 +102,10 @@ impl Attempt<'_> {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum AttemptRole {
-    /// It carries out the operation.
+    /// The request carries out the operation.
     Operation,
-    /// It asks why a HEAD request was refused, because the response to HEAD has no body.
+    /// The request finds out why a HEAD request was refused, because the response to HEAD has no
+    /// body.
     Inquiry,
 }
 
@@ -226,7 +227,7 @@ pub enum CredentialsEvent<'a> {
     Refreshed {
         /// The source's name.
         source: &'a str,
-        /// When they expire; `None`: never.
+        /// When the credentials expire; `None` if they do not.
         expires: Option<SystemTime>,
         /// How long the source took.
         took: Duration,
@@ -235,7 +236,7 @@ pub enum CredentialsEvent<'a> {
     Failed {
         /// The source's name.
         source: &'a str,
-        /// Why.
+        /// The reason for the failure.
         reason: &'a str,
         /// How long the source took.
         took: Duration,
@@ -250,7 +251,7 @@ pub enum CredentialsEvent<'a> {
 pub enum Warning {
     /// A refresh failed; the credentials held are still used.
     RefreshFailed {
-        /// Why.
+        /// The reason for the failure.
         reason: String,
         /// When the credentials held expire.
         expires: Option<SystemTime>,
@@ -261,7 +262,8 @@ pub enum Warning {
         /// When they expired.
         expires: SystemTime,
     },
-    /// Other users than its owner may read a file with a secret. Reported once for each file.
+    /// Users other than the owner can read a file that contains a secret. Reported once for each
+    /// file.
     OpenPermissions {
         /// The file.
         path: PathBuf,
@@ -277,7 +279,8 @@ impl fmt::Display for Warning {
                 write!(f, "a refresh failed, the current credentials stay in use: {reason}")
             }
             Self::ExpiredOnArrival { .. } => f.write_str(
-                "the source returned credentials that have already expired; they are used nevertheless",
+                "the source returned credentials that have already expired; they are used \
+                 nevertheless",
             ),
             Self::OpenPermissions { path, mode } => {
                 let path = path.to_string_lossy();

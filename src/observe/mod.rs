@@ -37,9 +37,9 @@
 //! learned or corrected; [`Client::notices`](crate::client::Client::notices) returns those of the
 //! past.
 //!
-//! No event has a secret: no key, token, `Authorization` header or presigned query. Where a server
-//! repeats a secret of the request, it is redacted. Bucket, key and the caller's own text are
-//! reported as they are.
+//! No event contains a secret: no key, token, `Authorization` header or presigned query. Where a
+//! server repeats a secret of the request, it is redacted. Bucket, key and the caller's own text
+//! are reported as they are.
 //!
 //! # Cost
 //!

@@ -209,8 +209,7 @@ impl fmt::Display for Error {
             ),
             Self::Url { part } => part.fmt(f),
             Self::UnnamedParameter => f.write_str(
-                "a query parameter has no name: remove the parameter, or give it a \
-                    name",
+                "a query parameter has no name: remove the parameter, or give it a name",
             ),
             Self::QueryEncoding { parameter } => write!(
                 f,
@@ -222,14 +221,13 @@ impl fmt::Display for Error {
                 write!(f, "the query contains {name}, which only the signer may add: remove it")
             }
             Self::KeyDerivation => f.write_str(
-                "no SigV4A key can be derived from the credentials: use different \
-                    credentials",
+                "no SigV4A key can be derived from the credentials: use different credentials",
             ),
             Self::Payload { payload } => {
                 write!(
                     f,
-                    "this signature version cannot sign the payload {payload}: use a \
-                    different payload"
+                    "this signature version cannot sign the payload {payload}: use a different \
+                     payload"
                 )
             }
             Self::PolicyEncoding => {
@@ -285,8 +283,7 @@ impl Error {
             Self::RepeatedHeader { name } => {
                 write!(
                     f,
-                    "the header {name} was given more than once: pass it once, with a \
-                    single value"
+                    "the header {name} was given more than once: pass it once, with a single value"
                 )
             }
             Self::ConflictingHeader { name } => write!(

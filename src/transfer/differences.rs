@@ -69,7 +69,7 @@ impl FolderDifference {
 
 impl Transfer<'_> {
     /// Compares the regular files of a folder, at any depth, with the objects below a prefix, and
-    /// returns the differences in the order of names. These are what a synchronisation has to
+    /// returns the differences in the order of names. These are what a synchronization has to
     /// upload, download or delete. Symbolic links to files are followed. Keys that end with a
     /// slash, which other tools store for directories, are ignored.
     ///

@@ -1,9 +1,17 @@
 //! Transfers on plain threads, with several parts at the same time: files to objects, objects to
 //! files and readers, objects to objects.
 //!
-//! A transfer does not keep whole parts in memory, except in a [`ReadAhead`]. It ends at the first
-//! failure and leaves nothing unfinished. If its client was made with [`Client::with_cancel`], it
-//! ends within a second after the token is cancelled.
+//! A transfer reads and writes files without keeping whole parts in memory. Parts are in memory in
+//! three cases: an [`ObjectWriter`] keeps at most one more than it has threads, a [`ReadAhead`]
+//! keeps those that it has received before they are read, and an object that a server cannot copy
+//! passes through this process, four parts at a time: 32 MiB, or more if the object has more than
+//! 78 GiB.
+//!
+//! A transfer ends at the first failure and leaves nothing unfinished, with three exceptions, which
+//! keep what was transferred so that a later call can continue: [`Transfer::resume_file`],
+//! [`Transfer::resume_download`], and an [`ObjectWriter`] whose [token](ObjectWriter::token) was
+//! taken. If the client of a transfer was made with [`Client::with_cancel`], the transfer ends
+//! within a second after the token is cancelled.
 //!
 //! # Eight tasks
 //!

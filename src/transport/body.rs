@@ -92,8 +92,8 @@ impl Response {
         self.head.header(name)
     }
 
-    /// Returns all headers: lower-case names, and values as text in which bytes that are not
-    /// UTF-8 are replaced.
+    /// Returns all headers: lower-case names, and values as text in which bytes that are not UTF-8
+    /// are replaced.
     pub(crate) fn headers(&self) -> impl Iterator<Item = (&str, &str)> {
         self.head.headers()
     }

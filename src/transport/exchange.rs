@@ -308,13 +308,15 @@ impl<'a> Exchange<'a> {
         let reply = self.connection.read_head(self.method, limits)?;
         if reply.status == 101 {
             return Err(Failure::Protocol(
-                "101 Switching Protocols, which nobody asked for".into(),
+                "the server sent 101 Switching Protocols, which the client did not request".into(),
             ));
         }
         if reply.is_interim() {
             self.interim += 1;
             if self.interim > MAX_INTERIM {
-                return Err(Failure::Protocol(format!("more than {MAX_INTERIM} interim replies")));
+                return Err(Failure::Protocol(format!(
+                    "more than {MAX_INTERIM} interim responses"
+                )));
             }
         }
         Ok(reply)
@@ -329,7 +331,10 @@ impl<'a> Exchange<'a> {
 /// server is broken.
 fn early_outcome(mut reply: Head) -> Result<Head, (Phase, Failure)> {
     if (200..300).contains(&reply.status) {
-        let text = format!("status {} before the body of the request was sent whole", reply.status);
+        let text = format!(
+            "status {} arrived before the whole body of the request was sent",
+            reply.status
+        );
         return Err((Phase::Send, Failure::Protocol(text)));
     }
     // The rest of the request will never be sent.

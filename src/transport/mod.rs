@@ -24,6 +24,7 @@
 //! | `connection` | a stream and its buffers |
 //! | `stream`, `tls` | sockets and sessions |
 //! | `trace` | the measurements of an exchange, for an observer |
+//! | `error` | the failures of one exchange, with how far it had progressed |
 //! | `problem` | the reasons why a TLS handshake fails |
 //! | `wait` | the limits of every wait |
 //! | `trust`, `roots` | verification of server certificates, and the authorities that are trusted |

@@ -6,7 +6,7 @@
 //! response that must not have one (to HEAD, `204`, `304`). The check costs three system calls. It
 //! is skipped if the connection has been idle for less than [`LOOK_AFTER`] since a response whose
 //! end was read, because any bytes after that end were noticed then. Bytes that arrive after the
-//! check cannot be recognised, because HTTP/1.1 does not number requests: a second response that is
+//! check cannot be recognized, because HTTP/1.1 does not number requests: a second response that is
 //! still in transit, or held back by the server's Nagle algorithm until it receives the next
 //! request, is taken for the response to that request. Only the properties of the response that can
 //! be verified (lengths, ranges, ETags, checksums) protect a caller from such a server.

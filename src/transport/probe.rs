@@ -27,9 +27,9 @@ pub(super) fn check_bodies() -> Result<(), OptionsError> {
                 Ok(Seen::Unchanged) => {}
                 Ok(Seen::Changed) => {
                     return Err(
-                        "an agent cannot be used: in this program, ureq is built with its \
-                                feature gzip, brotli or charset, which changes the bodies of \
-                                objects; `cargo tree -e features -i ureq` shows who enables it"
+                        "an agent cannot be used: in this program, ureq is built with its feature \
+                         gzip, brotli or charset, which changes the bodies of objects; `cargo tree \
+                         -e features -i ureq` shows who enables it"
                             .to_owned(),
                     );
                 }

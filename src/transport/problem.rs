@@ -118,21 +118,28 @@ impl fmt::Display for TlsProblem {
             Self::TlsServer => "the server speaks TLS, and the request was sent without",
             Self::Version => "the server has no TLS version that this client has (1.2 and 1.3)",
             Self::Algorithms => "server and client have no TLS algorithms in common",
-            Self::ClientCertificate => "the server refused the handshake, most likely for want of a client certificate",
+            Self::ClientCertificate => {
+                "the server refused the handshake, most likely because it requires a client \
+                 certificate"
+            }
             Self::UnrecognisedName => "the server has no certificate for this host name",
             Self::Alert => "the server refused the TLS handshake",
-            Self::UnknownAuthority => "the certificate of the server is refused: its authority is not trusted",
+            Self::UnknownAuthority => {
+                "the certificate of the server is refused: its authority is not trusted"
+            }
             Self::WrongName => "the certificate of the server is refused: it is for other names",
             Self::Expired(_) => "the certificate of the server is refused: it has expired",
             Self::NotYetValid(_) => "the certificate of the server is refused: it is not valid yet",
             Self::AuthorityAsServer => {
-                "the certificate of the server is refused: it is the certificate of an authority, not of a server"
+                "the certificate of the server is refused: it is the certificate of an authority, \
+                 not of a server"
             }
             Self::CertificateAlgorithm => {
-                "the certificate of the server is refused: its key or signature algorithm is not supported"
+                "the certificate of the server is refused: its key or signature algorithm is not \
+                 supported"
             }
             Self::Certificate => "the certificate of the server is refused",
-            Self::HostName => "the host name cannot stand in a TLS handshake",
+            Self::HostName => "the host name cannot be used in a TLS handshake",
             Self::Broken => "the TLS handshake failed",
         })
     }

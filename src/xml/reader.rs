@@ -371,10 +371,8 @@ impl<'a> Document<'a> {
             text.split_at(text.find(|c: char| c.is_ascii_whitespace()).unwrap_or(text.len()));
         match target {
             "xml" if self.seen_root || std::mem::replace(&mut self.seen_declaration, true) => {
-                Err(self.fail(
-                    "the document has an XML declaration at a place where it is not \
-                    allowed",
-                ))
+                Err(self
+                    .fail("the document has an XML declaration at a place where it is not allowed"))
             }
             "xml" => match encoding(rest) {
                 Some(None) => Ok(()),

@@ -4,12 +4,12 @@ use super::reply::parse;
 use super::{Error, MAX_REPLY_BYTES, value};
 use crate::text::shown;
 
-/// The most tags of an object
+/// The maximum number of tags of an object
 /// (<https://docs.aws.amazon.com/AmazonS3/latest/userguide/object-tagging.html>).
 pub const MAX_TAGS: usize = 10;
 
-/// The most characters of a tag's key, and of its value. S3 keeps tags in UTF-16, so characters
-/// outside of the basic plane count as two.
+/// The maximum number of characters of a tag's key, and of its value. S3 keeps tags in UTF-16, so
+/// characters outside of the basic plane count as two.
 const LONGEST: [usize; 2] = [128, 256];
 
 /// A tag of an object.

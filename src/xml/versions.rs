@@ -51,7 +51,7 @@ pub struct ListVersionsResult {
     pub prefix: Option<String>,
     /// The requested delimiter, as the server echoes it.
     pub delimiter: Option<String>,
-    /// The most versions that the server puts into a page.
+    /// The maximum number of versions in a page.
     pub max_keys: Option<u64>,
     /// `url` when the server states that keys are percent-encoded. The keys in
     /// [`versions`](Self::versions) are decoded.

@@ -255,7 +255,7 @@ fn a_listing_in_the_order_of_a_tree_is_complete() {
             (0..601).for_each(|n| far.store(format!("d/a-{n:03}"), 1));
             (0..2500).for_each(|n| far.store(format!("d/b/{n:04}"), 1));
         },
-        // Both below a directory that is given away.
+        // Both below a directory that is handed over.
         |far| {
             for name in ["0", "1", "2", "3"] {
                 (0..1200).for_each(|n| far.store(format!("{name}/m/{n:04}"), 1));

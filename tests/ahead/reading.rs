@@ -1,5 +1,5 @@
-//! Tests of readers over a connection with a high latency, which use one or two
-//! connections at first and then as many as increase the throughput, and of faults in between.
+//! Tests of readers over a connection with a high latency, which use one or two connections at
+//! first and then as many as increase the throughput, and of faults in between.
 
 use crate::line::{
     BUCKET, ETAG, Far, Fault, Line, Request, is_content, measure, threads_named, turn, wait_until,

@@ -102,7 +102,7 @@ fn an_exact_duration_beyond_the_session_is_rejected() {
     let error =
         client(at(LEFT), SignatureVersion::V4).presign("registry", "key", &exactly).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::InvalidArgument);
-    assert!(error.to_string().contains("3600 s, but the credentials end in 300 s"), "{error}");
+    assert!(error.to_string().contains("3600 s, but the credentials expire in 300 s"), "{error}");
 }
 
 #[test]

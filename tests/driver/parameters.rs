@@ -274,16 +274,16 @@ fn integers_must_be_whole_and_in_range() {
             assert_eq!(
                 refusal(&[(name, text)]),
                 format!(
-                    "{name} parameter must be an integer, {text} invalid: allowed are {min} to \
-                     {max}"
+                    "{name} parameter must be an integer; {text} is not valid: allowed are {min} \
+                     to {max}"
                 )
             );
         }
         assert_eq!(
             refusal(&[(name, "010485760")]),
             format!(
-                "{name} parameter must be an integer, 010485760 invalid: a leading zero can mean \
-                 octal: write 0o for octal, or remove the zero"
+                "{name} parameter must be an integer; 010485760 is not valid: a leading zero can \
+                 mean octal: write 0o for octal, or remove the zero"
             )
         );
         for text in ["-5242880", "18446744073709551616", "99999999999999999999999999"] {
@@ -385,8 +385,9 @@ fn only_documented_words_are_accepted() {
         (
             "storageclass",
             "GLACIER",
-            "the storageclass parameter must be one of STANDARD, REDUCED_REDUNDANCY, STANDARD_IA, ONEZONE_IA, \
-             INTELLIGENT_TIERING, OUTPOSTS, GLACIER_IR, EXPRESS_ONEZONE, NONE, GLACIER invalid",
+            "the storageclass parameter must be one of STANDARD, REDUCED_REDUNDANCY, STANDARD_IA, \
+             ONEZONE_IA, INTELLIGENT_TIERING, OUTPOSTS, GLACIER_IR, EXPRESS_ONEZONE, NONE, not \
+             GLACIER",
         ),
         (
             "objectacl",
@@ -398,19 +399,15 @@ fn only_documented_words_are_accepted() {
             "loglevel",
             "verbose",
             "the loglevel parameter must be one of off, debug, debugwithsigning, debugwithhttpbody, \
-             debugwithrequestretries, debugwithrequesterrors, debugwitheventstreambody, verbose invalid",
+             debugwithrequestretries, debugwithrequesterrors, debugwitheventstreambody, not \
+             verbose",
         ),
-        (
-            "payload",
-            "yes",
-            "the payload parameter must be one of auto, signed, unsigned, yes invalid",
-        ),
+        ("payload", "yes", "the payload parameter must be one of auto, signed, unsigned, not yes"),
         (
             "checksum",
             "md4",
             "the checksum parameter must be one of auto, none, crc32, crc32-composite, crc32c, \
-             crc32c-composite, crc64nvme, sha1, sha256, md5, md4 \
-             invalid",
+             crc32c-composite, crc64nvme, sha1, sha256, md5, not md4",
         ),
     ] {
         assert_eq!(refusal(&[(name, text)]), expected);
@@ -452,7 +449,7 @@ fn ages_must_have_units() {
             refusal(&[("uploadpurgeage", text)]),
             format!(
                 "the uploadpurgeage parameter should be a duration such as 168h or 1h30m, between \
-                 1s and 315360000s: {text} invalid"
+                 1s and 315360000s: {text} is not valid"
             )
         );
     }
@@ -647,7 +644,7 @@ fn malformed_texts_are_rejected() {
         (
             "truststore",
             "file",
-            "the truststore parameter must be one of mozilla, system, cacert, file invalid",
+            "the truststore parameter must be one of mozilla, system, cacert, not file",
         ),
         ("useragent", "x\r\nhost: evil", "the useragent parameter should be visible ASCII"),
         ("keyid", "k\n", "the keyid parameter should be visible ASCII"),
@@ -781,7 +778,7 @@ fn unsupported_names_of_other_registries_point_to_the_option() {
         (
             vec![("checksum_algorithm", "SHA512")],
             "the checksum parameter must be one of auto, none, crc32, crc32-composite, crc32c, \
-             crc32c-composite, crc64nvme, sha1, sha256, md5, SHA512 invalid; \
+             crc32c-composite, crc64nvme, sha1, sha256, md5, not SHA512; \
              checksum_algorithm is GitLab's name for checksum",
         ),
         (
@@ -803,11 +800,12 @@ fn unsupported_names_of_other_registries_point_to_the_option() {
             vec![("parallelwalk", "8")],
             "the parallelwalk parameter should be a boolean: 8 is neither true nor false",
         ),
-        (vec![("name", "gcs")], "the name parameter must be one of s3, s3aws, gcs invalid"),
+        (vec![("name", "gcs")], "the name parameter must be one of s3, s3aws, not gcs"),
         (
             vec![("loglevel", "debug,logeverything")],
             "the loglevel parameter must be one of off, debug, debugwithsigning, debugwithhttpbody, \
-             debugwithrequestretries, debugwithrequesterrors, debugwitheventstreambody, (not shown) invalid",
+             debugwithrequestretries, debugwithrequesterrors, debugwitheventstreambody, not \
+             (not shown)",
         ),
     ] {
         let error = with(&more).unwrap_err();

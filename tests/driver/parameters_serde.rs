@@ -67,7 +67,8 @@ fn other_types_are_rejected_by_name() {
         ),
         (
             json!({ "chunksize": true }),
-            "chunksize parameter must be an integer, true invalid: allowed are 5242880 to 5368709120",
+            "chunksize parameter must be an integer; true is not valid: allowed are 5242880 to \
+             5368709120",
         ),
         (
             json!({ "encrypt": 2 }),

@@ -512,8 +512,8 @@ fn each_refusal_has_its_hint() {
     let rig = Rig::new();
     rig.faulty.always("ListObjectsV2", Fault::error(404, "NoSuchKey"));
     let error = rig.client.list_objects(BUCKET, &ListObjects::default(), None).unwrap_err();
-    let hint = "the server looked for an object where the bucket should be: check the path and \
-        the host of the endpoint";
+    let hint = "the server looked for an object where the bucket should be: check the path and the \
+                host of the endpoint";
     assert_eq!(error.hint(), Some(hint));
     rig.finish();
 }
@@ -696,7 +696,7 @@ fn each_unresolved_name_is_reported_with_its_origin() {
         "{message}"
     );
     let region = "the host name is made from the region us-esat-1, which is not a known region of \
-        AWS: check region";
+                  AWS: check region";
     assert_eq!(hint.as_deref(), Some(region));
 
     let (_, _, message, hint) = outcome(custom("http://no-such-host.invalid"));
@@ -752,7 +752,7 @@ fn each_mismatch_of_tls_is_named_and_tried_once() {
         assert_eq!((kind, attempts, hint.as_deref()), (ErrorKind::Tls, 1, Some(tls)), "{message}");
     }
     let version =
-        "the server needs TLS 1.2 or 1.3: update it, or let a proxy with TLS 1.2 stand before it";
+        "the server needs TLS 1.2 or 1.3: update it, or put a proxy with TLS 1.2 in front of it";
     let algorithms = "this client has TLS 1.2 and 1.3 with ECDHE and AES-GCM or ChaCha20, and verifies RSA, P-256, P-384 \
                       and Ed25519 keys, but not P-521 keys, P-256 with SHA-512, SHA-1 or static RSA";
     let name = "check that 127.0.0.1 is the server's name, or give it a certificate for that name";

@@ -329,7 +329,7 @@ fn wrong_region_is_reported_if_endpoint_and_region_are_configured() {
         "{error}"
     );
     assert!(error.hint().unwrap().contains("eu-west-3"), "{error}");
-    // If only the endpoint is configured, the region is learnt and the host is kept.
+    // If only the endpoint is configured, the region is learned and the host is kept.
     let rig = Rig::with(
         ServerOptions { region: "eu-west-3".to_owned(), ..ServerOptions::default() },
         |config| config,

@@ -125,7 +125,7 @@ crate::checks! {
                     "{error}"
                 );
                 assert!(
-                    error.hint().unwrap().starts_with("something on the way added these headers"),
+                    error.hint().unwrap().starts_with("a proxy added these headers"),
                     "{error}"
                 );
             }

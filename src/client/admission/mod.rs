@@ -162,7 +162,8 @@ impl Admission {
     fn too_late(&self, state: &Occupancy, limit: Duration) -> Error {
         let places = match state.allowed {
             allowed if allowed < self.most => format!(
-                "{allowed} may be in flight at the moment, because the server throttles, and {} otherwise",
+                "{allowed} may be in flight at the moment, because the server throttles, and {} \
+                 otherwise",
                 self.most
             ),
             allowed => format!("{allowed} may be in flight"),

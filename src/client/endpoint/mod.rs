@@ -156,7 +156,8 @@ impl Endpoint {
             (Acceleration::Off, Fips::NotRequired) => format!("s3{dualstack}.{region}.{suffix}"),
             (Acceleration::Off, Fips::Required) if partition == Partition::China => {
                 return Err(configuration(format!(
-                    "usefipsendpoint cannot be used with region {region}: partition aws-cn has no FIPS endpoints"
+                    "usefipsendpoint cannot be used with region {region}: partition aws-cn has no \
+                     FIPS endpoints"
                 )));
             }
             (Acceleration::Off, Fips::Required) if scheme == Scheme::Http => {
@@ -172,7 +173,8 @@ impl Endpoint {
             }
             (Acceleration::On, Fips::NotRequired) if partition != Partition::Aws => {
                 return Err(configuration(format!(
-                    "accelerate cannot be used with region {region}: partition {} has no Transfer Acceleration",
+                    "accelerate cannot be used with region {region}: partition {} has no Transfer \
+                     Acceleration",
                     partition.id()
                 )));
             }
@@ -231,12 +233,14 @@ impl Endpoint {
     pub fn redirect(url: &str, region: &str) -> Result<Self> {
         let parsed = Url::parse(url).map_err(|why| match why {
             UrlError::NoScheme => configuration(format!(
-                "no scheme specified for redirectendpoint: {}; it must begin with http:// or https://",
+                "no scheme specified for redirectendpoint: {}; it must begin with http:// or \
+                 https://",
                 shown_value(url, Form::Url)
             )),
-            UrlError::NoHost => {
-                configuration(format!("no host specified for redirectendpoint: {}", shown_value(url, Form::Url)))
-            }
+            UrlError::NoHost => configuration(format!(
+                "no host specified for redirectendpoint: {}",
+                shown_value(url, Form::Url)
+            )),
             why => malformed("redirectendpoint", url, why),
         })?;
         if parsed.path != "/" {
@@ -272,7 +276,8 @@ impl Endpoint {
     pub fn with_addressing(mut self, addressing: Addressing) -> Result<Self> {
         if addressing == Addressing::Path && self.is_accelerated() {
             return Err(configuration(
-                "accelerate cannot be used with forcepathstyle: accelerated buckets are named in the host only",
+                "accelerate cannot be used with forcepathstyle: accelerated buckets are named in \
+                 the host only",
             ));
         }
         self.addressing = addressing;

@@ -71,8 +71,7 @@ impl BucketKind {
     }
 
     /// Reports whether listings return keys in the order of their bytes. Those of directory buckets
-    /// have no order
-    /// (<https://docs.aws.amazon.com/AmazonS3/latest/API/API_ListObjectsV2.html>).
+    /// have no order (<https://docs.aws.amazon.com/AmazonS3/latest/API/API_ListObjectsV2.html>).
     pub(crate) fn lists_in_order(self) -> bool {
         self != Self::Directory
     }

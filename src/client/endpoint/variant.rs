@@ -15,7 +15,7 @@ pub enum Stack {
 /// It chooses the server's side only: the TLS of this crate is not a validated module.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum Fips {
-    /// Any.
+    /// Any endpoint.
     #[default]
     NotRequired,
     /// `s3-fips` (`usefipsendpoint`). AWS has them in the United States and Canada; elsewhere the
@@ -26,22 +26,22 @@ pub enum Fips {
 /// Whether requests enter AWS's network at the edge.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum Acceleration {
-    /// Straight to the region.
+    /// Requests go directly to the region.
     #[default]
     Off,
     /// Transfer Acceleration (`accelerate`), which the bucket must have switched on.
     On,
 }
 
-/// Which of a region's endpoints.
+/// The choice among a region's endpoints.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub struct Variant {
-    /// IPv4, or IPv6 too.
+    /// The IP versions that the endpoint supports.
     pub stack: Stack,
-    /// Validated cryptography.
+    /// Whether validated cryptography is required.
     pub fips: Fips,
-    /// Through the edge.
+    /// Whether requests use Transfer Acceleration.
     pub acceleration: Acceleration,
 }
 

@@ -51,11 +51,14 @@ impl Probe<'_> {
         client.head_object(bucket, &self.object, &GetObject::default())?;
         let reader = client.get_object(bucket, &self.object, &GetObject::default())?;
         if reader.read_all(CONTENT.len())? != CONTENT {
-            let text = "the object is not read as it was stored";
+            let text = "the content that was read differs from the content that was stored";
             return Err(Error::new(ErrorKind::Integrity, text)
                 .with_bucket(&**bucket)
                 .with_key(&*self.object)
-                .with_hint("check what lies between this machine and the server"));
+                .with_hint(
+                    "check the proxies between this machine and the server: one of them may \
+                     change the content",
+                ));
         }
         let source = CopySource::new(bucket, &self.object);
         client.copy_object(source, bucket, &self.copy, settings)?;

@@ -40,7 +40,7 @@ impl IpRanges {
         merge(&mut ranges.v6, |last| last.checked_add(1));
         if ranges.is_empty() {
             let text = "the document of IP ranges does not contain any range of the selected \
-                regions: check awsregion";
+                        regions: check awsregion";
             return Err(Error::new(ErrorKind::Protocol, text));
         }
 

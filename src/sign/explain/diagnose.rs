@@ -18,8 +18,8 @@ pub struct Diagnosis {
     /// Whether the request was sent with this signature; `None` if it was sent without one, or if
     /// there are no steps.
     pub signature_sent: Option<bool>,
-    /// Why a server that knows the credentials would refuse the request as it was sent; `None` if it
-    /// would not, or if the request was sent without a signature. The time in a header is not
+    /// Why a server that knows the credentials would refuse the request as it was sent; `None` if
+    /// it would not, or if the request was sent without a signature. The time in a header is not
     /// compared with `now`, because the request may have been sent earlier.
     pub refusal: Option<Refusal>,
     /// How the server's steps differ; `None` if the server does not show any.

@@ -2,7 +2,7 @@
 //!
 //! A listing is a chain: each page states where the next one begins. The keys below two prefixes,
 //! however, can be listed at the same time, and are in the order of the prefixes. A thread that
-//! lists a directory therefore gives away what comes later in it, as far as the pages so far show
+//! lists a directory therefore hands over what comes later in it, as far as the pages so far show
 //! that there is enough of it (see [`plan`]). A thread that has received a part may divide it
 //! again. Each part is a shard.
 //!
@@ -26,7 +26,7 @@ use std::sync::{Condvar, Mutex, MutexGuard};
 /// layout needs a few, and a server could make up new directories forever.
 const EXAMINATIONS: u32 = 256;
 
-/// The maximum number of shards of one listing. Beyond it, nothing is given away.
+/// The maximum number of shards of one listing. Beyond it, nothing is handed over.
 const SHARDS: u64 = 4096;
 
 /// The maximum number of pages that wait for earlier ones, for each concurrent request: with a
@@ -88,7 +88,7 @@ pub(crate) fn list_in_shards(
         arrived: Condvar::new(),
         room: Condvar::new(),
     };
-    // Most listings have one page, so no thread is started before there is something to give away.
+    // Most listings have one page, so no thread is started before there is something to hand over.
     let mut pages = shards.client.objects(bucket, ListObjects::prefix(prefix)).pages();
     let first = pages.next().transpose()?.unwrap_or_default();
     let mut course = Course::new(prefix, Vec::new(), None);
@@ -315,7 +315,7 @@ impl Shards<'_> {
         Ok(())
     }
 
-    /// Lists a shard, and gives away what follows while there is enough of it.
+    /// Lists a shard, and hands over what follows while there is enough of it.
     fn list(&self, number: u64, begun: Begun) -> Result<()> {
         let Begun { first, pages, mut course } = begun;
         for page in std::iter::once(Ok(first)).chain(pages) {
@@ -349,7 +349,7 @@ impl Shards<'_> {
         if let Some(directory) = course.unknown_directory(&page.contents) {
             self.examine(&directory, &page.contents, course)?;
         }
-        let mut groups = plan::give_away(&mut course.levels, &page.contents, self.threads.get());
+        let mut groups = plan::hand_over(&mut course.levels, &page.contents, self.threads.get());
         if let Some(first) = groups.first() {
             let end = course.end.replace(first.prefix.clone());
             if let Some(last) = groups.last_mut() {
@@ -378,7 +378,7 @@ impl Shards<'_> {
             Ok(members.map(|members| Level::new(directory.clone(), members)))
         })?;
         for (directory, level) in directories.into_iter().zip(found) {
-            // A part of a directory can only be given away if the members after it in the outer
+            // A part of a directory can only be handed over if the members after it in the outer
             // directories are known.
             let Some(level) = level else {
                 course.unclear = Some(directory);

@@ -1,7 +1,7 @@
 //! Decides which keys of a listing other threads list.
 //!
 //! The files and directories directly in one directory are its members. A thread that lists the
-//! directory gives away members after the one that it has reached, in groups: a group has a prefix
+//! directory hands over members after the one that it has reached, in groups: a group has a prefix
 //! in common that no other member has, so that one listing finds all of it and nothing else. The
 //! size of a group follows from the number of keys in the members that were listed so far. Members
 //! that are expected to fit on a few pages are therefore listed together, and a directory that fits
@@ -131,8 +131,8 @@ pub(super) fn levels_to_examine(directory: &str, page: &[Object]) -> Vec<String>
 
 /// Divides the members after `page`, which was listed last, into groups for other threads, given
 /// the levels that the listing is in, outermost first, and the number of threads. The members that
-/// are given away are removed from the levels. Returns nothing if the remaining keys are few.
-pub(super) fn give_away(levels: &mut [Level], page: &[Object], threads: usize) -> Vec<Group> {
+/// are handed over are removed from the levels. Returns nothing if the remaining keys are few.
+pub(super) fn hand_over(levels: &mut [Level], page: &[Object], threads: usize) -> Vec<Group> {
     let (Some(first), Some(last)) = (page.first(), page.last()) else { return Vec::new() };
     let mut groups = Vec::new();
     for level in levels.iter_mut().rev() {
@@ -144,7 +144,7 @@ pub(super) fn give_away(levels: &mut [Level], page: &[Object], threads: usize) -
             directory: &level.directory,
             limit: group_limit(keys, after, threads),
             keys,
-            // A thread that gives away a member gives away everything after it.
+            // A thread that hands over a member hands over everything after it.
             gives_all: before > 0,
         };
         division.divide(&level.members, Some(reached), &mut groups);
@@ -311,13 +311,13 @@ mod tests {
                 40,
                 16,
                 "d/2:16 d/3:16 d/4:16 d/5:16 d/6:16 d/7:16 d/8:16 d/9:16 d/a:16 d/b:16 \
-                           d/c:16 d/d:16 d/e:16 d/f:16",
+                 d/c:16 d/d:16 d/e:16 d/f:16",
             ),
         ];
         for (count, each, threads, expected) in cases {
             let page = filled(each, (count * each).min(1000));
             let mut levels = [Level::new("d/".to_owned(), directories(count))];
-            let groups = give_away(&mut levels, &page, threads);
+            let groups = hand_over(&mut levels, &page, threads);
             assert_eq!(shown(&groups), expected, "{count} directories of {each} keys");
             let given: usize = groups.iter().map(|group| group.members.len()).sum();
             assert_eq!(levels[0].members.len() + given, count);
@@ -339,7 +339,7 @@ mod tests {
                     file => file.clone(),
                 };
                 let mut levels = [Level::new("d/".to_owned(), members.clone())];
-                let groups = give_away(&mut levels, &page([last]), 8);
+                let groups = hand_over(&mut levels, &page([last]), 8);
                 let kept = &levels[0].members;
                 assert!(kept.len() > reached);
                 let given = groups.iter().flat_map(|group| group.members.iter().cloned());
@@ -361,7 +361,7 @@ mod tests {
         let given = |names: [&str; 3], last: &str| {
             let members = names.map(|name| format!("d/{name}")).to_vec();
             let mut levels = [Level::new("d/".to_owned(), members)];
-            let groups = give_away(&mut levels, &page([format!("d/{last}")]), 8);
+            let groups = hand_over(&mut levels, &page([format!("d/{last}")]), 8);
             assert_eq!(levels[0].members.len() + groups.len(), 3);
             shown(&groups)
         };
@@ -379,7 +379,7 @@ mod tests {
                 (0..64).map(|number| format!("r/m/{number:02x}/")).collect(),
             ),
         ];
-        let groups = give_away(&mut levels, &page, 4);
+        let groups = hand_over(&mut levels, &page, 4);
         assert_eq!(shown(&groups), "r/m/1:16 r/m/2:16 r/m/3:16 r/n/:1 r/o:1");
         assert_eq!(groups.last().map(|group| &*group.directory), Some("r/"));
         assert_eq!((levels[0].members.len(), levels[1].members.len()), (2, 16));

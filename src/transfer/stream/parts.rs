@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
 
 /// The maximum total size of an upload's parts: 8 EiB, which leaves room for the bytes of a
-/// checkpoint. S3's limit is 50 TiB; other servers permit more.
+/// checkpoint. AWS's limit is 48.8 TiB; other servers permit more.
 const MAX_UPLOAD_BYTES: u64 = i64::MAX as u64;
 
 /// Returns whether a part on the server verifiably has this size and the MD5 that `md5` computes.

@@ -441,7 +441,7 @@ fn p01_an_early_200_over_tls_is_not_stored() {
             let (phase, failure) = failure(transport.send(&server.origin, &request("PUT"), body));
             assert_eq!(phase, Phase::Send, "ends: {ends}");
             assert!(
-                matches!(&failure, Failure::Protocol(text) if text.contains("before the body")),
+                matches!(&failure, Failure::Protocol(text) if text.contains("before the whole body")),
                 "ends: {ends}: {failure:?}"
             );
         }

@@ -276,7 +276,7 @@ fn invalid_options_are_reported_with_their_place() {
         ),
         (
             json!({ "storage": { "storageDriver": { "name": "gcs" } } }),
-            "storage.storageDriver: the name parameter must be one of s3, s3aws, gcs invalid",
+            "storage.storageDriver: the name parameter must be one of s3, s3aws, not gcs",
         ),
         (
             json!({ "storage": { "storageDriver": s3, "subPaths": { "/a": { "rootDirectory": "/x" } } } }),

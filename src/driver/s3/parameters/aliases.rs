@@ -132,7 +132,7 @@ impl OptionAlias {
                 Ok(Zeroizing::default())
             }
             Rule::Expected(words) => Err(config_error(format!(
-                "the {} parameter must be one of {}, {} invalid",
+                "the {} parameter must be one of {}, not {}",
                 self.name,
                 words.join(", "),
                 shown_value(text, Form::Word)

@@ -330,7 +330,8 @@ fn redirect_endpoint(
         return Ok(Some(redirect));
     }
     Err(config_error(format!(
-        "redirectendpoint cannot be used with {}: AWS serves them at hosts that contain their names",
+        "redirectendpoint cannot be used with {}: AWS serves them at hosts that contain their \
+         names",
         kind.plural()
     )))
 }
@@ -541,7 +542,7 @@ fn root_directory(root: &str) -> Result<String> {
     if root.len() > MAX_ROOT || root.chars().any(char::is_control) {
         return Err(config_error(format!(
             "the rootdirectory parameter should have at most {MAX_ROOT} bytes and no control \
-             characters: {} invalid",
+             characters: {} is not valid",
             shown_value(root, Form::Word)
         )));
     }
@@ -610,7 +611,7 @@ fn log_levels(options: &GivenOptions) -> Result<Vec<LogLevel>> {
             Some(level) => levels.extend(level.filter(|level| *level != LogLevel::Off)),
             None => {
                 return Err(config_error(format!(
-                    "the loglevel parameter must be one of {}, {} invalid",
+                    "the loglevel parameter must be one of {}, not {}",
                     LogLevel::list(&[]),
                     shown_value(word, Form::Word)
                 )));

@@ -114,7 +114,7 @@ impl GivenOptions {
         let (min, max) = (allowed.start(), allowed.end());
         let not_an_integer = |hint: &str| {
             config_error(format!(
-                "{name} parameter must be an integer, {} invalid: {hint}",
+                "{name} parameter must be an integer; {} is not valid: {hint}",
                 shown_value(text, Form::Number)
             ))
         };
@@ -162,7 +162,7 @@ impl GivenOptions {
         let text = self.required(name)?;
         T::find(text).ok_or_else(|| {
             config_error(format!(
-                "the {name} parameter must be one of {}, {} invalid",
+                "the {name} parameter must be one of {}, not {}",
                 T::list(others),
                 shown_value(text, Form::Word)
             ))
@@ -180,7 +180,7 @@ impl GivenOptions {
             Ok(duration) if allowed.contains(&duration) => Ok(duration),
             _ => Err(config_error(format!(
                 "the {name} parameter should be a duration such as 168h or 1h30m, between {}s and \
-                 {}s: {} invalid",
+                 {}s: {} is not valid",
                 allowed.start().as_secs(),
                 allowed.end().as_secs(),
                 shown_value(text, Form::Duration)

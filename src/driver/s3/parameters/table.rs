@@ -136,8 +136,7 @@ options! {
     "useragent" Text ""
         "a text that is appended to the `User-Agent` header"
     "loglevel" Words "off"
-        "what is logged, with the feature `log`: one or more words, separated by commas, or \
-         `false`"
+        "what is logged, with the feature `log`: one or more words, separated by commas, or `false`"
 }
 
 pub(super) use option_rows;

@@ -109,7 +109,8 @@ pub(super) fn find(store: &Store, path: &str) -> Result<Option<Resumed>> {
         let file = head(store, &key)?;
         if let Some(meta) = file.as_ref().filter(|meta| is_newer(meta, &known)) {
             let text = format!(
-                "cannot append: a file of {} bytes was committed here after the unfinished one was closed",
+                "cannot append: a file of {} bytes was committed here after the unfinished one was \
+                 closed",
                 meta.size
             );
             let hint = "delete the path, or write the file again from its beginning";
