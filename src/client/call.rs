@@ -21,7 +21,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
-/// The attempts of one call: their failures, and the corrections learnt from them.
+/// The attempts of one call: their failures, and the corrections learned from them.
 struct Attempts<'a> {
     call: &'a Call<'a>,
     located: Arc<Located>,
@@ -312,8 +312,9 @@ impl Client {
                 (error, Outcome::Unanswered)
             });
         }
-        // A server or gateway that fails may have acted before; one that refuses has not.
-        attempts.unsettled |= response.status >= 500;
+        // A server or gateway that fails may have acted before; one that refuses has not, and
+        // neither has one that does not know the operation.
+        attempts.unsettled |= response.status >= 500 && response.status != 501;
         let sent = Sent { call, located: &attempts.located, signing: &signing, now: inner.now() };
         let mut failed = Failed::read(response, &sent, deadline);
         failed.error = failed.error.redacted(&call.secrets_of(lease, signing.signature(), config));

@@ -1,7 +1,7 @@
 //! The S3 client: one method per operation, blocking, safe to share between threads.
 //!
 //! The client can be used on its own, without the driver. A [`Client`] is cheap to clone; clones
-//! share connections, learnt regions and counters. Every operation signs each attempt again,
+//! share connections, learned regions and counters. Every operation signs each attempt again,
 //! retries where that is safe ([`RetryPolicy`]), and accepts a response only if it is complete.
 //!
 //! All clones together have at most [`Config::max_requests`] requests in flight, in the order in
@@ -53,6 +53,7 @@ mod meta;
 mod multipart;
 mod object;
 mod observed;
+mod opened;
 mod outcome;
 mod outgoing;
 mod pages;
@@ -148,7 +149,7 @@ struct Inner {
     config: Config,
     budget: retry::Budget,
     admission: admission::Admission,
-    /// The number of seconds by which the server's clock is ahead of the local one, learnt only
+    /// The number of seconds by which the server's clock is ahead of the local one, learned only
     /// from `RequestTimeTooSkewed`.
     clock_offset: AtomicI64,
     /// The locations of buckets, including those that differ from the configuration.
@@ -203,8 +204,8 @@ impl Client {
     /// Creates a client. It does not open connections or request credentials yet.
     ///
     /// # Errors
-    /// [`ErrorKind::Configuration`] if the certificates, the user agent or the expected owner of the
-    /// buckets are not valid.
+    /// [`ErrorKind::Configuration`] if the certificates, the user agent or the expected owner of
+    /// the buckets are not valid.
     pub fn new(config: Config) -> Result<Self> {
         let config = config.with_chain();
         let transport = Transport::new(config.transport_options())
@@ -247,8 +248,8 @@ impl Client {
     }
 
     /// Returns a clone that stores and reads objects with this checksum in place of
-    /// [`Config::checksum`]. An upload in parts is begun, sent and completed by clients with the same
-    /// checksum.
+    /// [`Config::checksum`]. An upload in parts is begun, sent and completed by clients with the
+    /// same checksum.
     ///
     /// ```no_run
     /// use s3driver::client::{Checksum, Client, ObjectSettings};

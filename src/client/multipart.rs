@@ -406,7 +406,11 @@ fn next_part(page: &ListPartsResult, marker: Option<u32>) -> Follow<u32> {
         None if !page.parts.is_empty() && named > marker => named,
         Some(false) | None => return Ok(None),
     };
-    if next > marker { Ok(next) } else { Err("the list of parts goes on, but not forward") }
+    if next > marker {
+        Ok(next)
+    } else {
+        Err("the list of parts is truncated, but its next marker does not advance")
+    }
 }
 
 /// Finds the markers of the page of uploads after `page`.
@@ -514,7 +518,7 @@ fn check_checksum(
         return Ok(());
     }
     let text = format!(
-        "the object is not what its parts make: their {} is {}, the server's {}",
+        "the object differs from its parts: their {} is {}, the server's {}",
         algorithm.name(),
         sent.value,
         stored.value
@@ -535,7 +539,8 @@ fn check_completion(
         return match parts_of(&etag) {
             Some(count) if count != parts.len() as u64 => {
                 let text = format!(
-                    "the server made the object of {count} parts, and {} were named: its ETag is {etag}",
+                    "the server assembled the object from {count} parts, but the request named {}: \
+                     the object's ETag is {etag}",
                     parts.len()
                 );
                 Err(incomplete(call, text))
@@ -544,13 +549,13 @@ fn check_completion(
         };
     }
     match look() {
-        Found::Wanted(meta) | Found::Similar(meta, _) => Ok(CompletedUpload::seen(meta)),
+        Found::Wanted(meta, _) | Found::Similar(meta, _) => Ok(CompletedUpload::seen(meta)),
         Found::Other => {
-            let text = "the object is not what its parts make, although they were completed";
+            let text = "the object differs from its parts, although the upload was completed";
             Err(incomplete(call, text.to_owned()))
         }
         Found::Nothing => {
-            let text = "the server completed the upload, and has no object";
+            let text = "the server completed the upload, but the object does not exist";
             Err(outcome_unknown(
                 call.place(Error::new(ErrorKind::Protocol, text)),
                 "the upload was completed",
@@ -566,7 +571,7 @@ fn settle_completion(error: Error, found: Found) -> Result<CompletedUpload> {
     let unknown = |error| Err(outcome_unknown(error, "the upload was completed"));
     let settled = matches!(error.kind(), ErrorKind::NoSuchUpload | ErrorKind::PreconditionFailed);
     match found {
-        Found::Wanted(meta) => Ok(CompletedUpload::seen(meta)),
+        Found::Wanted(meta, _) => Ok(CompletedUpload::seen(meta)),
         Found::Unknown(look) => unknown(error.with_source(look)),
         Found::Other | Found::Nothing if settled => Err(error),
         // If ETags are not MD5s (KMS, some servers), an object of this size and number of parts may

@@ -120,7 +120,7 @@ impl Client {
     ///
     /// If a connection breaks after the server may have stored an object under a condition, the
     /// next attempt would find the object of the first one. In this case, the client looks at the
-    /// object, and an equal one is a success.
+    /// object, and an equal one that was stored since then is a success.
     ///
     /// # Errors
     /// [`ErrorKind::PreconditionFailed`] if the condition does not hold.
@@ -182,22 +182,30 @@ impl Client {
         };
         let unknown = |error| Err(outcome_unknown(error, "the object was stored"));
         match self.look(call.bucket, call.key, &wanted, begun) {
-            Found::Wanted(meta) => Ok(PutResult::seen(meta)),
-            // The last response describes the current object.
-            Found::Other if error.kind() == ErrorKind::PreconditionFailed => Err(error),
+            Found::Wanted(meta, Age::Since | Age::Unknown) => Ok(PutResult::seen(meta)),
+            // The last response describes the current object, which another write has stored.
+            Found::Wanted(_, Age::Before) | Found::Other
+                if error.kind() == ErrorKind::PreconditionFailed =>
+            {
+                Err(error)
+            }
             Found::Unknown(look) => unknown(error.with_source(look)),
             // An ETag that is not an MD5 does not prove anything.
-            Found::Other | Found::Similar(..) | Found::Nothing => unknown(error),
+            Found::Wanted(_, Age::Before) | Found::Other | Found::Similar(..) | Found::Nothing => {
+                unknown(error)
+            }
         }
     }
 
-    /// [CopyObject]: copies up to 5 GB on the server, and stores the copy with `settings` and the
-    /// source's metadata, and with its tags unless `settings` has some. [`CopySource::condition`]
-    /// is a condition for the source, and [`ObjectSettings::condition`] is one for the target.
+    /// [CopyObject]: copies up to 5 GiB on the server, and stores the copy with `settings`. Content
+    /// headers, metadata and tags that these do not name are those of the source; if they name some
+    /// of them, the client requests the others with a HEAD and sends all of them, because S3
+    /// replaces them only together (`x-amz-metadata-directive`). [`CopySource::condition`] is a
+    /// condition for the source, and [`ObjectSettings::condition`] is one for the target.
     ///
     /// If the responses do not show whether the object was copied (a lost response, a success
-    /// without content), the client looks at the copy: if it has the source's size, and the
-    /// source's ETag where that is an MD5, the copy has succeeded.
+    /// without content), the client looks at the copy: if it was stored since then and has the
+    /// source's size and ETag, the copy has succeeded.
     ///
     /// [CopyObject]: https://docs.aws.amazon.com/AmazonS3/latest/API/API_CopyObject.html
     pub fn copy_object(
@@ -219,10 +227,30 @@ impl Client {
         (bucket, key): (&str, &str),
         settings: &ObjectSettings,
     ) -> Result<PutResult> {
+        let describe = || {
+            let request = GetObject {
+                version_id: source.version_id.map(str::to_owned),
+                ..GetObject::default()
+            };
+            self.with_key(source.customer_key).head_object(source.bucket, source.key, &request)
+        };
+        let looked_up;
+        let (meta, merged) = match meta {
+            _ if !settings.describe_content() => (meta, None),
+            Some(meta) => (Some(meta), Some(settings.clone().with_description_of(meta))),
+            None => {
+                looked_up = describe()?;
+                (Some(&looked_up), Some(settings.clone().with_description_of(&looked_up)))
+            }
+        };
+        let all = merged.as_ref().unwrap_or(settings);
         let call = object_call("CopyObject", "PUT", bucket, key)?;
-        let call = settings.condition.apply_to_write(settings.apply_to(call)?)?;
-        let replaced = (!settings.tags.is_empty()).then_some("REPLACE");
-        let mut call = source.apply_to(call)?.maybe_header("x-amz-tagging-directive", replaced);
+        let call = settings.condition.apply_to_write(all.apply_to(call)?)?;
+        let replaced = |is_replaced: bool| is_replaced.then_some("REPLACE");
+        let mut call = source
+            .apply_to(call)?
+            .maybe_header("x-amz-metadata-directive", replaced(merged.is_some()))
+            .maybe_header("x-amz-tagging-directive", replaced(!settings.tags.is_empty()));
         call.time_limit = TimeLimit::ServerWork;
         let begun = self.inner.config.clock.instant();
         let accept = |response: Response, deadline| {
@@ -236,36 +264,36 @@ impl Client {
                 Said::Nothing(silence) => Said::Nothing(silence),
             })
         };
+        let is_same = (source.bucket, source.key) == (bucket, key);
         let wanted = || {
             let looked_up;
             let meta = match meta {
                 Some(meta) => meta,
                 None => {
-                    let request = GetObject {
-                        version_id: source.version_id.map(str::to_owned),
-                        ..GetObject::default()
-                    };
-                    let reader = self.with_key(source.customer_key);
-                    looked_up = reader.head_object(source.bucket, source.key, &request)?;
+                    looked_up = describe()?;
                     &looked_up
                 }
             };
-            Ok(Wanted {
-                size: Some(meta.size),
-                md5: meta.md5(),
-                etag: meta.etag.clone(),
-                parts: None,
+            let size = Some(meta.size);
+            Ok(if is_same {
+                // The object had this content before.
+                Wanted { size, ..Wanted::default() }
+            } else {
+                Wanted { size, md5: meta.md5(), etag: meta.etag.clone(), parts: None }
             })
         };
         match self.run_and_look(&call, || Payload::Empty, accept, wanted) {
             Ok(Ended::Said(result)) => Ok(result),
             Ok(Ended::Seen(meta)) => Ok(PutResult::seen(*meta)),
             Err(error) if may_have_happened(&error) => {
-                match wanted()
-                    .map_or_else(Found::Unknown, |wanted| self.look(bucket, key, &wanted, begun))
-                {
-                    Found::Wanted(meta) | Found::Similar(meta, Age::Since) => {
-                        Ok(PutResult::seen(meta))
+                let found = wanted()
+                    .map_or_else(Found::Unknown, |wanted| self.look(bucket, key, &wanted, begun));
+                match found {
+                    Found::Wanted(meta, Age::Since) => Ok(PutResult::seen(meta)),
+                    // An object of the same size may have another content.
+                    Found::Wanted(_, Age::Unknown)
+                    | Found::Similar(_, Age::Since | Age::Unknown) => {
+                        Err(outcome_unknown(error, "the object was copied"))
                     }
                     _ => Err(error),
                 }

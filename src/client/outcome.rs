@@ -36,8 +36,9 @@ pub(super) struct Wanted {
 /// The result of looking at the object.
 #[derive(Debug)]
 pub(super) enum Found {
-    /// The object that the write should produce.
-    Wanted(ObjectMeta),
+    /// The object that the write should produce. If it is older than the write, another write has
+    /// produced it.
+    Wanted(ObjectMeta, Age),
     /// An object of the right size whose ETag does not prove anything.
     Similar(ObjectMeta, Age),
     /// Another object.
@@ -71,16 +72,19 @@ impl Wanted {
         if self.size.is_some_and(|size| size != meta.size) {
             return Found::Other;
         }
+        let wanted = |meta| {
+            // AWS gives an object of several parts the date of the beginning of its upload.
+            Found::Wanted(meta, if self.parts.is_some() { Age::Unknown } else { age })
+        };
         let etag = meta.etag.as_deref();
         if etag.zip(self.etag.as_deref()).is_some_and(|(found, wanted)| same_etag(found, wanted)) {
-            return Found::Wanted(meta);
+            return wanted(meta);
         }
         let parts = etag.and_then(parts_of);
         match (meta.md5(), self.md5) {
-            (Some(found), Some(wanted)) if found == wanted => Found::Wanted(meta),
+            (Some(found), Some(md5)) if found == md5 => wanted(meta),
             (Some(_), Some(_)) => Found::Other,
             _ if parts.is_some() && self.parts.is_some() && parts != self.parts => Found::Other,
-            // AWS gives such an object the date of the beginning of its upload.
             _ if parts.is_some() && self.parts.is_some() => Found::Similar(meta, Age::Unknown),
             _ => Found::Similar(meta, age),
         }
@@ -132,13 +136,17 @@ impl Client {
             match wanted().map_or_else(Found::Unknown, |wanted| {
                 self.look(call.bucket, call.key, &wanted, begun)
             }) {
-                Found::Wanted(meta) | Found::Similar(meta, Age::Since | Age::Unknown) => {
+                Found::Wanted(meta, Age::Since | Age::Unknown)
+                | Found::Similar(meta, Age::Since | Age::Unknown) => {
                     return Ok(Ended::Seen(Box::new(meta)));
                 }
                 Found::Unknown(look) => {
                     return Err(outcome_unknown(silence.with_source(look), "it took effect"));
                 }
-                Found::Similar(_, Age::Before) | Found::Other | Found::Nothing => {}
+                Found::Wanted(_, Age::Before)
+                | Found::Similar(_, Age::Before)
+                | Found::Other
+                | Found::Nothing => {}
             }
             if rounds >= self.inner.config.retry.max_attempts
                 || self.pause(rounds, &silence)? != Retry::Due
@@ -253,7 +261,7 @@ mod tests {
         let whole = Wanted { md5: Some(MD5), ..sized.clone() };
         let parts = Wanted { etag: Some(format!("{digits}-3")), parts: Some(3), ..sized };
         let found = |wanted: &Wanted, etag: &str| match wanted.compare(meta(etag), Age::Unknown) {
-            Found::Wanted(_) => "wanted",
+            Found::Wanted(..) => "wanted",
             Found::Similar(..) => "similar",
             _ => "other",
         };

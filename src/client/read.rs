@@ -4,17 +4,18 @@ use super::body::Payload;
 use super::call::Retry;
 use super::checksum::{Algorithm, Expected};
 use super::condition::Condition;
-use super::meta::{ObjectMeta, SameContent, is_weak};
+use super::meta::{ObjectMeta, SameContent, etag_of, is_weak, same_etag};
 use super::observed::DownloadWatch;
-use super::range::{ByteRange, ContentRange};
+use super::opened::{Arrived, Excess, Opened, RangeSupport};
+use super::range::ByteRange;
 use super::request::{Call, TimeLimit, object_call, version_of};
 use super::retry;
-use super::transport_failure::transport_error;
+use super::transport_failure::read_error;
 use super::values::ChecksumMode;
 use crate::bounds;
 use crate::error::{Error, ErrorKind, Result};
 use crate::time::Timestamp;
-use crate::transport::{Response, TransportError};
+use crate::transport::Response;
 use std::fmt;
 use std::io::{self, Read};
 use std::ops::Range;
@@ -125,8 +126,8 @@ pub struct ObjectReader {
     watch: Option<DownloadWatch>,
     /// The number of bytes of the range returned so far.
     done: u64,
-    /// The number of bytes in the range; `None` if the server stated neither length nor range.
-    length: Option<u64>,
+    /// The number of bytes in the range.
+    length: u64,
     /// The checksum of the whole object, if the server sent one.
     expected: Option<Expected>,
     excess: Excess,
@@ -197,7 +198,7 @@ impl Client {
         key: &str,
         range: ByteRange,
         same: SameContent<'_>,
-        length: Option<u64>,
+        length: u64,
     ) -> Result<ObjectReader> {
         let etag = same.etag;
         // A weak ETag is not sent; it is compared below.
@@ -246,20 +247,37 @@ impl Client {
         if let Some(algorithm) = algorithm.filter(|_| request.checksum_mode == ChecksumMode::Auto) {
             call = algorithm.request_in(call);
         }
-        let mut opened = self.run(&call, Payload::Empty, |response, _| match response.status {
-            206 => Opened::part(response, range),
-            // rclone sends the range with status 200: Content-Range shows that it is one.
-            _ if range != ByteRange::All && response.header("content-range").is_some() => {
-                Opened::part(response, range)
+        let arrived =
+            self.run(&call, Payload::Empty, |response, _| Arrived::of(response, range, algorithm))?;
+        let mut opened = match arrived {
+            Arrived::Opened(opened) => opened,
+            Arrived::Unsized(response) => {
+                let size = self.size_of(bucket, key, request, &response)?;
+                Opened::of(response, range, size, algorithm)
+                    .map_err(|error| place(error, bucket, key))?
             }
-            200 => Opened::object(response, range, algorithm),
-            status => {
-                let text = format!("the status {status} comes without an object");
-                Err(Error::new(ErrorKind::Protocol, text).with_status(status))
-            }
-        })?;
+        };
         opened.meta.requested_version.clone_from(&request.version_id);
         Ok(opened)
+    }
+
+    /// Requests the size of an object whose response does not state it. Without the size, nothing
+    /// shows whether all bytes have arrived: the end of a connection may be a break.
+    fn size_of(
+        &self,
+        bucket: &str,
+        key: &str,
+        request: &GetObject,
+        response: &Response,
+    ) -> Result<u64> {
+        let same = GetObject { version_id: request.version_id.clone(), ..GetObject::default() };
+        let meta = self.head_object(bucket, key, &same)?;
+        match etag_of(response) {
+            Some(etag) if meta.etag.is_some_and(|found| !same_etag(&found, &etag)) => {
+                Err(changed(bucket, key))
+            }
+            _ => Ok(meta.size),
+        }
     }
 }
 
@@ -279,137 +297,6 @@ fn changed(bucket: &str, key: &str) -> Error {
 
 fn place(error: Error, bucket: &str, key: &str) -> Error {
     error.with_operation("GetObject").with_bucket(bucket).with_key(key)
-}
-
-/// Returns `wanted` with the offset that the response shows, so that the rest can be requested.
-fn resolved(wanted: ByteRange, start: u64, length: Option<u64>) -> ByteRange {
-    match (wanted, length) {
-        (ByteRange::Last(_), Some(length)) => ByteRange::Part { offset: start, length },
-        _ => wanted,
-    }
-}
-
-/// A response whose body is or contains the requested range.
-struct Opened {
-    meta: ObjectMeta,
-    /// The range, from a known offset.
-    range: ByteRange,
-    /// The number of bytes in the range.
-    length: Option<u64>,
-    expected: Option<Expected>,
-    response: Response,
-    excess: Excess,
-    ranges: RangeSupport,
-}
-
-impl Opened {
-    /// Opens a body that is the range itself.
-    fn part(response: Response, wanted: ByteRange) -> Result<Self> {
-        let status = response.status;
-        let protocol =
-            |text: String| Err(Error::new(ErrorKind::Protocol, text).with_status(status));
-        let text = response.header("content-range").unwrap_or_default();
-        let begins = |range: &ContentRange| Some(range.first) == wanted.start(range.size);
-        let Some(range) = ContentRange::parse(text).filter(begins) else {
-            let asked = wanted.header().unwrap_or_default();
-            return protocol(format!(
-                "the server returned the range {text:?}, and {asked:?} was requested"
-            ));
-        };
-        let length = range.last - range.first + 1;
-        if response.content_length().is_some_and(|announced| announced != length) {
-            return protocol(format!(
-                "the range {text:?} does not have the length of the response"
-            ));
-        }
-        let size = range.size.unwrap_or(range.last + 1);
-        // Fewer bytes than requested are only correct at the end of the object.
-        let end = match wanted {
-            ByteRange::Part { offset, length } => offset.saturating_add(length).min(size),
-            ByteRange::All | ByteRange::From(_) | ByteRange::Last(_) => size,
-        };
-        if range.last + 1 < end {
-            return protocol(format!(
-                "the server returned a shorter range ({text:?}) than was requested"
-            ));
-        }
-        let meta = ObjectMeta::of(&response, size);
-        Ok(Self {
-            meta,
-            range: resolved(wanted, range.first, Some(length)),
-            length: Some(length),
-            expected: None,
-            response,
-            excess: Excess::Contradiction,
-            ranges: RangeSupport::Announced,
-        })
-    }
-
-    /// Opens the whole object, which a server that ignores `Range` sends; the bytes before the
-    /// range are skipped.
-    fn object(
-        mut response: Response,
-        wanted: ByteRange,
-        algorithm: Option<Algorithm>,
-    ) -> Result<Self> {
-        let size = response.content_length();
-        let meta = ObjectMeta::of(&response, size.unwrap_or(0));
-        let Some(start) = wanted.start(size) else {
-            let text =
-                "the server sent the whole object instead of its last bytes, and not its size";
-            return Err(Error::new(ErrorKind::Protocol, text).with_status(response.status));
-        };
-        let past_the_end = |size: u64| {
-            let text = "the range begins at or past the end";
-            Error::new(ErrorKind::InvalidRange, text).with_status(416).with_object_size(size)
-        };
-        if start > 0 {
-            if let Some(size) = size.filter(|size| start >= *size) {
-                return Err(past_the_end(size));
-            }
-            let skipped =
-                io::copy(&mut (&mut response).take(start), &mut io::sink()).map_err(read_error)?;
-            if skipped < start {
-                return Err(past_the_end(skipped));
-            }
-        }
-        let rest = size.map(|size| size.saturating_sub(start));
-        let length = match wanted {
-            ByteRange::Part { length, .. } => Some(rest.map_or(length, |rest| rest.min(length))),
-            ByteRange::All | ByteRange::From(_) | ByteRange::Last(_) => rest,
-        };
-        let whole = wanted == ByteRange::All;
-        let expected = whole.then(|| Expected::of(&response, &meta, algorithm)).flatten();
-        let ranges = match response.header("accept-ranges") {
-            Some(unit) if unit.eq_ignore_ascii_case("bytes") => RangeSupport::Announced,
-            _ => RangeSupport::Unknown,
-        };
-        Ok(Self {
-            meta,
-            range: resolved(wanted, start, length),
-            length,
-            expected,
-            response,
-            excess: Excess::RestOfObject,
-            ranges,
-        })
-    }
-}
-
-/// The server's support for ranges of the object (`Accept-Ranges`, RFC 9110 section 14.3).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum RangeSupport {
-    Announced,
-    Unknown,
-}
-
-/// The meaning of bytes after the range.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Excess {
-    /// The rest of an object that the server sends as a whole, regardless of the requested range.
-    RestOfObject,
-    /// The body contradicts its own Content-Range.
-    Contradiction,
 }
 
 impl ObjectReader {
@@ -435,8 +322,8 @@ impl ObjectReader {
         &self.meta
     }
 
-    /// Returns the total number of bytes that this reader yields, if it is known.
-    pub const fn length(&self) -> Option<u64> {
+    /// Returns the total number of bytes that this reader yields.
+    pub const fn length(&self) -> u64 {
         self.length
     }
 
@@ -448,7 +335,6 @@ impl ObjectReader {
     /// Returns whether further ranges of this version can be read at the same time.
     pub(crate) fn may_be_split(&self) -> bool {
         self.ranges == RangeSupport::Announced
-            && self.length.is_some()
             && self.meta.etag.as_deref().is_some_and(|etag| !is_weak(etag))
     }
 
@@ -469,16 +355,13 @@ impl ObjectReader {
                 format!("the object is larger than the {limit} bytes allowed here"),
             )
         };
-        // One byte beyond the limit is enough to see that it is exceeded.
-        let beyond = limit.saturating_add(1);
-        let expected =
-            self.left().map_or(beyond, |left| usize::try_from(left).unwrap_or(usize::MAX));
-        if self.left().is_some() && expected > limit {
+        let expected = usize::try_from(self.left()).unwrap_or(usize::MAX);
+        if expected > limit {
             return Err(too_much(&self));
         }
         let mut content = Vec::new();
         let mut filled = 0_usize;
-        while self.left() != Some(0) {
+        while self.left() != 0 {
             if filled == content.len() {
                 bounds::extend(&mut content, filled, expected).map_err(|error| {
                     self.error(
@@ -490,12 +373,6 @@ impl ObjectReader {
             }
             let count = self.pull(&mut content[filled..])?;
             filled = filled.saturating_add(count);
-            if filled > limit {
-                return Err(too_much(&self));
-            }
-            if count == 0 {
-                break;
-            }
         }
         // Also reads the end.
         self.pull(&mut [0])?;
@@ -507,17 +384,15 @@ impl ObjectReader {
     pub fn pull(&mut self, buffer: &mut [u8]) -> Result<usize> {
         loop {
             let left = self.left();
-            if buffer.is_empty() || (left == Some(0) && self.response.is_none()) {
+            if buffer.is_empty() || (left == 0 && self.response.is_none()) {
                 return Ok(0);
             }
-            let room = left.map_or(buffer.len(), |left| {
-                buffer.len().min(usize::try_from(left).unwrap_or(usize::MAX))
-            });
+            let room = buffer.len().min(usize::try_from(left).unwrap_or(usize::MAX));
             let Some(response) = &mut self.response else {
                 self.resume()?;
                 continue;
             };
-            if left == Some(0) {
+            if left == 0 {
                 // Reading the end returns the connection to the pool.
                 let mut beyond = [0];
                 let end = response.read(&mut beyond);
@@ -525,27 +400,19 @@ impl ObjectReader {
                 return match end {
                     Ok(n) if n > 0 && self.excess == Excess::Contradiction => Err(self.error(
                         ErrorKind::Protocol,
-                        "the server sent more than the range it announced",
+                        "the server sent more bytes than it announced",
                     )),
-                    Ok(_) => Ok(0),
+                    // The checksum of an empty object is compared with no bytes.
+                    Ok(_) => self.verify_checksum().map(|()| 0),
                     Err(error) => Err(self.place(read_error(error))),
                 };
             }
             match response.read(&mut buffer[..room]) {
                 Ok(0) => {
                     self.end_response();
-                    match self.length {
-                        None => {
-                            self.length = Some(self.done);
-                            self.verify_checksum()?;
-                            return Ok(0);
-                        }
-                        Some(length) => {
-                            let text =
-                                format!("the body ended after {} of {length} bytes", self.done);
-                            self.recover_from(Error::new(ErrorKind::Interrupted, text))?;
-                        }
-                    }
+                    let text =
+                        format!("the body ended after {} of {} bytes", self.done, self.length);
+                    self.recover_from(Error::new(ErrorKind::Interrupted, text))?;
                 }
                 Ok(n) => {
                     self.done += n as u64;
@@ -553,7 +420,7 @@ impl ObjectReader {
                     if let Some(expected) = &mut self.expected {
                         expected.update(&buffer[..n]);
                     }
-                    if self.length == Some(self.done) {
+                    if self.length == self.done {
                         // Verified before the last bytes are returned: otherwise the caller could
                         // take the object for complete.
                         self.verify_checksum()?;
@@ -582,9 +449,9 @@ impl ObjectReader {
         }
     }
 
-    /// Returns the number of bytes of the range that are still missing, if it is known.
-    fn left(&self) -> Option<u64> {
-        self.length.map(|length| length.saturating_sub(self.done))
+    /// Returns the number of bytes of the range that are still missing.
+    const fn left(&self) -> u64 {
+        self.length.saturating_sub(self.done)
     }
 
     /// Compares the received bytes with the server's checksum.
@@ -602,7 +469,6 @@ impl ObjectReader {
         self.steady = 0;
         let resumable = retry::may_retry(&error)
             && self.breaks < self.client.inner.config.retry.max_attempts
-            && self.length.is_some()
             && self.meta.etag.is_some();
         let go_on = resumable
             && self.client.pause(self.breaks, &error).map_err(|error| self.place(error))?
@@ -661,13 +527,5 @@ impl fmt::Debug for ObjectReader {
             .field("done", &self.done)
             .field("length", &self.length)
             .finish_non_exhaustive()
-    }
-}
-
-/// Extracts the transport's failure from an `io::Error` as this crate's error.
-fn read_error(error: io::Error) -> Error {
-    match error.downcast::<TransportError>() {
-        Ok(failure) => transport_error(failure, None),
-        Err(error) => Error::new(ErrorKind::Interrupted, error.to_string()).with_source(error),
     }
 }

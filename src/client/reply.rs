@@ -235,8 +235,14 @@ pub(super) fn error_of(
     body: &[u8],
 ) -> Error {
     let mut kind = kind_of_response(status, &document.code);
-    if status == 404 && document.code.is_empty() && call.key.is_empty() {
-        kind = ErrorKind::NoSuchBucket;
+    if status == 404 && document.code.is_empty() {
+        if !body.is_empty() {
+            // A page of something between this client and the server does not say that an object
+            // does not exist.
+            kind = ErrorKind::Refused;
+        } else if call.key.is_empty() {
+            kind = ErrorKind::NoSuchBucket;
+        }
     }
     let mut message = match (document.code.as_str(), document.message.as_str()) {
         ("", _) => String::from("the server refused without a reason"),
@@ -257,7 +263,7 @@ pub(super) fn error_of(
 /// Returns the first words of a body that is not XML, with runs of white space reduced to one
 /// space.
 fn excerpt(body: &[u8]) -> String {
-    /// The length of the excerpt, which is enough to recognise a proxy's error page.
+    /// The length of the excerpt, which is enough to recognize a proxy's error page.
     const LIMIT: usize = 120;
     let text = String::from_utf8_lossy(&body[..body.len().min(4 * LIMIT)]);
     let words: Vec<_> = text.split_whitespace().collect();

@@ -238,6 +238,18 @@ const THROTTLING_CODES: &[&str] = &[
     "EC2ThrottledException",
 ];
 
+/// S3's codes for what stands in the place of a bucket and does not exist.
+const PLACES: &[&str] = &["NoSuchAccessPoint", "NoSuchMultiRegionAccessPoint", "NoSuchOutpost"];
+
+/// Returns whether a code that is not one of S3's says that an object does not exist (`NotFound`,
+/// `NoSuchVersion`). Other codes with status 404 name something else that is missing.
+fn names_object(code: &str) -> bool {
+    let code = code.to_ascii_lowercase();
+    ["notfound", "not_found", "nosuchkey", "nosuchobject", "nosuchversion"]
+        .iter()
+        .any(|known| code.contains(known))
+}
+
 /// Returns the kind of failure that a response's status and code indicate. The class of the status
 /// decides first; the code narrows it down.
 pub(super) fn kind_of_response(status: u16, code: &str) -> ErrorKind {
@@ -280,7 +292,8 @@ pub(super) fn kind_of_response(status: u16, code: &str) -> ErrorKind {
     }
     match status {
         403 => ErrorKind::AccessDenied,
-        404 => ErrorKind::NoSuchKey,
+        404 if code.is_empty() || names_object(code) => ErrorKind::NoSuchKey,
+        404 if PLACES.contains(&code) => ErrorKind::NoSuchBucket,
         408 | 499 => ErrorKind::Server,
         409 => ErrorKind::Conflict,
         412 => ErrorKind::PreconditionFailed,

@@ -1,5 +1,6 @@
 //! The settings of a stored object.
 use super::condition::Condition;
+use super::meta::ObjectMeta;
 use super::request::Call;
 use super::tags;
 use super::values::{BucketKey, CannedAcl, Encryption, StorageClass};
@@ -59,9 +60,9 @@ pub struct ObjectSettings {
     /// The canned ACL; `None` does not send one, as required by buckets with ACLs disabled.
     pub acl: Option<CannedAcl>,
     /// The retention of the new version, in a bucket with Object Lock (`x-amz-object-lock-mode` and
-    /// `x-amz-object-lock-retain-until-date`). S3 requires the permission
-    /// `s3:PutObjectRetention`, and a checksum or an MD5 of the bytes: the client sends an MD5 if
-    /// no [`Checksum`](super::Checksum) is configured.
+    /// `x-amz-object-lock-retain-until-date`). S3 requires the permission `s3:PutObjectRetention`,
+    /// and a checksum or an MD5 of the bytes: the client sends an MD5 if no
+    /// [`Checksum`](super::Checksum) is configured.
     pub retention: Option<Retention>,
     /// The legal hold of the new version (`x-amz-object-lock-legal-hold`). S3 requires the
     /// permission `s3:PutObjectLegalHold`.
@@ -182,6 +183,41 @@ impl ObjectSettings {
     #[must_use]
     pub fn condition(mut self, condition: Condition) -> Self {
         self.condition = condition;
+        self
+    }
+
+    /// Returns whether there are content headers or metadata, which CopyObject keeps or replaces
+    /// together.
+    pub(crate) const fn describe_content(&self) -> bool {
+        self.content_type.is_some()
+            || self.content_encoding.is_some()
+            || self.content_language.is_some()
+            || self.content_disposition.is_some()
+            || self.cache_control.is_some()
+            || self.expires.is_some()
+            || !self.metadata.is_empty()
+    }
+
+    /// Adds the content headers and the metadata of a stored object, where these settings have
+    /// none.
+    #[must_use]
+    pub(crate) fn with_description_of(mut self, meta: &ObjectMeta) -> Self {
+        let kept = [
+            (&mut self.content_type, &meta.content_type),
+            (&mut self.content_encoding, &meta.content_encoding),
+            (&mut self.content_language, &meta.content_language),
+            (&mut self.content_disposition, &meta.content_disposition),
+            (&mut self.cache_control, &meta.cache_control),
+        ];
+        for (setting, stored) in kept {
+            if setting.is_none() {
+                setting.clone_from(stored);
+            }
+        }
+        self.expires = self.expires.or(meta.expires);
+        if self.metadata.is_empty() {
+            self.metadata.clone_from(&meta.metadata);
+        }
         self
     }
 

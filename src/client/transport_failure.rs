@@ -17,8 +17,9 @@ pub(super) struct Way<'a> {
 
 /// The signatures and key exchanges that the TLS provider supports, for operators of servers with
 /// different ones.
-const ALGORITHMS: &str = "this client has TLS 1.2 and 1.3 with ECDHE and AES-GCM or ChaCha20, and verifies RSA, P-256, \
-                          P-384 and Ed25519 keys, but not P-521 keys, P-256 with SHA-512, SHA-1 or static RSA";
+const ALGORITHMS: &str = "this client has TLS 1.2 and 1.3 with ECDHE and AES-GCM or ChaCha20, and \
+                          verifies RSA, P-256, P-384 and Ed25519 keys, but not P-521 keys, P-256 \
+                          with SHA-512, SHA-1 or static RSA";
 
 /// Returns a failure below HTTP as an error, which names the `way` unless it is known to be
 /// correct.
@@ -123,8 +124,8 @@ fn of_connection(failure: &NoConnection, way: Way<'_>) -> Option<String> {
         }
         (Party::Server, Obstacle::Name) if is_misspelt_region(failure, way) => {
             format!(
-                "the host name is made from the region {region}, which is not a known region \
-                of AWS: check region"
+                "the host name is made from the region {region}, which is not a known region of \
+                 AWS: check region"
             )
         }
         (Party::Server, Obstacle::Name) if amazons && located.kind() == BucketKind::Directory => {
@@ -149,8 +150,7 @@ fn of_connection(failure: &NoConnection, way: Way<'_>) -> Option<String> {
             "check that this machine may open connections to the Internet, or set proxy".to_owned()
         }
         (Party::Server, Obstacle::Tcp) => {
-            "check the host and the port of the endpoint (regionendpoint), and that the server \
-             runs"
+            "check the host and the port of the endpoint (regionendpoint), and that the server runs"
                 .to_owned()
         }
     };
@@ -163,41 +163,55 @@ fn of_tls(problem: TlsProblem, way: Way<'_>) -> Option<String> {
     Some(match problem {
         TlsProblem::PlainServer if amazons => {
             "this is not the endpoint of AWS: something between this machine and AWS responds in \
-             its place".to_owned()
+             its place"
+                .to_owned()
         }
         TlsProblem::PlainServer => {
-            "this server does not speak TLS: write http:// in the endpoint, or set secure: false".to_owned()
+            "this server does not speak TLS: write http:// in the endpoint, or set secure: false"
+                .to_owned()
         }
         TlsProblem::TlsServer => WRITE_HTTPS.to_owned(),
         TlsProblem::Version => {
-            "the server needs TLS 1.2 or 1.3: update it, or let a proxy with TLS 1.2 stand before \
-             it".to_owned()
+            "the server needs TLS 1.2 or 1.3: update it, or put a proxy with TLS 1.2 in front of it"
+                .to_owned()
         }
         TlsProblem::Algorithms | TlsProblem::CertificateAlgorithm => ALGORITHMS.to_owned(),
         TlsProblem::ClientCertificate => {
-            "give the client a certificate that the server accepts (Config::client_certificate), or let the server accept \
-             clients without one"
+            "give the client a certificate that the server accepts (Config::client_certificate), \
+             or let the server accept clients without one"
                 .to_owned()
         }
-        TlsProblem::UnrecognisedName | TlsProblem::WrongName => of_bucket_in_host(way).unwrap_or_else(|| {
-            format!("check that {host} is the server's name, or give it a certificate for that \
-                name")
-        }),
+        TlsProblem::UnrecognisedName | TlsProblem::WrongName => of_bucket_in_host(way)
+            .unwrap_or_else(|| {
+                format!(
+                    "check that {host} is the server's name, or give it a certificate for that name"
+                )
+            }),
         TlsProblem::UnknownAuthority if amazons => {
-            "a proxy that inspects TLS may stand between: trust the certificate of its authority \
-             (cacert)".to_owned()
+            "there may be a proxy that inspects TLS: trust the certificate of its authority \
+             (cacert)"
+                .to_owned()
         }
-        TlsProblem::UnknownAuthority => "trust the certificate of the server's authority (cacert)".to_owned(),
+        TlsProblem::UnknownAuthority => {
+            "trust the certificate of the server's authority (cacert)".to_owned()
+        }
         TlsProblem::Expired(now) => {
-            format!("renew the server's certificate, or set this machine's clock, which shows {}", now.iso8601())
+            format!(
+                "renew the server's certificate, or set this machine's clock, which shows {}",
+                now.iso8601()
+            )
         }
-        TlsProblem::NotYetValid(now) => format!("set this machine's clock, which shows {}", now.iso8601()),
+        TlsProblem::NotYetValid(now) => {
+            format!("set this machine's clock, which shows {}", now.iso8601())
+        }
         TlsProblem::AuthorityAsServer => {
             "give the server a certificate that an authority has signed, or trust exactly this \
              certificate (cacert)"
                 .to_owned()
         }
-        TlsProblem::Alert | TlsProblem::Certificate | TlsProblem::HostName | TlsProblem::Broken => return None,
+        TlsProblem::Alert | TlsProblem::Certificate | TlsProblem::HostName | TlsProblem::Broken => {
+            return None;
+        }
     })
 }
 
@@ -208,6 +222,14 @@ fn of_bucket_in_host(Way { endpoint, located, .. }: Way<'_>) -> Option<String> {
         "the host name is made of the bucket {bucket} and the endpoint (regionendpoint): check \
          both; if the server expects the bucket in the path, set forcepathstyle to true"
     ))
+}
+
+/// Extracts the transport's failure from an `io::Error` as this crate's error.
+pub(super) fn read_error(error: std::io::Error) -> Error {
+    match error.downcast::<TransportError>() {
+        Ok(failure) => transport_error(failure, None),
+        Err(error) => Error::new(ErrorKind::Interrupted, error.to_string()).with_source(error),
+    }
 }
 
 #[cfg(test)]
@@ -259,7 +281,7 @@ mod tests {
             (
                 TlsProblem::UnknownAuthority,
                 on_aws(
-                    "a proxy that inspects TLS may stand between: trust the certificate of its \
+                    "there may be a proxy that inspects TLS: trust the certificate of its \
                      authority (cacert)",
                     "trust the certificate of the server's authority (cacert)",
                 ),

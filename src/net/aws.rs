@@ -163,6 +163,8 @@ pub(crate) struct S3Host<'a> {
     pub(crate) service: S3Service,
     /// `None` for names without a region, such as `s3.amazonaws.com`.
     pub(crate) region: Option<&'a str>,
+    /// Whether the host is one of those with validated cryptography.
+    pub(crate) is_fips: bool,
     partition: Partition,
 }
 
@@ -218,6 +220,7 @@ impl<'a> S3Host<'a> {
             before,
             service,
             region,
+            is_fips: label.contains("-fips"),
             partition,
         })
     }
@@ -348,6 +351,19 @@ mod tests {
             let parsed =
                 S3Host::parse(host).map(|host| (host.before, host.service, host.partition().id()));
             assert_eq!(parsed, expected, "{host}");
+        }
+    }
+
+    #[test]
+    fn validated_hosts_are_named_in_their_label() {
+        for (host, is_fips) in [
+            ("s3.us-east-1.amazonaws.com", false),
+            ("s3-fips.us-east-1.amazonaws.com", true),
+            ("registry.s3-fips.dualstack.us-east-1.amazonaws.com", true),
+            ("s3-fips-us-gov-west-1.amazonaws.com", true),
+            ("my-fips.s3.us-east-1.amazonaws.com", false),
+        ] {
+            assert_eq!(S3Host::parse(host).map(|host| host.is_fips), Some(is_fips), "{host}");
         }
     }
 

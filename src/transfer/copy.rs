@@ -64,23 +64,7 @@ fn with_metadata_of(
         let version = VersionSelector { version_id: source.version_id.map(str::to_owned) };
         settings.tags = client.get_object_tagging(source.bucket, source.key, &version)?;
     }
-    let kept = [
-        (&mut settings.content_type, &meta.content_type),
-        (&mut settings.content_encoding, &meta.content_encoding),
-        (&mut settings.content_language, &meta.content_language),
-        (&mut settings.content_disposition, &meta.content_disposition),
-        (&mut settings.cache_control, &meta.cache_control),
-    ];
-    for (setting, stored) in kept {
-        if setting.is_none() {
-            setting.clone_from(stored);
-        }
-    }
-    settings.expires = settings.expires.or(meta.expires);
-    if settings.metadata.is_empty() {
-        settings.metadata.clone_from(&meta.metadata);
-    }
-    Ok(settings)
+    Ok(settings.with_description_of(meta))
 }
 
 /// The settings for copying an object in ranges.
@@ -205,7 +189,7 @@ impl Version<'_> {
         let CopySource { bucket, key, .. } = self.source;
         let limit = usize::try_from(length).unwrap_or(usize::MAX);
         let client = client.with_key(self.source.customer_key);
-        client.get_same_version(bucket, key, range, self.same, Some(length))?.read_all(limit)
+        client.get_same_version(bucket, key, range, self.same, length)?.read_all(limit)
     }
 }
 

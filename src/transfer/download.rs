@@ -221,7 +221,7 @@ impl RangeFetch<'_> {
         let range = ByteRange::Part { offset: piece.start, length };
         let same = self.meta.same();
         let mut reader =
-            self.client.get_same_version(self.bucket, self.key, range, same, Some(length))?;
+            self.client.get_same_version(self.bucket, self.key, range, same, length)?;
         // Without an ETag, only the size shows another version.
         if reader.meta().size != self.meta.size {
             return Err(reader.changed());

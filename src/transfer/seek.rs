@@ -151,8 +151,7 @@ impl SeekableObject {
             let length = left.min(self.window);
             let range = ByteRange::Part { offset: self.position, length };
             let same = self.meta.same();
-            let reader =
-                self.client.get_same_version(place.0, place.1, range, same, Some(length))?;
+            let reader = self.client.get_same_version(place.0, place.1, range, same, length)?;
             self.check_size(reader.meta())?;
             Source::Window(Box::new(reader))
         } else {

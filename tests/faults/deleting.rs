@@ -294,6 +294,55 @@ fn p18_a_deletion_without_a_response_is_settled_by_head() {
 
 /// The missing rest of the response could name a bucket that does not exist, or the response could
 /// come from a proxy.
+/// A router in front of the server has no route for the request, and responds with its own page.
+#[test]
+fn p18_the_page_of_a_router_does_not_say_that_an_object_is_gone() {
+    let rig = rig();
+    let page = || Fault::reply(404, "404 page not found");
+    let id = rig.begin("a");
+    for operation in ["DeleteObject", "DeleteObjects", "AbortMultipartUpload", "GetObject"] {
+        rig.faulty.always(operation, page());
+    }
+    let request = Default::default();
+    let errors = [
+        rig.client.delete_object(BUCKET, "a", &request).map(drop),
+        rig.client.delete_objects(BUCKET, &["a", "b"]).map(drop),
+        rig.client.abort_multipart_upload(upload("a", &id)),
+        rig.get("a").map(drop),
+    ];
+    for error in errors.map(Result::unwrap_err) {
+        assert_eq!((error.kind(), error.status()), (ErrorKind::Refused, Some(404)), "{error}");
+        assert!(error.to_string().contains("404 page not found"), "{error}");
+    }
+    rig.faulty.heal();
+    assert_eq!(rig.stored("a").unwrap(), b"content");
+    rig.client.abort_multipart_upload(upload("a", &id)).unwrap();
+    rig.finish();
+}
+
+/// The code names something else that does not exist.
+#[test]
+fn p18_a_missing_access_point_is_not_a_missing_object() {
+    let rig = rig();
+    for (code, kind) in [
+        ("NoSuchAccessPoint", Some(ErrorKind::NoSuchBucket)),
+        ("NoSuchMultiRegionAccessPoint", Some(ErrorKind::NoSuchBucket)),
+        ("NoSuchLifecycleConfiguration", Some(ErrorKind::Refused)),
+        ("NoSuchKey", None),
+        ("NoSuchVersion", None),
+        ("NotFound", None),
+    ] {
+        rig.faulty.once("DeleteObject", Fault::error(404, code));
+        let deleted = rig.client.delete_object(BUCKET, "a", &Default::default());
+        assert_eq!(deleted.err().map(|error| error.kind()), kind, "{code}");
+        if let Some(kind) = kind {
+            rig.faulty.once("GetObject", Fault::error(404, code));
+            assert_eq!(rig.get("a").unwrap_err().kind(), kind, "{code}");
+        }
+    }
+    rig.finish();
+}
+
 #[test]
 fn p18_a_truncated_404_is_not_a_success() {
     let cut = || {

@@ -1,10 +1,11 @@
 //! Tests for the table "Reading objects".
 
 use crate::server::{Answer, End, Fault};
+use crate::support::ServerOptions;
 use crate::support::target::bytes_at;
 use crate::{ATTEMPTS, BUCKET, Rig, quickly};
 use s3driver::ErrorKind;
-use s3driver::client::{ByteRange, GetObject, VersionSelector};
+use s3driver::client::{ByteRange, Checksum, GetObject, VersionSelector};
 use s3driver::transfer::Transfer;
 
 const SIZE: usize = 300_000;
@@ -76,9 +77,121 @@ fn chunked_cut() {
     rig.faulty.once("GetObject", Fault::scripted(chunked).end(End::Close));
     assert!(read(&rig, ByteRange::From(0)).unwrap() == content);
     assert_eq!(rig.count("GetObject"), 2);
-    // Without a range, it is unknown whether the received data is complete.
+    // Without a range, the length is requested.
     rig.faulty.once("GetObject", Fault::scripted(chunked).end(End::Close));
-    assert_eq!(read(&rig, ByteRange::All).unwrap_err().kind(), ErrorKind::Interrupted);
+    assert!(read(&rig, ByteRange::All).unwrap() == content);
+    assert_eq!(rig.count("HeadObject"), 1);
+    rig.finish();
+}
+
+/// A response without a length ends with its connection, so a broken connection looks like the end
+/// of the object (HTTP/1.0 gateways).
+#[test]
+fn p03_a_body_that_ends_with_its_connection_may_be_cut() {
+    let cut_after = |content: &[u8], length: usize| {
+        let body = content[..length].to_vec();
+        move |answer: Answer| {
+            let answer = answer.status(200).body(body.clone());
+            answer.without("content-length").without("content-range").bytes()
+        }
+    };
+    for range in [ByteRange::All, ByteRange::From(200_000), ByteRange::Last(100_000)] {
+        let from = match range {
+            ByteRange::All => 0,
+            _ => 200_000,
+        };
+        let (rig, content) = rig();
+        // Complete.
+        let whole = Fault::scripted(cut_after(&content, SIZE)).end(End::Close);
+        rig.faulty.once("GetObject", whole);
+        assert!(read(&rig, range).unwrap() == content[from..], "{range:?}");
+        let size = rig.client.get_object(BUCKET, "key", &GetObject::range(range)).unwrap();
+        assert_eq!(size.meta().size, SIZE as u64);
+        drop(size);
+        // Cut in the range: the rest is requested. Cut in the bytes that are skipped: an error.
+        for length in [0, 1, 50_000, SIZE - 1] {
+            rig.faulty
+                .once("GetObject", Fault::scripted(cut_after(&content, length)).end(End::Close));
+            match read(&rig, range) {
+                Ok(found) => assert!(found == content[from..], "{range:?} {length}"),
+                Err(error) => {
+                    assert_eq!(error.kind(), ErrorKind::Interrupted, "{range:?} {length}: {error}");
+                    assert!(length < from, "{range:?} {length}");
+                }
+            }
+        }
+        rig.faulty.always("GetObject", Fault::scripted(cut_after(&content, 100)).end(End::Close));
+        let error = read(&rig, range).unwrap_err();
+        assert!(
+            matches!(error.kind(), ErrorKind::Interrupted | ErrorKind::Integrity),
+            "{range:?}: {error}"
+        );
+        // The object changes between the response and the request for its size.
+        rig.faulty.heal();
+        rig.faulty.once("GetObject", Fault::scripted(cut_after(&content, 100)).end(End::Close));
+        rig.faulty.once("HeadObject", Fault::changed(|answer| answer.with("etag", "\"other\"")));
+        assert_eq!(read(&rig, range).unwrap_err().kind(), ErrorKind::Integrity);
+        rig.finish();
+    }
+}
+
+/// `Content-Range: bytes first-last/*` does not state where the object ends.
+#[test]
+fn p03_a_range_of_an_unknown_size_may_be_short() {
+    let (rig, content) = rig();
+    let short = |answer: Answer| {
+        let body = answer.body[..1000].to_vec();
+        answer.body(body).with("content-range", "bytes 1000-1999/*")
+    };
+    let unsized_ = |answer: Answer| {
+        let last = 1000 + answer.body.len() - 1;
+        answer.with("content-range", &format!("bytes 1000-{last}/*"))
+    };
+    for range in [ByteRange::From(1000), ByteRange::Part { offset: 1000, length: 5000 }] {
+        rig.faulty.once("GetObject", Fault::changed(unsized_));
+        let reader = rig.client.get_object(BUCKET, "key", &GetObject::range(range)).unwrap();
+        assert_eq!(reader.meta().size, SIZE as u64);
+        let found = reader.read_all(SIZE).unwrap();
+        assert!(found == content[1000..1000 + found.len()], "{range:?}");
+        rig.faulty.once("GetObject", Fault::changed(short));
+        let error = read(&rig, range).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Protocol, "{range:?}: {error}");
+    }
+    rig.finish();
+}
+
+/// A cache sends no bytes, with the headers of an object that has some.
+#[test]
+fn p03_an_empty_body_is_compared_with_the_checksum() {
+    let rig = Rig::with(ServerOptions::default(), |config| config.checksum(Checksum::Md5));
+    rig.store("key", b"content");
+    rig.store("empty", b"");
+    assert_eq!(rig.get("empty").unwrap(), b"");
+    rig.faulty
+        .always("GetObject", Fault::changed(|answer| answer.body("").with("content-length", "0")));
+    assert_eq!(rig.get("key").unwrap_err().kind(), ErrorKind::Integrity);
+    assert_eq!(rig.get("empty").unwrap(), b"");
+    rig.finish();
+}
+
+/// Google decompresses objects that are stored with `Content-Encoding: gzip`.
+#[test]
+fn p03_content_that_the_server_decompresses_is_refused() {
+    let (rig, content) = rig();
+    let stored = |answer: Answer| answer.with("x-goog-stored-content-encoding", "gzip");
+    rig.faulty.times("GetObject", 0, 2, Fault::changed(stored));
+    for range in [ByteRange::All, ByteRange::From(10)] {
+        let error = read(&rig, range).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Integrity, "{error}");
+        assert!(error.to_string().contains("no-transform"), "{error}");
+    }
+    // Without decompression, the header names what is sent.
+    let sent = move |answer: Answer| stored(answer).with("content-encoding", "gzip");
+    rig.faulty.once("GetObject", Fault::changed(sent));
+    assert!(read(&rig, ByteRange::All).unwrap() == content);
+    let plain = |answer: Answer| answer.with("x-goog-stored-content-encoding", "identity");
+    rig.faulty.once("GetObject", Fault::changed(plain));
+    assert!(read(&rig, ByteRange::All).unwrap() == content);
     rig.finish();
 }
 
@@ -349,7 +462,7 @@ fn a_success_status_without_an_object_is_an_error() {
     }
 }
 
-/// `endless-body`: the caller's limit ends the read.
+/// `endless-body`: the size of the object ends the read.
 #[test]
 fn endless_body() {
     let (rig, _) = rig();
@@ -361,7 +474,7 @@ fn endless_body() {
     }
     rig.faulty.always("GetObject", Fault::raw(endless));
     let error = read(&rig, ByteRange::All).unwrap_err();
-    assert_eq!(error.kind(), ErrorKind::InvalidArgument, "{error}");
+    assert_eq!(error.kind(), ErrorKind::Protocol, "{error}");
     rig.finish();
 }
 

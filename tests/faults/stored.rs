@@ -12,7 +12,7 @@ use base64::engine::general_purpose::STANDARD as BASE64;
 use md5::{Digest as _, Md5};
 use s3driver::client::{
     Checksum, Condition, CopySource, Encryption, GetObject, HELD_BODY, ObjectSettings, Part,
-    PayloadSigning,
+    PayloadSigning, Tag,
 };
 use s3driver::driver::StorageDriver;
 use s3driver::transfer::Transfer;
@@ -518,6 +518,141 @@ fn p18_an_old_object_with_an_opaque_etag_is_not_the_copy() {
     copy(&rig).unwrap();
     assert_eq!(rig.stored("copy").unwrap(), CONTENT);
     rig.finish();
+}
+
+/// The date of an object that was stored long before the test.
+const OLD: &str = "Wed, 09 Nov 2016 16:16:12 GMT";
+
+fn old(answer: Answer) -> Answer {
+    answer.with("last-modified", OLD)
+}
+
+/// A marker file: two programs create it with the same content. The one whose request was refused
+/// has not created it, although its first attempt failed without a response.
+#[test]
+fn p18_an_equal_object_from_before_is_not_created_again() {
+    let once = settings().condition(Condition::IfAbsent);
+    for first in [Fault::error(503, "SlowDown"), Fault::silent(End::Reset)] {
+        let rig = Rig::new();
+        rig.store("marker", CONTENT);
+        rig.faulty.once("PutObject", first);
+        rig.faulty.always("HeadObject", Fault::changed(old));
+        let error = rig.client.put_object(BUCKET, "marker", CONTENT, &once).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::PreconditionFailed, "{error}");
+        rig.finish();
+    }
+    // No attempt reached the object.
+    let rig = Rig::new();
+    rig.store("marker", CONTENT);
+    rig.faulty.always("PutObject", Fault::error(503, "SlowDown"));
+    rig.faulty.always("HeadObject", Fault::changed(old));
+    let error = rig.client.put_object(BUCKET, "marker", CONTENT, &once).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::OutcomeUnknown, "{error}");
+    rig.finish();
+}
+
+/// A server without conditional writes refuses them, and stores nothing.
+#[test]
+fn p18_a_condition_that_is_not_implemented_is_refused() {
+    for stored in [false, true] {
+        let rig = Rig::new();
+        if stored {
+            rig.store("key", CONTENT);
+        }
+        rig.faulty.always("PutObject", Fault::error(501, "NotImplemented"));
+        let once = settings().condition(Condition::IfAbsent);
+        let error = rig.client.put_object(BUCKET, "key", CONTENT, &once).unwrap_err();
+        assert_eq!((error.kind(), error.status()), (ErrorKind::Refused, Some(501)), "{error}");
+        assert_eq!(rig.count("HeadObject"), 0);
+        rig.finish();
+    }
+}
+
+/// A copy of an object to itself changes its settings. The object does not show whether it was
+/// made.
+#[test]
+fn p18_a_copy_to_itself_is_not_settled_by_the_object() {
+    for (fault, kind) in [
+        (Fault::error(503, "SlowDown"), ErrorKind::Throttled),
+        (Fault::error(501, "NotImplemented"), ErrorKind::Refused),
+        (Fault::reply(200, ""), ErrorKind::Protocol),
+    ] {
+        let rig = Rig::new();
+        rig.store("key", CONTENT);
+        rig.faulty.always("CopyObject", fault);
+        rig.faulty.always("HeadObject", Fault::changed(old));
+        let change = settings().content_type("text/html");
+        let source = CopySource::new(BUCKET, "key");
+        let error = rig.client.copy_object(source, BUCKET, "key", &change).unwrap_err();
+        assert_eq!(error.kind(), kind, "{error}");
+        rig.finish();
+    }
+}
+
+/// An object that is equal to the source was there before.
+#[test]
+fn p18_an_equal_object_from_before_is_not_the_copy() {
+    for fault in [Fault::error(503, "SlowDown"), Fault::reply(200, "")] {
+        let rig = Rig::new();
+        rig.store("source", CONTENT);
+        rig.store("copy", CONTENT);
+        rig.faulty.always("CopyObject", fault);
+        rig.faulty.always("HeadObject", Fault::changed(old));
+        copy(&rig).unwrap_err();
+        rig.finish();
+    }
+}
+
+/// With encryption by KMS, an object of the same size that was stored a moment ago is no evidence
+/// that a copy was made: the source must not be deleted.
+#[test]
+fn p18_a_move_keeps_its_source_unless_the_copy_is_certain() {
+    let rig = Rig::new();
+    let driver = driver(&rig);
+    driver.put_content("/source", b"abc").unwrap();
+    driver.put_content("/target", b"xyz").unwrap();
+    let heads = AtomicU64::new(0);
+    let opaque = move |answer: Answer| {
+        answer.with("etag", &format!("\"e{}\"", heads.fetch_add(1, Ordering::Relaxed)))
+    };
+    rig.faulty.always("CopyObject", Fault::error(503, "SlowDown"));
+    rig.faulty.always("HeadObject", Fault::changed(opaque));
+    let error = driver.rename("/source", "/target").unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::OutcomeUnknown, "{error}");
+    rig.faulty.heal();
+    assert_eq!(driver.get_content("/source").unwrap(), b"abc");
+    assert_eq!(driver.get_content("/target").unwrap(), b"xyz");
+    drop(driver);
+    rig.finish();
+}
+
+/// S3 keeps or replaces the content headers and the metadata of a copy together.
+#[test]
+fn a_copy_has_the_settings_that_are_given_and_the_others_of_its_source() {
+    let stored = settings()
+        .content_type("text/plain")
+        .cache_control("no-store")
+        .metadata("owner", "a")
+        .tags([Tag::new("kind", "b")]);
+    for target in ["copy", "source"] {
+        let rig = Rig::new();
+        rig.client.put_object(BUCKET, "source", CONTENT, &stored).unwrap();
+        let change = settings().content_type("text/html");
+        let source = CopySource::new(BUCKET, "source");
+        rig.client.copy_object(source, BUCKET, target, &change).unwrap();
+        let meta = rig.client.head_object(BUCKET, target, &GetObject::default()).unwrap();
+        assert_eq!(meta.content_type.as_deref(), Some("text/html"), "{target}");
+        assert_eq!(meta.cache_control.as_deref(), Some("no-store"), "{target}");
+        assert_eq!(meta.metadata, [("owner".to_owned(), "a".to_owned())], "{target}");
+        assert_eq!(meta.tag_count, Some(1), "{target}");
+        // Nothing is requested if nothing changes.
+        let heads = rig.count("HeadObject");
+        rig.client.copy_object(source, BUCKET, "third", &settings()).unwrap();
+        assert_eq!(rig.count("HeadObject"), heads);
+        let meta = rig.client.head_object(BUCKET, "third", &GetObject::default()).unwrap();
+        assert_eq!(meta.cache_control.as_deref(), Some("no-store"));
+        rig.finish();
+    }
 }
 
 /// The result of the copy contains dates in other formats.

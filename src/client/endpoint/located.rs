@@ -110,7 +110,8 @@ impl Located {
     }
     /// Returns the destination of a temporary redirect if it may be followed: the same scheme, and
     /// the same host or another S3 host in the same AWS domain. No other `Location` can be trusted
-    /// with a signed request, because other services also have hosts in these domains.
+    /// with a signed request, because other services also have hosts in these domains. From a FIPS
+    /// endpoint, only another one is followed.
     pub(in crate::client) fn redirected(&self, location: &str, bucket: &str) -> Option<Self> {
         let to = Url::parse(location).ok()?.origin();
         // This is the destination that was addressed before: the host alone does not show whether
@@ -129,6 +130,7 @@ impl Located {
             || [to.port, self.port()] != [default; 2]
             || [own.service, other.service] != [S3Service::Api; 2]
             || own.partition() != other.partition()
+            || (own.is_fips && !other.is_fips)
         {
             return None;
         }

@@ -197,8 +197,9 @@ impl Endpoint {
     /// one. The host is a DNS name, an IPv4 address or an IPv6 address in brackets; a base path
     /// precedes every bucket and key, and is signed.
     ///
-    /// Without a region, requests are signed for [`DEFAULT_SIGNING_REGION`]. The server defines its
-    /// region's name, which can be any text of `A-Za-z0-9._-`, such as `garage` or `RegionOne`.
+    /// Without a region, requests are signed for the region in a host name of AWS, and otherwise
+    /// for [`DEFAULT_SIGNING_REGION`]. The server defines its region's name, which can be any text
+    /// of `A-Za-z0-9._-`, such as `garage` or `RegionOne`.
     ///
     /// # Errors
     /// [`ErrorKind::Configuration`] naming `regionendpoint`: another scheme, user information, a
@@ -206,10 +207,15 @@ impl Endpoint {
     /// between its slashes; a host of AWS that does not serve buckets (websites, access points,
     /// directory buckets).
     pub fn custom(url: &str, region: Option<&str>, default: Scheme) -> Result<Self> {
-        let source = if region.is_some() { RegionSource::Given } else { RegionSource::Assumed };
-        let region = checked_custom_region(region.unwrap_or(DEFAULT_SIGNING_REGION))?;
         let parsed = Url::parse_with_default(url, default)
             .map_err(|why| malformed("regionendpoint", url, why))?;
+        let in_host = match &parsed.host {
+            Host::Name(name) => S3Host::parse(name).and_then(|host| host.region),
+            _ => None,
+        };
+        let region = region.or(in_host);
+        let source = if region.is_some() { RegionSource::Given } else { RegionSource::Assumed };
+        let region = checked_custom_region(region.unwrap_or(DEFAULT_SIGNING_REGION))?;
         if parsed.query.is_some() {
             return Err(unusable("regionendpoint", url, &"cannot contain query parameters"));
         }

@@ -260,6 +260,42 @@ fn another_region_is_another_host_only_where_the_region_chose_it() {
     assert!(custom("http://s.example").for_region("a/b").is_err());
 }
 
+/// A URL without a region: presigned URLs and bodies that can be read only once leave no chance to
+/// learn it.
+#[test]
+fn the_region_in_a_host_of_aws_is_the_region_of_the_signature() {
+    for (url, region) in [
+        ("https://s3.eu-west-1.amazonaws.com", "eu-west-1"),
+        ("s3.dualstack.ap-south-1.amazonaws.com", "ap-south-1"),
+        ("https://s3-us-west-2.amazonaws.com", "us-west-2"),
+        ("https://s3.cn-north-1.amazonaws.com.cn", "cn-north-1"),
+        ("https://bucket.vpce-1a2b.s3.us-east-2.vpce.amazonaws.com", "us-east-2"),
+        ("https://s3.amazonaws.com", "us-east-1"),
+        ("https://s3.eu-west-1.example.com", "us-east-1"),
+        ("http://127.0.0.1:9000", "us-east-1"),
+    ] {
+        assert_eq!(custom(url).signing_region(), region, "{url}");
+        let given = Endpoint::custom(url, Some("eu-north-1"), Scheme::Https).unwrap();
+        assert_eq!(given.signing_region(), "eu-north-1", "{url}");
+    }
+}
+
+/// A redirect leaves neither the partition nor the hosts with validated cryptography.
+#[test]
+fn a_redirect_from_a_fips_endpoint_leads_to_another_one() {
+    for (variant, location, followed) in [
+        (FIPS, "https://registry.s3.us-west-2.amazonaws.com/", false),
+        (FIPS, "https://registry.s3-fips.us-west-2.amazonaws.com/", true),
+        (FIPS_DUAL, "https://registry.s3.dualstack.us-west-2.amazonaws.com/", false),
+        (PLAIN, "https://registry.s3-fips.us-west-2.amazonaws.com/", true),
+        (DUAL, "https://registry.s3.us-west-2.amazonaws.com/", true),
+    ] {
+        let located = aws("us-east-1", variant).locate("registry").unwrap();
+        let found = located.redirected(location, "registry");
+        assert_eq!(found.is_some(), followed, "{variant:?} {location}");
+    }
+}
+
 #[test]
 fn a_redirect_to_the_same_host_changes_nothing() {
     // The host begins with the bucket's name by chance: the bucket stays in the path.

@@ -241,8 +241,7 @@ impl ReadAhead {
     fn return_to_one(&mut self, buffer: &mut [u8]) -> Result<usize> {
         let (same, left) = (self.meta.same(), self.meta.size.saturating_sub(self.at));
         let range = ByteRange::From(self.at);
-        let stream =
-            self.client.get_same_version(&self.bucket, &self.key, range, same, Some(left))?;
+        let stream = self.client.get_same_version(&self.bucket, &self.key, range, same, left)?;
         self.probe = Probe::after(self.at.saturating_sub(self.offset));
         self.source = Source::Stream(stream);
         self.step(buffer)

@@ -307,7 +307,7 @@ impl Shared {
         let same = SameContent { etag: Some(etag), version_id: version_id.as_deref() };
         let length = range.end - range.start;
         let range = ByteRange::Part { offset: range.start, length };
-        let mut reader = self.client.get_same_version(bucket, key, range, same, Some(length))?;
+        let mut reader = self.client.get_same_version(bucket, key, range, same, length)?;
         if number == 0 && !reader.is_range() {
             self.lock().support = RangeSupport::Missing;
             return Err(Error::new(

@@ -212,12 +212,15 @@ fn keys_with_percent_signs_are_copied_in_one_request() {
 
 #[test]
 fn failed_downloads_leave_no_file_and_keep_the_old_one() {
-    let server = server();
-    let client = client(&server);
     let directory = TempDir::new().unwrap();
     let target = directory.path().join("target");
     fs::write(&target, "old").unwrap();
-    server.put_object(server.bucket(), "f", bytes(6, 0, 3 * PART));
+    // A server of its own for each case: a request of an earlier one may still be on its way.
+    let stored = || {
+        let server = server();
+        server.put_object(server.bucket(), "f", bytes(6, 0, 3 * PART));
+        server
+    };
     for (code, status, kind) in [
         ("AccessDenied", 403, ErrorKind::AccessDenied),
         // The object is replaced after the HEAD.
@@ -225,10 +228,14 @@ fn failed_downloads_leave_no_file_and_keep_the_old_one() {
         // The object is deleted after the HEAD.
         ("NoSuchKey", 404, ErrorKind::Integrity),
     ] {
+        let server = stored();
         server.fail_next("GetObject", status, code, 1);
+        let client = client(&server);
         let error = transfer(&client).download_to_file(server.bucket(), "f", &target).unwrap_err();
         assert_eq!(error.kind(), kind);
     }
+    let server = stored();
+    let client = client(&server);
     let error = transfer(&client).download_to_file(server.bucket(), "none", &target).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::NoSuchKey);
     assert_eq!(names(directory.path()), ["target"]);

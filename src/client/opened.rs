@@ -1,0 +1,209 @@
+//! Responses to GetObject: checks that a body is or contains the requested range.
+use super::checksum::{Algorithm, Expected};
+use super::meta::ObjectMeta;
+use super::range::{ByteRange, ContentRange};
+use super::transport_failure::read_error;
+use crate::error::{Error, ErrorKind, Result};
+use crate::transport::Response;
+use std::io::{self, Read as _};
+
+/// A successful response to a GetObject.
+pub(super) enum Arrived {
+    Opened(Opened),
+    /// It does not state the size of the object.
+    Unsized(Response),
+}
+
+impl Arrived {
+    pub(super) fn of(
+        response: Response,
+        wanted: ByteRange,
+        algorithm: Option<Algorithm>,
+    ) -> Result<Self> {
+        check_transcoding(&response)?;
+        let size = match response.status {
+            200 | 206 if is_part(&response, wanted) => announced_range(&response, wanted)?.size,
+            200 => response.content_length(),
+            status => {
+                let text = format!("the status {status} comes without an object");
+                return Err(Error::new(ErrorKind::Protocol, text).with_status(status));
+            }
+        };
+        match size {
+            Some(size) => Opened::of(response, wanted, size, algorithm).map(Self::Opened),
+            None => Ok(Self::Unsized(response)),
+        }
+    }
+}
+
+/// Returns whether the body is a part of the object. rclone sends the range with status 200:
+/// Content-Range shows that it is one.
+fn is_part(response: &Response, wanted: ByteRange) -> bool {
+    response.status == 206
+        || (wanted != ByteRange::All && response.header("content-range").is_some())
+}
+
+/// Returns the range that the response states, if it begins where the wanted one does.
+fn announced_range(response: &Response, wanted: ByteRange) -> Result<ContentRange> {
+    let text = response.header("content-range").unwrap_or_default();
+    // The last bytes begin at an offset that depends on the size.
+    let begins = |range: &ContentRange| match wanted.start(range.size) {
+        Some(start) => range.first == start,
+        None => range.size.is_none(),
+    };
+    ContentRange::parse(text).filter(begins).ok_or_else(|| {
+        let asked = wanted.header().unwrap_or_default();
+        let text = format!("the server returned the range {text:?}, and {asked:?} was requested");
+        Error::new(ErrorKind::Protocol, text).with_status(response.status)
+    })
+}
+
+/// Refuses content that was decompressed on its way. Google does that for objects that are stored
+/// with `Content-Encoding: gzip` (<https://cloud.google.com/storage/docs/transcoding>): neither
+/// the size nor a range of what arrives is that of the stored bytes.
+fn check_transcoding(response: &Response) -> Result<()> {
+    let stored = response.header("x-goog-stored-content-encoding").unwrap_or("identity");
+    let sent = response.header("content-encoding").unwrap_or("identity");
+    if stored.eq_ignore_ascii_case("identity") || stored.eq_ignore_ascii_case(sent) {
+        return Ok(());
+    }
+    let text = format!(
+        "the server decompresses this object, which is stored with Content-Encoding: {stored}, \
+         so its stored bytes cannot be read"
+    );
+    Err(Error::new(ErrorKind::Integrity, text)
+        .with_status(response.status)
+        .with_hint("store it with Cache-Control: no-transform, or without Content-Encoding"))
+}
+
+/// A response whose body is or contains the requested range.
+pub(super) struct Opened {
+    pub(super) meta: ObjectMeta,
+    /// The range, from a known offset.
+    pub(super) range: ByteRange,
+    /// The number of bytes in the range.
+    pub(super) length: u64,
+    pub(super) expected: Option<Expected>,
+    pub(super) response: Response,
+    pub(super) excess: Excess,
+    pub(super) ranges: RangeSupport,
+}
+
+impl Opened {
+    /// Opens the response for an object of `size` bytes.
+    pub(super) fn of(
+        response: Response,
+        wanted: ByteRange,
+        size: u64,
+        algorithm: Option<Algorithm>,
+    ) -> Result<Self> {
+        if is_part(&response, wanted) {
+            Self::part(response, wanted, size)
+        } else {
+            Self::object(response, wanted, size, algorithm)
+        }
+    }
+
+    /// Opens a body that is the range itself.
+    fn part(response: Response, wanted: ByteRange, size: u64) -> Result<Self> {
+        let text = response.header("content-range").unwrap_or_default();
+        let protocol =
+            |text: String| Err(Error::new(ErrorKind::Protocol, text).with_status(response.status));
+        let range = announced_range(&response, wanted)?;
+        let length = range.last - range.first + 1;
+        if response.content_length().is_some_and(|announced| announced != length) {
+            return protocol(format!(
+                "the range {text:?} does not have the length of the response"
+            ));
+        }
+        // Fewer bytes than requested are only correct at the end of the object.
+        let end = match wanted {
+            ByteRange::Part { offset, length } => offset.saturating_add(length).min(size),
+            ByteRange::All | ByteRange::From(_) | ByteRange::Last(_) => size,
+        };
+        if wanted.start(Some(size)) != Some(range.first) || range.last + 1 < end {
+            return protocol(format!(
+                "the server returned a shorter range ({text:?}) than was requested"
+            ));
+        }
+        Ok(Self {
+            meta: ObjectMeta::of(&response, size),
+            range: resolved(wanted, range.first, length),
+            length,
+            expected: None,
+            response,
+            excess: Excess::Contradiction,
+            ranges: RangeSupport::Announced,
+        })
+    }
+
+    /// Opens the whole object, which a server that ignores `Range` sends; the bytes before the
+    /// range are skipped.
+    fn object(
+        mut response: Response,
+        wanted: ByteRange,
+        size: u64,
+        algorithm: Option<Algorithm>,
+    ) -> Result<Self> {
+        let start = wanted.start(Some(size)).filter(|start| *start == 0 || *start < size);
+        let Some(start) = start else {
+            let text = "the range begins at or past the end";
+            return Err(Error::new(ErrorKind::InvalidRange, text)
+                .with_status(416)
+                .with_object_size(size));
+        };
+        let meta = ObjectMeta::of(&response, size);
+        if start > 0 {
+            let skipped =
+                io::copy(&mut (&mut response).take(start), &mut io::sink()).map_err(read_error)?;
+            if skipped < start {
+                let text = format!("the body ended after {skipped} of {size} bytes");
+                return Err(Error::new(ErrorKind::Interrupted, text));
+            }
+        }
+        let rest = size.saturating_sub(start);
+        let length = match wanted {
+            ByteRange::Part { length, .. } => rest.min(length),
+            ByteRange::All | ByteRange::From(_) | ByteRange::Last(_) => rest,
+        };
+        let whole = wanted == ByteRange::All;
+        let expected = whole.then(|| Expected::of(&response, &meta, algorithm)).flatten();
+        let ranges = match response.header("accept-ranges") {
+            Some(unit) if unit.eq_ignore_ascii_case("bytes") => RangeSupport::Announced,
+            _ => RangeSupport::Unknown,
+        };
+        Ok(Self {
+            meta,
+            range: resolved(wanted, start, length),
+            length,
+            expected,
+            response,
+            excess: if whole { Excess::Contradiction } else { Excess::RestOfObject },
+            ranges,
+        })
+    }
+}
+
+/// The server's support for ranges of the object (`Accept-Ranges`, RFC 9110 section 14.3).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum RangeSupport {
+    Announced,
+    Unknown,
+}
+
+/// The meaning of bytes after the range.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Excess {
+    /// The rest of an object that the server sends as a whole, regardless of the requested range.
+    RestOfObject,
+    /// The body contradicts its own Content-Range.
+    Contradiction,
+}
+
+/// Returns `wanted` with the offset that the response shows, so that the rest can be requested.
+fn resolved(wanted: ByteRange, start: u64, length: u64) -> ByteRange {
+    match wanted {
+        ByteRange::Last(_) => ByteRange::Part { offset: start, length },
+        _ => wanted,
+    }
+}
