@@ -1,23 +1,41 @@
 //! Content in which every byte depends on its position, so that swapped, repeated or missing parts
 //! are noticed.
 use std::io::{self, Read};
+use std::sync::OnceLock;
 
-/// Returns the eight bytes at `8 * index` of the content that `seed` determines.
+/// The content consists of blocks of this size. Each one begins with [`word`] and continues with a
+/// section of [`table`], so that a build without optimization copies most of the bytes.
+const BLOCK: usize = 4096;
+
+/// Returns eight bytes that depend on all bits of `seed` and `index`.
 fn word(seed: u64, index: u64) -> [u8; 8] {
     let mut x = index ^ seed.wrapping_add(1).wrapping_mul(0xd134_2543_de82_ef95);
     x = (x ^ (x >> 32)).wrapping_mul(0xdaba_0b6e_b093_22e3);
     (x ^ (x >> 29)).to_le_bytes()
 }
 
+/// Returns two blocks of irregular bytes.
+fn table() -> &'static [u8] {
+    static TABLE: OnceLock<Vec<u8>> = OnceLock::new();
+    TABLE.get_or_init(|| (0..2 * BLOCK as u64 / 8).flat_map(|index| word(0, index)).collect())
+}
+
 /// Fills `buffer` with the content that begins at `position`.
 fn fill(seed: u64, position: u64, buffer: &mut [u8]) {
-    let (mut index, mut skip) = (position / 8, (position % 8) as usize);
+    let block = BLOCK as u64;
+    let (mut index, mut skip) = (position / block, (position % block) as usize);
     let mut rest = buffer;
     while !rest.is_empty() {
-        let word = word(seed, index);
-        let length = rest.len().min(8 - skip);
-        let (head, tail) = rest.split_at_mut(length);
-        head.copy_from_slice(&word[skip..skip + length]);
+        let length = rest.len().min(BLOCK - skip);
+        let (mut part, tail) = rest.split_at_mut(length);
+        let head = word(seed, index);
+        if let Some(head) = head.get(skip..) {
+            let (to, after) = part.split_at_mut(head.len().min(part.len()));
+            to.copy_from_slice(&head[..to.len()]);
+            (part, skip) = (after, head.len() + skip);
+        }
+        let start = usize::from(u16::from_le_bytes([head[0], head[1]])) % BLOCK + skip;
+        part.copy_from_slice(&table()[start..start + part.len()]);
         (rest, index, skip) = (tail, index + 1, 0);
     }
 }
@@ -78,7 +96,8 @@ pub(super) fn difference(
         let length = length.min(got.len());
         let known = usize::try_from(end - at).unwrap_or(usize::MAX).min(length);
         expected.read_exact(&mut wanted[..known])?;
-        if let Some(first) = (0..known).find(|i| got[*i] != wanted[*i]) {
+        if got[..known] != wanted[..known] {
+            let first = got.iter().zip(&wanted).take_while(|(got, wanted)| got == wanted).count();
             return Ok(Some(format!(
                 "a different byte at {} of {}",
                 at - start + first as u64,
