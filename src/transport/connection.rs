@@ -94,6 +94,12 @@ impl Connection {
     pub(super) fn has_news(&mut self) -> bool {
         if !self.buffered().is_empty() {
             return true;
+    /// Checks, without waiting, whether nothing has arrived since the end of the last response, not
+    /// even a part of a TLS record.
+    pub(super) fn is_quiet(&mut self) -> bool {
+        !self.has_news() && !self.has_surplus()
+    }
+
         }
         self.make_room();
         let news = self.stream.read_now(&mut self.ahead[self.end..]);

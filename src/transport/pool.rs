@@ -3,10 +3,12 @@
 //! Before a connection is reused, a check that does not wait detects whether the server has closed
 //! it or sent unexpected bytes: a `408`, or bytes after the end of the last response, which the
 //! next request would mistake for its own response. The usual case is a body after the head of a
-//! response that must not have one (to HEAD, `204`, `304`). The check costs three system calls. It
-//! is skipped if the connection has been idle for less than [`LOOK_AFTER`] since a response whose
-//! end was read, because any bytes after that end were noticed then. Bytes that arrive after the
-//! check cannot be recognized, because HTTP/1.1 does not number requests: a second response that is
+//! response that must not have one (to HEAD, `204`, `304`). With TLS, a part of a record counts as
+//! such bytes: the rest of it may arrive before the next response. The check costs three system
+//! calls. It is skipped if the connection has been idle for less than [`LOOK_AFTER`] since a
+//! response whose end was read with room to spare, because any bytes after that end were noticed
+//! then. Bytes that arrive after the check cannot be recognized, because HTTP/1.1 does not number
+//! requests: a second response that is
 //! still in transit, or held back by the server's Nagle algorithm until it receives the next
 //! request, is taken for the response to that request. Only the properties of the response that can
 //! be verified (lengths, ranges, ETags, checksums) protect a caller from such a server.
@@ -54,8 +56,9 @@ impl Pool {
                 // All others have been idle for longer; the next sweep removes them.
                 return None;
             }
-            let looks = connection.had_no_body || rested >= LOOK_AFTER;
-            if !looks || !connection.has_news() {
+            let looks =
+                connection.had_no_body || connection.stream.may_hold_more() || rested >= LOOK_AFTER;
+            if !looks || connection.is_quiet() {
                 connection.reused = true;
                 return Some(connection);
             }

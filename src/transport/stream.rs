@@ -29,6 +29,8 @@ pub(super) struct Plain {
     pub(super) socket: TcpStream,
     /// A buffer for a head and the beginning of its body. The head may contain a session token.
     joined: Zeroizing<Vec<u8>>,
+    /// `true` if the last read used all the room that it was given.
+    filled: bool,
 }
 
 impl Stream {
@@ -39,7 +41,7 @@ impl Stream {
         let tick = TICK.min(idle).max(Duration::from_millis(1));
         socket.set_read_timeout(Some(tick))?;
         socket.set_write_timeout(Some(tick))?;
-        Ok(Self::Plain(Plain { socket, joined: Zeroizing::default() }))
+        Ok(Self::Plain(Plain { socket, joined: Zeroizing::default(), filled: false }))
     }
 
     /// Returns the server's own certificate in DER, if the stream is encrypted.
@@ -65,16 +67,9 @@ impl Stream {
         surplus: &mut [u8],
         limits: &Limits<'_>,
     ) -> Result<usize, Failure> {
-        wait(limits, || {
-            match self {
-                Self::Plain(plain) if surplus.is_empty() => plain.socket.read(into),
-                Self::Plain(plain) => {
-                    let slices = &mut [IoSliceMut::new(into), IoSliceMut::new(surplus)];
-                    plain.socket.read_vectored(slices)
-                }
-                Self::Tls(tls) => return tls.read(into),
-            }
-            .map(Step::Moved)
+        wait(limits, || match self {
+            Self::Plain(plain) => plain.read(into, surplus),
+            Self::Tls(tls) => tls.read(into),
         })
     }
 
@@ -105,13 +100,22 @@ impl Stream {
         }
     }
 
+    /// Returns whether the last read may have left bytes in the socket, because it used all the room
+    /// that it was given.
+    pub(super) fn may_hold_more(&self) -> bool {
+        match self {
+            Self::Plain(plain) => plain.filled,
+            Self::Tls(tls) => tls.may_hold_more(),
+        }
+    }
+
     /// Reads the available bytes without waiting; `None` if there are none.
     pub(super) fn read_now(&mut self, into: &mut [u8]) -> io::Result<Option<usize>> {
         self.socket().set_nonblocking(true)?;
         let mut result = Ok(None);
         for _ in 0..MAX_LOOKS {
             let step = match self {
-                Self::Plain(plain) => plain.socket.read(into).map(Step::Moved),
+                Self::Plain(plain) => plain.read(into, &mut []),
                 Self::Tls(tls) => tls.read(into),
             };
             match step {
@@ -128,6 +132,19 @@ impl Stream {
 }
 
 impl Plain {
+    /// Reads once into both slices.
+    fn read(&mut self, into: &mut [u8], surplus: &mut [u8]) -> io::Result<Step> {
+        let room = into.len() + surplus.len();
+        let count = if surplus.is_empty() {
+            self.socket.read(into)?
+        } else {
+            let slices = &mut [IoSliceMut::new(into), IoSliceMut::new(surplus)];
+            self.socket.read_vectored(slices)?
+        };
+        self.filled = count == room;
+        Ok(Step::Moved(count))
+    }
+
     /// Writes some of `first`, then of `second`, with one call of `write`.
     ///
     /// `write_vectored` would not need the copy, but it is `writev(2)`, which raises SIGPIPE when

@@ -165,6 +165,11 @@ impl Tls {
         !self.plain.is_empty() || !self.inbound.is_empty()
     }
 
+    /// Returns whether the last read of the socket may have left bytes in it.
+    pub(super) fn may_hold_more(&self) -> bool {
+        self.inbound.is_full
+    }
+
     /// Encrypts some of both slices and sends as much as the socket accepts.
     pub(super) fn write(&mut self, first: &[u8], second: &[u8]) -> io::Result<Step> {
         if !self.outbound.is_empty() {
@@ -313,13 +318,21 @@ struct Inbound {
     bytes: Box<[u8]>,
     start: usize,
     end: usize,
+    /// `true` if the last read of the socket used all the room that it was given.
+    is_full: bool,
     /// The first byte that was received over the connection.
     first: Option<u8>,
 }
 
 impl Inbound {
     fn new() -> Self {
-        Self { bytes: vec![0; INBOUND].into_boxed_slice(), start: 0, end: 0, first: None }
+        Self {
+            bytes: vec![0; INBOUND].into_boxed_slice(),
+            start: 0,
+            end: 0,
+            is_full: false,
+            first: None,
+        }
     }
 
     /// Returns whether the connection began with a byte that cannot begin a TLS record (RFC 8446,
@@ -349,6 +362,7 @@ impl Inbound {
             return Err(io::Error::new(io::ErrorKind::InvalidData, "a TLS message is too long"));
         }
         let count = socket.read(room)?;
+        self.is_full = count == room.len();
         if self.first.is_none() && count > 0 {
             self.first = room.first().copied();
         }

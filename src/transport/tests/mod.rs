@@ -11,6 +11,7 @@ mod pool;
 mod proxy;
 mod race;
 mod tls;
+mod surplus;
 mod traps;
 mod trust_store;
 
