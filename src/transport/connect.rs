@@ -2,7 +2,8 @@
 
 use super::connection::Connection;
 use super::error::{Failure, NoConnection, Obstacle, Party};
-use super::race::race;
+use super::names::{Key, Names};
+use super::race::{NoWinner, race};
 use super::stream::Stream;
 use super::tls::Tls;
 use super::trace::Trace;
@@ -11,31 +12,13 @@ use crate::net::host::Scheme;
 use crate::net::origin::{Origin, authority};
 use crate::net::proxy::Proxy;
 use crate::net::proxy_choice::ProxyChoice;
-use crate::sync;
 use rustls::ClientConfig;
-use std::collections::HashMap;
 use std::io;
-use std::net::{SocketAddr, TcpStream, ToSocketAddrs};
+use std::net::{SocketAddr, TcpStream};
+use std::sync::Arc;
 use std::sync::mpsc::{self, RecvTimeoutError};
-use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
-
-/// How long the addresses of a name are cached. S3 changes them every few seconds to spread load;
-/// the cache saves lookups when threads start at about the same time.
-const NAME_LIFETIME: Duration = Duration::from_secs(5);
-
-/// The maximum number of cached names; a client uses a handful.
-const MAX_NAMES: usize = 64;
-
-/// The maximum number of addresses tried per name, from both families if the name has both.
-const MAX_ADDRESSES: usize = 8;
-
-/// The maximum number of addresses considered per name. Amazon's dual-stack names have eight of
-/// each family.
-const MAX_LOOKED_AT: usize = 64;
-
-type Names = Mutex<HashMap<(String, u16), (Vec<SocketAddr>, Instant)>>;
 
 /// A factory for connections.
 pub(super) struct Connector {
@@ -65,33 +48,59 @@ impl Connector {
     ) -> Result<Connection, Failure> {
         let limits = Limits { idle: self.timeout, ..*limits }.within(self.timeout);
         let began = trace.map(|trace| (trace, Instant::now()));
-        let elapsed = || began.map(|(trace, began)| (trace, began.elapsed()));
-        let proxy = self.proxy.of(origin);
-        let place = match proxy {
-            Some(proxy) => {
-                Place { party: Party::Proxy, host: proxy.host().to_owned(), port: proxy.port() }
-            }
-            None => Place { party: Party::Server, host: origin.host.clone(), port: origin.port },
-        };
-        let socket = self.dial(&place, &limits)?;
+        let place = self.place_of(origin);
+        let (address, socket) = self.dial(&place, &limits)?;
         let stream = Stream::new(socket, self.idle)
             .map_err(|error| place.failure(Obstacle::Local, error))?;
-        let mut connection = Connection::new(stream, origin.clone());
+        let connection = Connection::new(stream, origin.clone(), address);
         if origin.scheme == Scheme::Http {
-            elapsed().inspect(|(trace, time)| trace.connected(*time));
+            began.inspect(|(trace, began)| trace.connected(began.elapsed()));
             return Ok(connection);
         }
-        if let Some(proxy) = proxy {
-            open_tunnel(proxy, &place, &mut connection, &limits)?;
+        self.secure(connection, &place, &limits, began).inspect_err(|failure| {
+            if !matches!(failure, Failure::Cancelled | Failure::InvalidRequest(_)) {
+                self.names.failed(&place.key, address);
+            }
+        })
+    }
+
+    /// Opens a tunnel if there is a proxy, and performs the TLS handshake.
+    fn secure(
+        &self,
+        mut connection: Connection,
+        place: &Place,
+        limits: &Limits<'_>,
+        began: Option<(&Trace, Instant)>,
+    ) -> Result<Connection, Failure> {
+        if let Some(proxy) = self.proxy.of(&connection.origin) {
+            open_tunnel(proxy, place, &mut connection, limits)?;
         }
-        let Stream::Plain(plain) = connection.stream else { return Ok(connection) };
+        let Connection { stream: Stream::Plain(plain), origin, address, .. } = connection else {
+            return Ok(connection);
+        };
+        let elapsed = || began.map(|(trace, began)| (trace, began.elapsed()));
         let connected = elapsed();
         connected.inspect(|(trace, time)| trace.connected(*time));
-        let tls = Tls::connect(self.tls.clone(), &origin.host, plain.socket, &limits)?;
+        let tls = Tls::connect(self.tls.clone(), &origin.host, plain.socket, limits)?;
         if let (Some((_, before)), Some((trace, time))) = (connected, elapsed()) {
             trace.secured(time.saturating_sub(before));
         }
-        Ok(Connection::new(Stream::Tls(Box::new(tls)), origin.clone()))
+        Ok(Connection::new(Stream::Tls(Box::new(tls)), origin, address))
+    }
+
+    /// Lets the next connection try the other addresses of the server (or its proxy) first, because
+    /// this one was accepted and then failed.
+    pub(super) fn avoid_peer(&self, connection: &Connection) {
+        self.names.failed(&self.place_of(&connection.origin).key, connection.address);
+    }
+
+    /// Returns the other end of the TCP connections for requests to `origin`.
+    fn place_of(&self, origin: &Origin) -> Place {
+        let (party, key) = match self.proxy.of(origin) {
+            Some(proxy) => (Party::Proxy, (proxy.host().to_owned(), proxy.port())),
+            None => (Party::Server, (origin.host.clone(), origin.port)),
+        };
+        Place { party, key }
     }
 
     /// Returns the proxy-specific parts of a plain-HTTP request: the prefix of the target and the
@@ -104,7 +113,7 @@ impl Connector {
     /// Connects in a separate thread, because neither a name lookup nor a connect can be
     /// interrupted. If the caller gives up, the thread still runs until the connect timeout (or the
     /// timeout of the system resolver).
-    fn dial(&self, place: &Place, limits: &Limits<'_>) -> Result<TcpStream, Failure> {
+    fn dial(&self, place: &Place, limits: &Limits<'_>) -> Result<(SocketAddr, TcpStream), Failure> {
         limits.check()?;
         let (sender, receiver) = mpsc::sync_channel(1);
         let (other_end, names) = (place.clone(), self.names.clone());
@@ -140,15 +149,15 @@ impl Connector {
 #[derive(Clone)]
 struct Place {
     party: Party,
-    host: String,
-    port: u16,
+    key: Key,
 }
 
 impl Place {
     fn failure(&self, obstacle: Obstacle, error: io::Error) -> Failure {
+        let (host, port) = &self.key;
         let name = match obstacle {
-            Obstacle::Name => self.host.clone(),
-            _ => authority(&self.host, self.port),
+            Obstacle::Name => host.clone(),
+            _ => authority(host, *port),
         };
         Failure::Connect(NoConnection::new(self.party, obstacle, name, error))
     }
@@ -156,67 +165,35 @@ impl Place {
 
 #[cfg(test)]
 impl Connector {
-    pub(super) fn known_names(&self) -> usize {
-        self.names.lock().unwrap().len()
-    }
-
-    pub(super) fn forget_names(&self) {
-        self.names.lock().unwrap().clear();
+    pub(super) fn names(&self) -> &Names {
+        &self.names
     }
 }
 
-/// Connects to one of the addresses of a name.
-fn dial_any(names: &Names, place: &Place, deadline: Instant) -> Result<TcpStream, Failure> {
-    let addresses = lookup(names, place).map_err(|error| place.failure(Obstacle::Name, error))?;
-    race(&addresses, deadline).map_err(|reason| {
-        sync::lock(names).remove(&(place.host.clone(), place.port));
-        match reason {
-            Some(error) => place.failure(Obstacle::Tcp, error),
-            None => {
-                let error = io::Error::new(io::ErrorKind::NotFound, "it has no address");
-                place.failure(Obstacle::Name, error)
-            }
+/// Connects to one of the addresses of a name, and remembers those that failed.
+fn dial_any(
+    names: &Names,
+    place: &Place,
+    deadline: Instant,
+) -> Result<(SocketAddr, TcpStream), Failure> {
+    let addresses =
+        names.lookup(&place.key).map_err(|error| place.failure(Obstacle::Name, error))?;
+    match race(&addresses, deadline) {
+        Ok((winner, socket)) => {
+            names.won(&place.key, &addresses, winner);
+            Ok((winner, socket))
         }
-    })
-}
-
-fn lookup(names: &Names, place: &Place) -> io::Result<Vec<SocketAddr>> {
-    let key = (place.host.clone(), place.port);
-    if let Some((addresses, at)) = sync::lock(names).get(&key)
-        && at.elapsed() < NAME_LIFETIME
-    {
-        return Ok(addresses.clone());
-    }
-    let found: Vec<_> =
-        (place.host.as_str(), place.port).to_socket_addrs()?.take(MAX_LOOKED_AT).collect();
-    let addresses = in_turns(&found);
-    let mut names = sync::lock(names);
-    if names.len() >= MAX_NAMES {
-        names.clear();
-    }
-    names.insert(key, (addresses.clone(), Instant::now()));
-    Ok(addresses)
-}
-
-/// Returns the addresses to try, alternating between both families and starting with the one that
-/// the resolver put first (RFC 8305, section 4), so that an unreachable family does not use up all
-/// attempts.
-fn in_turns(found: &[SocketAddr]) -> Vec<SocketAddr> {
-    let six_first = found.first().is_some_and(SocketAddr::is_ipv6);
-    let (first, second): (Vec<_>, Vec<_>) =
-        found.iter().copied().partition(|address| address.is_ipv6() == six_first);
-    let (mut first, mut second) = (first.into_iter(), second.into_iter());
-    let mut turns = Vec::with_capacity(MAX_ADDRESSES);
-    while turns.len() < MAX_ADDRESSES {
-        let before = turns.len();
-        turns.extend(first.next());
-        turns.extend(second.next());
-        if turns.len() == before {
-            break;
+        Err(NoWinner { tried, error }) => {
+            names.none_won(&place.key, addresses.get(..tried).unwrap_or_default());
+            Err(match error {
+                Some(error) => place.failure(Obstacle::Tcp, error),
+                None => {
+                    let error = io::Error::new(io::ErrorKind::NotFound, "it has no address");
+                    place.failure(Obstacle::Name, error)
+                }
+            })
         }
     }
-    turns.truncate(MAX_ADDRESSES);
-    turns
 }
 
 /// Requests a tunnel to the connection's origin (RFC 9110, 9.3.6).
@@ -241,27 +218,5 @@ fn open_tunnel(
         status => {
             Err(place.failure(Obstacle::Tunnel(status), io::Error::other("CONNECT was refused")))
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    /// Case 39: with eight unreachable addresses and one that works, only one attempt can succeed.
-    #[test]
-    fn case_39_addresses_of_both_families_take_turns() {
-        let address = |text: &str| SocketAddr::new(text.parse().expect("an address"), 443);
-        let six: Vec<_> = (1..=8).map(|n| address(&format!("2001:db8::{n}"))).collect();
-        let four: Vec<_> = (1..=8).map(|n| address(&format!("192.0.2.{n}"))).collect();
-        let found = [&six[..], &four[..1]].concat();
-        let tried = in_turns(&found);
-        assert_eq!(tried[..3], [six[0], four[0], six[1]]);
-        assert_eq!((tried.len(), &tried[3..]), (MAX_ADDRESSES, &six[2..7]));
-        let tried = in_turns(&[&four[..], &six[..]].concat());
-        assert_eq!(tried, [four[0], six[0], four[1], six[1], four[2], six[2], four[3], six[3]]);
-        assert_eq!(in_turns(&six), six);
-        assert_eq!(in_turns(&four[..2]), four[..2]);
-        assert_eq!(in_turns(&[]), []);
     }
 }

@@ -8,6 +8,7 @@ use super::tls::is_alert;
 use super::wait::{Limits, Pace};
 use crate::net::origin::Origin;
 use std::io;
+use std::net::SocketAddr;
 use std::time::Instant;
 use zeroize::Zeroizing;
 
@@ -24,6 +25,8 @@ const DIRECT: usize = 4 << 10;
 pub(super) struct Connection {
     pub(super) stream: Stream,
     pub(super) origin: Origin,
+    /// The address of the server or of its proxy.
+    pub(super) address: SocketAddr,
     /// `true` if the connection has served an earlier exchange.
     pub(super) reused: bool,
     /// `true` if the last response had no body, even if its head announced one.
@@ -45,10 +48,11 @@ pub(super) struct Connection {
 }
 
 impl Connection {
-    pub(super) fn new(stream: Stream, origin: Origin) -> Self {
+    pub(super) fn new(stream: Stream, origin: Origin, address: SocketAddr) -> Self {
         Self {
             stream,
             origin,
+            address,
             reused: false,
             had_no_body: false,
             answered: false,
@@ -90,16 +94,16 @@ impl Connection {
         !self.buffered().is_empty() || self.stream.has_surplus()
     }
 
-    /// Checks, without waiting, whether bytes, the end of the connection or an error have arrived.
-    pub(super) fn has_news(&mut self) -> bool {
-        if !self.buffered().is_empty() {
-            return true;
     /// Checks, without waiting, whether nothing has arrived since the end of the last response, not
     /// even a part of a TLS record.
     pub(super) fn is_quiet(&mut self) -> bool {
         !self.has_news() && !self.has_surplus()
     }
 
+    /// Checks, without waiting, whether bytes, the end of the connection or an error have arrived.
+    pub(super) fn has_news(&mut self) -> bool {
+        if !self.buffered().is_empty() {
+            return true;
         }
         self.make_room();
         let news = self.stream.read_now(&mut self.ahead[self.end..]);

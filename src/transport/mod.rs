@@ -16,6 +16,7 @@
 //! | `carrier` | the two ways to send a request: this transport's own connections, or an agent |
 //! | `agent`, `probe` | requests through a `ureq::Agent`, and the check of how ureq was built |
 //! | `connect` | name lookup, TCP, proxy, TLS: from an origin to a connection |
+//! | `names` | the addresses of a server, in the order in which they are tried |
 //! | `race` | the choice among the addresses of a server |
 //! | `pool` | idle connections |
 //! | `exchange` | one request, up to the head of its response |
@@ -40,6 +41,7 @@ mod exchange;
 #[cfg(feature = "fuzzing")]
 pub(crate) mod fuzzing;
 mod head;
+mod names;
 mod options;
 mod pool;
 #[cfg(feature = "ureq")]
@@ -179,8 +181,13 @@ impl Transport {
             }
         };
         connection.outgoing_head = head;
-        let head = exchange::run(&mut connection, request, body, limits)
-            .map_err(|error| TransportError { failure: tls::named(error.failure), ..error })?;
+        let head = exchange::run(&mut connection, request, body, limits).map_err(|error| {
+            let broke = matches!(error.failure, Failure::Io(_) | Failure::Timeout);
+            if broke && !connection.reused && !connection.answered {
+                connector.avoid_peer(&connection);
+            }
+            TransportError { failure: tls::named(error.failure), ..error }
+        })?;
         Ok((head, Incoming::Own(connection, pool.clone())))
     }
 

@@ -10,8 +10,16 @@ use std::time::{Duration, Instant};
 /// 5 recommends 250 ms).
 pub(super) const HEAD_START: Duration = Duration::from_millis(250);
 
-/// Returns the first connection to any of the addresses, or an error that names each address that
-/// was tried. Returns `None` if there is no address.
+/// The failure of every attempt.
+#[derive(Debug)]
+pub(super) struct NoWinner {
+    /// How many of the addresses were tried, from the first one on.
+    pub(super) tried: usize,
+    /// An error that names each address that was tried; `None` if there is no address.
+    pub(super) error: Option<io::Error>,
+}
+
+/// Returns the first connection to any of the addresses, with its address.
 ///
 /// An attempt begins when the previous one has failed, or after [`HEAD_START`]. An unreachable
 /// address therefore costs at most that time instead of its share of the connect timeout. The
@@ -20,7 +28,7 @@ pub(super) const HEAD_START: Duration = Duration::from_millis(250);
 pub(super) fn race(
     addresses: &[SocketAddr],
     deadline: Instant,
-) -> Result<TcpStream, Option<io::Error>> {
+) -> Result<(SocketAddr, TcpStream), NoWinner> {
     race_with(addresses, deadline, |attempt| {
         thread::Builder::new().name("s3driver-connect".into()).spawn(attempt).map(drop)
     })
@@ -34,11 +42,13 @@ pub(super) fn race_with(
     addresses: &[SocketAddr],
     deadline: Instant,
     mut start: impl FnMut(Attempt) -> io::Result<()>,
-) -> Result<TcpStream, Option<io::Error>> {
+) -> Result<(SocketAddr, TcpStream), NoWinner> {
     let left = || deadline.saturating_duration_since(Instant::now());
     let time = left();
-    if let ([only], false) = (addresses, time.is_zero()) {
-        return TcpStream::connect_timeout(only, time).map_err(Some);
+    if let (&[only], false) = (addresses, time.is_zero()) {
+        return TcpStream::connect_timeout(&only, time)
+            .map(|socket| (only, socket))
+            .map_err(|error| NoWinner { tried: 1, error: Some(error) });
     }
     // Room for the result of every attempt, so that no thread blocks when the receiver is gone.
     let (sender, receiver) = mpsc::sync_channel(addresses.len());
@@ -49,7 +59,8 @@ pub(super) fn race_with(
         if time.is_zero() {
             let late = running.drain(..).map(|address| (address, io::ErrorKind::TimedOut.into()));
             failed.extend(late);
-            return Err(summary(&failed).or_else(|| Some(io::ErrorKind::TimedOut.into())));
+            let error = summary(&failed).or_else(|| Some(io::ErrorKind::TimedOut.into()));
+            return Err(NoWinner { tried: failed.len(), error });
         }
         if let Some(&address) = waiting.next() {
             let sender = sender.clone();
@@ -62,7 +73,7 @@ pub(super) fn race_with(
                 Err(_) if running.is_empty() => {
                     let left = u32::try_from(waiting.len()).unwrap_or(u32::MAX);
                     match TcpStream::connect_timeout(&address, time / left.saturating_add(1)) {
-                        Ok(socket) => return Ok(socket),
+                        Ok(socket) => return Ok((address, socket)),
                         Err(error) => failed.push((address, error)),
                     }
                 }
@@ -71,13 +82,13 @@ pub(super) fn race_with(
         }
         if running.is_empty() {
             if waiting.len() == 0 {
-                return Err(summary(&failed));
+                return Err(NoWinner { tried: failed.len(), error: summary(&failed) });
             }
             continue;
         }
         let timeout = if waiting.len() > 0 { HEAD_START.min(time) } else { time };
         match receiver.recv_timeout(timeout) {
-            Ok((_, Ok(socket))) => return Ok(socket),
+            Ok((address, Ok(socket))) => return Ok((address, socket)),
             Ok((address, Err(error))) => {
                 if let Some(at) = running.iter().position(|other| *other == address) {
                     running.remove(at);
@@ -119,10 +130,11 @@ mod tests {
         let none = |_: Attempt| Err(io::ErrorKind::WouldBlock.into());
 
         let connected = race_with(&[closed[0], closed[1], open, closed[2]], deadline, none);
-        assert_eq!(connected.expect("one listens").peer_addr().ok(), Some(open));
+        assert_eq!(connected.expect("one listens").0, open);
 
         let error = race_with(&closed, deadline, none).expect_err("none listens");
-        let error = error.expect("an address was tried");
+        assert_eq!(error.tried, closed.len());
+        let error = error.error.expect("an address was tried");
         assert_eq!(error.kind(), io::ErrorKind::ConnectionRefused);
         let text = error.to_string();
         assert!(closed.iter().all(|address| text.contains(&address.to_string())), "{text}");

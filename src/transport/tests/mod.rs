@@ -1,5 +1,6 @@
 //! Tests of the transport against small scripted servers on real sockets.
 
+mod addresses;
 #[cfg(feature = "ureq")]
 mod agent;
 mod client_certificate;
