@@ -1,6 +1,7 @@
 //! The bodies of requests.
 use super::checksum::Running;
 use crate::error::{Error, ErrorKind};
+use crate::transport::ConnectionChoice;
 use sha2::{Digest as _, Sha256};
 use std::io::{self, Read};
 
@@ -24,6 +25,16 @@ pub(super) enum Payload<'a> {
         open: &'a Reopen<'a>,
         length: u64,
     },
+}
+
+impl Payload<'_> {
+    /// Returns the connection over which the payload may be sent.
+    pub(super) const fn connection(&self) -> ConnectionChoice {
+        match self {
+            Self::Empty | Self::Bytes(_) | Self::Replay { .. } => ConnectionChoice::IdleOrNew,
+            Self::Stream { .. } => ConnectionChoice::New,
+        }
+    }
 }
 
 /// Opens a body from its first byte.

@@ -70,6 +70,7 @@ impl Client {
         }
         headers.push(("user-agent", &inner.config.user_agent));
         headers.extend(signing.headers());
+        let connection = payload.connection();
         let mut body = coverage.open(payload, &signing).map_err(SendError::NotSent)?;
         let request = Request {
             method: call.method,
@@ -78,6 +79,7 @@ impl Client {
             expect_continue: None,
             deadline,
             cancel: self.cancel.as_ref(),
+            connection,
             trace,
         };
         inner.counters.requests.fetch_add(1, Ordering::Relaxed);

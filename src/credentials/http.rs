@@ -9,7 +9,8 @@ use crate::net::url::Url;
 use crate::text::{Form, Secrets, shown_value};
 use crate::time::Timestamp;
 use crate::transport::{
-    self, Failure, Phase, RequestBody, TlsVerification, Transport, TransportError, TransportOptions,
+    self, ConnectionChoice, Failure, Phase, RequestBody, TlsVerification, Transport,
+    TransportError, TransportOptions,
 };
 use std::fmt;
 use std::sync::{Arc, OnceLock};
@@ -154,6 +155,7 @@ impl Http {
             expect_continue: None,
             deadline,
             cancel: None,
+            connection: ConnectionChoice::IdleOrNew,
             trace: None,
         };
 

@@ -68,7 +68,7 @@ pub(crate) use options::Agent;
 pub(crate) use options::{ClientCertificate, IDLE_LIFETIME, TransportOptions};
 pub use options::{TlsVerification, TrustStore};
 pub(crate) use problem::TlsProblem;
-pub(crate) use request::{Request, RequestBody};
+pub(crate) use request::{ConnectionChoice, Request, RequestBody};
 pub(crate) use roots::check_roots;
 pub(crate) use trace::Trace;
 
@@ -157,7 +157,10 @@ impl Transport {
     ) -> Result<(Head, Incoming), TransportError> {
         let at_connect = |failure| TransportError::new(Phase::Connect, failure);
         limits.check().map_err(at_connect)?;
-        let mut pooled = pool.take(origin);
+        let mut pooled = match request.connection {
+            ConnectionChoice::IdleOrNew => pool.take(origin),
+            ConnectionChoice::New => None,
+        };
         let mut head = pooled
             .as_mut()
             .map(|connection| std::mem::take(&mut connection.outgoing_head))

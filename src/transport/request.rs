@@ -22,8 +22,19 @@ pub(crate) struct Request<'a> {
     /// the body, see `Response`).
     pub(crate) deadline: Option<Instant>,
     pub(crate) cancel: Option<&'a Cancel>,
+    pub(crate) connection: ConnectionChoice,
     /// Receives the measurements of the exchange. Without it, no clock is read for measurements.
     pub(crate) trace: Option<&'a Arc<Trace>>,
+}
+
+/// The connection over which a request is sent. An agent does not offer the choice.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum ConnectionChoice {
+    /// An idle connection, or a new one if there is none. The server may close an idle connection
+    /// while the request is on its way, so the request must be repeatable.
+    IdleOrNew,
+    /// A new connection, for a body that can be sent only once.
+    New,
 }
 
 pub(crate) enum RequestBody<'a> {

@@ -8,6 +8,7 @@ use s3driver::client::{Client, Config, Endpoint, HELD_BODY, ObjectSettings, Retr
 use s3driver::clock::{Clock, SystemClock};
 use s3driver::credentials::{Cache, Context, Lease, Source, Unavailable};
 use s3driver::{Cancel, ErrorKind};
+use std::io::{self, BufRead, BufReader, Read, Write};
 use std::net::TcpListener;
 use std::sync::{Arc, Mutex, mpsc};
 use std::thread;
@@ -109,6 +110,47 @@ fn a_partly_consumed_body_is_not_sent_again() {
     assert_eq!(rig.count("PutObject"), 1);
     assert_eq!(rig.stored("key"), None);
     rig.finish();
+}
+
+/// The server closes every connection while the second request is on its way. A request that can be
+/// repeated is sent again; a body that can be read only once is never sent over such a connection.
+#[test]
+fn a_body_that_is_read_only_once_is_not_sent_over_a_connection_that_is_being_closed() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    let (sizes, received) = mpsc::channel();
+    thread::spawn(move || {
+        for stream in listener.incoming() {
+            let (mut stream, sizes) = (BufReader::new(stream.unwrap()), sizes.clone());
+            thread::spawn(move || {
+                let mut length = 0;
+                for line in (&mut stream).lines().map_while(Result::ok) {
+                    match line.to_ascii_lowercase().strip_prefix("content-length: ") {
+                        Some(value) => length = value.parse().unwrap(),
+                        None if line.is_empty() => break,
+                        None => {}
+                    }
+                }
+                let read = io::copy(&mut (&mut stream).take(length), &mut io::sink()).unwrap();
+                sizes.send(read).unwrap();
+                let reply = b"HTTP/1.1 200 OK\r\netag: \"e\"\r\ncontent-length: 0\r\n\r\n";
+                stream.get_mut().write_all(reply).unwrap();
+                // Closes the connection when the next request begins to arrive.
+                let _ = stream.fill_buf();
+            });
+        }
+    });
+    let endpoint = Endpoint::custom(&url, None, Scheme::Http).unwrap();
+    let client = Client::new(Config::new(endpoint).retry(RetryPolicy::never())).unwrap();
+    let settings = ObjectSettings::default();
+    let length = HELD_BODY + 1;
+    let content = bytes_at(1, 0, length as usize);
+    for _ in 0..3 {
+        client.put_object(BUCKET, "small", b"content", &settings).unwrap();
+        client.put_object_from(BUCKET, "large", &mut &content[..], length, &settings).unwrap();
+    }
+    let sizes: Vec<_> = received.try_iter().collect();
+    assert_eq!(sizes, [7, length].repeat(3));
 }
 
 #[test]

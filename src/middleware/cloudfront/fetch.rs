@@ -23,7 +23,8 @@ mod http {
     use crate::error::{Error, ErrorKind, Result};
     use crate::net::url::Url;
     use crate::transport::{
-        Failure, Request, RequestBody, Transport, TransportError, TransportOptions,
+        ConnectionChoice, Failure, Request, RequestBody, Transport, TransportError,
+        TransportOptions,
     };
 
     use std::time::{Duration, Instant};
@@ -71,6 +72,7 @@ mod http {
                 expect_continue: None,
                 deadline,
                 cancel: Some(&self.cancel),
+                connection: ConnectionChoice::IdleOrNew,
                 trace: None,
             };
 

@@ -11,8 +11,8 @@ mod framing;
 mod pool;
 mod proxy;
 mod race;
-mod tls;
 mod surplus;
+mod tls;
 mod traps;
 mod trust_store;
 
@@ -166,6 +166,7 @@ fn request(method: &'static str) -> Request<'static> {
         expect_continue: None,
         deadline: None,
         cancel: None,
+        connection: ConnectionChoice::IdleOrNew,
         trace: None,
     }
 }

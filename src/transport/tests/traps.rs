@@ -313,6 +313,28 @@ fn t7_dead_pooled_connection_is_told_apart() {
     assert_eq!(text(fetch(&transport, &server)), "ok");
 }
 
+/// A body that can be sent only once is not sent over a connection that the server may be closing.
+#[test]
+fn t7_a_body_that_cannot_be_repeated_gets_a_new_connection() {
+    let server = Server::start(|peer| {
+        peer.request().unwrap();
+        peer.send(OK);
+        // The connection is closed while the next request is being sent.
+        peer.head();
+    });
+    let transport = transport();
+    for round in 1..=3 {
+        assert_eq!(text(fetch(&transport, &server)), "ok");
+        let request = Request { connection: ConnectionChoice::New, ..request("PUT") };
+        let mut source = io::repeat(7);
+        let body = RequestBody::Reader { source: &mut source, length: 1 << 20 };
+        let reply = transport.send(&server.origin, &request, body).unwrap();
+        assert_eq!(text(reply.read_to_end(10, None)), "ok");
+        assert_eq!(server.accepted(), 2 * round);
+        transport.close_idle();
+    }
+}
+
 #[test]
 fn t7_fresh_connection_is_never_stale() {
     let server = Server::start(|peer| drop(peer.request()));
