@@ -254,7 +254,7 @@ pub(super) enum Fault {
     Unreachable(String),
     /// A connection was established, but no response arrived before the deadline.
     Silent,
-    /// The connection broke before a response arrived.
+    /// The connection broke, or the response stalled in its body.
     Broken(String),
     /// A failure that another attempt would not change.
     Final(String),
@@ -275,12 +275,13 @@ impl Fault {
 impl From<TransportError> for Fault {
     fn from(error: TransportError) -> Self {
         match (error.phase, &error.failure) {
-            (Phase::Body, _) | (_, Failure::Protocol(_) | Failure::InvalidRequest(_)) => {
+            (_, Failure::Protocol(_) | Failure::InvalidRequest(_)) => {
                 Self::Final(error.to_string())
             }
             _ if error.is_permanent() => Self::Final(error.to_string()),
             (Phase::Connect, _) => Self::Unreachable(error.to_string()),
-            (_, Failure::Timeout) => Self::Silent,
+            // In a body, the service has begun to respond: it exists.
+            (Phase::Send | Phase::Await, Failure::Timeout) => Self::Silent,
             _ => Self::Broken(error.to_string()),
         }
     }

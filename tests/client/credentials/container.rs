@@ -4,6 +4,7 @@ use super::server::{Answer, Server, reply};
 use super::{context, document, failed, keys, not_configured};
 use s3driver::credentials::{Container, Source};
 use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 fn source(server: &Server, more: &[(&str, &str)]) -> Container {
     let url = format!("{}/v1/credentials?id=1", server.url());
@@ -115,6 +116,23 @@ fn container_errors_are_reported_and_temporary_ones_retried() {
 }
 
 #[test]
+fn a_container_response_that_breaks_in_its_body_is_requested_again() {
+    let first = AtomicBool::new(true);
+    let server = Server::start(move |_| match first.swap(false, Ordering::SeqCst) {
+        true => Answer::Truncated(document("AKID", 3600)),
+        false => reply(200, document("AKID", 3600)),
+    });
+    assert_eq!(keys(&source(&server, &[]).fetch().unwrap()).0, "AKID");
+    assert_eq!(server.log().len(), 2);
+
+    let server = Server::start(|_| Answer::Truncated(document("AKID", 3600)));
+    let reason = failed(&source(&server, &[]));
+    assert!(reason.contains("reading the response's body: the connection broke"), "{reason}");
+    assert!(!reason.contains("secret-AKID"), "{reason}");
+    assert_eq!(server.log().len(), 4);
+}
+
+#[test]
 fn container_documents_are_read_strictly() {
     for (body, expected) in [
         (document("AKID", 3600).replace("secret-AKID", ""), "SecretAccessKey is empty"),
@@ -126,4 +144,5 @@ fn container_documents_are_read_strictly() {
     }
     let server = Server::start(|_| Answer::Endless);
     assert!(failed(&source(&server, &[])).contains("longer"));
+    assert_eq!(server.log().len(), 1, "a body that is too long is not requested again");
 }

@@ -1,10 +1,11 @@
 //! Tests of the shared files, and of the programs and logins that they refer to.
 
-use super::server::{Server, reply};
+use super::server::{Answer, Server, reply};
 use super::{context, failed, iso8601, keys, not_configured, recording_observer, timed};
 use s3driver::credentials::{Cache, Context, Process, Provider, SharedFiles, Source};
 use s3driver::observe::Warning;
 use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 /// A home directory with the given files.
@@ -279,13 +280,16 @@ fn sso_logins_are_exchanged_for_keys() {
             + 3_600_000,
     )
     .unwrap();
+    let document = format!(
+        r#"{{"roleCredentials":{{"accessKeyId":"S","secretAccessKey":"s","sessionToken":"t","expiration":{millis}}}}}"#
+    );
+    let is_first = AtomicBool::new(true);
     let server = Server::start(move |request| match request.header("x-amz-sso_bearer_token") {
-        Some("login") => reply(
-            200,
-            format!(
-                r#"{{"roleCredentials":{{"accessKeyId":"S","secretAccessKey":"s","sessionToken":"t","expiration":{millis}}}}}"#
-            ),
-        ),
+        // A response that breaks in its body is requested again.
+        Some("login") if is_first.swap(false, Ordering::SeqCst) => {
+            Answer::Truncated(document.clone())
+        }
+        Some("login") => reply(200, document.clone()),
         _ => reply(401, r#"{"message":"Session token not found or invalid"}"#),
     });
     let home = Home::new(
@@ -312,10 +316,8 @@ fn sso_logins_are_exchanged_for_keys() {
     assert_eq!(keys(&lease), ("S", "s", Some("t")));
     let left = lease.expires.unwrap().duration_since(std::time::SystemTime::now()).unwrap();
     assert!(left > Duration::from_secs(3500) && left <= Duration::from_secs(3600), "{left:?}");
-    assert_eq!(
-        server.log(),
-        ["GET /federation/credentials?account_id=123456789012&role_name=a%20b"]
-    );
+    let request = "GET /federation/credentials?account_id=123456789012&role_name=a%20b";
+    assert_eq!(server.log(), [request; 2]);
 
     home.write(cache, &login("hunter2", 3600));
     let reason = failed(&source);

@@ -221,7 +221,42 @@ fn creds_500_first_2_is_retried() {
 }
 
 #[test]
-fn creds_failed_badjson_truncated_empty_html_missing_field_endless() {
+fn a_metadata_response_that_breaks_in_its_body_is_requested_again() {
+    // The first token, then the first document.
+    let broken: [fn() -> Answer; 2] =
+        [|| Answer::Truncated("tok".into()), || Answer::Stalled("tok".into())];
+    for broken in broken {
+        let is_first = AtomicBool::new(true);
+        let once = move || match is_first.swap(false, Ordering::SeqCst) {
+            true => broken(),
+            false => reply(200, "token"),
+        };
+        let server = Imds { token_put: Some(Box::new(once)), ..Imds::default() }.start();
+        assert!(failed(&source(&server)).contains("401"), "the test's token is not accepted");
+        assert_eq!(server.log()[..2], [format!("PUT {TOKEN}"), format!("PUT {TOKEN}")]);
+
+        let is_first = AtomicBool::new(true);
+        let once = move || match is_first.swap(false, Ordering::SeqCst) {
+            true => broken(),
+            false => reply(200, document("AKID", 3600)),
+        };
+        let server = Imds { creds: Box::new(once), ..Imds::default() }.start();
+        assert_found(&source(&server));
+        assert_eq!(server.log().len(), 4);
+    }
+}
+
+/// A service that responds with half a document exists, so the chain does not continue without it.
+#[test]
+fn a_metadata_service_that_stalls_in_a_body_is_not_absent() {
+    let stalled: Make = Box::new(|| Answer::Stalled("registry".into()));
+    let server =
+        Imds { token_put: Some(Box::new(|| reply(403, ""))), role: stalled, ..Imds::default() };
+    assert!(failed(&source(&server.start())).contains("reading the response's body"));
+}
+
+#[test]
+fn creds_failed_badjson_empty_html_missing_field_endless() {
     let without = |field: &str| document("AKID", 3600).replace(field, "Other");
     let cases: Vec<(&str, &str, Make)> = vec![
         (
@@ -235,7 +270,6 @@ fn creds_failed_badjson_truncated_empty_html_missing_field_endless() {
             }),
         ),
         ("badjson", "not JSON", Box::new(|| reply(200, "{\"Code\": "))),
-        ("truncated", "body", Box::new(|| Answer::Truncated(document("AKID", 3600)))),
         ("empty", "empty", Box::new(|| reply(200, ""))),
         ("html", "not JSON", Box::new(|| reply(200, "<html></html>"))),
         ("array", "not a JSON object", Box::new(|| reply(200, "[\"secret-AKID\"]"))),

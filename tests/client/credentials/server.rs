@@ -32,8 +32,10 @@ pub(crate) enum Answer {
     Hang,
     /// Closes the connection without sending anything.
     Close,
-    /// Sends less than was announced.
+    /// Sends less than was announced, and closes the connection.
     Truncated(String),
+    /// Sends less than was announced, and stays silent.
+    Stalled(String),
     /// Sends a body that never ends.
     Endless,
 }
@@ -110,10 +112,13 @@ fn serve(stream: TcpStream, answer: &dyn Fn(&Request) -> Answer, kept: &Mutex<Ve
                 return;
             }
             Answer::Truncated(body) => {
-                let head =
-                    format!("HTTP/1.1 200 OK\r\ncontent-length: {}\r\n\r\n{body}", body.len() + 10);
-                let _ = stream.write_all(head.as_bytes());
+                let _ = stream.write_all(incomplete(&body).as_bytes());
                 let _ = stream.shutdown(Shutdown::Both);
+                return;
+            }
+            Answer::Stalled(body) => {
+                let _ = stream.write_all(incomplete(&body).as_bytes());
+                thread::sleep(Duration::from_secs(20));
                 return;
             }
             Answer::Endless => {
@@ -132,6 +137,11 @@ fn serve(stream: TcpStream, answer: &dyn Fn(&Request) -> Answer, kept: &Mutex<Ve
             return;
         }
     }
+}
+
+/// Returns a response that announces ten bytes more than it has.
+fn incomplete(body: &str) -> String {
+    format!("HTTP/1.1 200 OK\r\ncontent-length: {}\r\n\r\n{body}", body.len() + 10)
 }
 
 fn read(reader: &mut BufReader<TcpStream>) -> Option<Request> {
