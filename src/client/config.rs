@@ -1,9 +1,11 @@
 //! The configuration of a client.
-use super::endpoint::Endpoint;
+use super::endpoint::{Endpoint, Fips, Stack, Variant};
 use super::retry::RetryPolicy;
 use super::values::{Checksum, PayloadSigning, RequestPayer, SessionAuth, SignatureVersion};
 use crate::clock::{Clock, SystemClock};
-use crate::credentials::{Cache, Chain, Context, Credentials, Environment, Provider, Static};
+use crate::credentials::{
+    Cache, Chain, Context, Credentials, EndpointChoice, Environment, Provider, Static,
+};
 use crate::error::Result;
 use crate::net::proxy::Proxy;
 use crate::net::proxy_choice::ProxyChoice;
@@ -195,9 +197,15 @@ impl Config {
         self.credentials(Arc::new(Cache::new(Chain::new(&context), &context)))
     }
     /// Returns the context that the sources of [`credentials`](crate::credentials) need, with this
-    /// configuration's region, clock, proxy, certificates and observers: for a custom chain.
+    /// configuration's region, clock, proxy, certificates and observers: for a custom chain. STS
+    /// and IAM Identity Center are called at their FIPS or dual-stack endpoint if that of S3 is
+    /// one, unless the variables or the profile state otherwise.
     pub fn credential_context(&self) -> Context {
+        let Variant { stack, fips, .. } = self.endpoint.variant();
+        let choice =
+            EndpointChoice { fips: fips == Fips::Required, dual_stack: stack == Stack::Dual };
         Context::default()
+            .with_default_choice(choice)
             .with_region(self.endpoint.signing_region())
             .with_clock(Arc::clone(&self.clock))
             .with_observers(self.observers.clone())

@@ -2,6 +2,7 @@
 //! AWS.
 
 use super::Environment;
+use super::endpoints::EndpointChoice;
 use super::shared_files::Files;
 use crate::clock::{Clock, SystemClock};
 use crate::observe::{CredentialsEvent, Event, Observer, Observers, Warning};
@@ -19,6 +20,9 @@ pub struct Context {
     /// The selected profile, if it is not the one of the variables.
     profile: Option<String>,
     region: Option<String>,
+    /// Which of AWS's endpoints of STS and IAM Identity Center are called where neither the
+    /// variables nor the profile state it.
+    endpoints: EndpointChoice,
     clock: Arc<dyn Clock>,
     observers: Observers,
     /// Used for STS and IAM Identity Center. Local endpoints are reached without its proxy.
@@ -35,6 +39,7 @@ impl Default for Context {
             environment: Environment::default(),
             profile: None,
             region: None,
+            endpoints: EndpointChoice::default(),
             clock: Arc::new(SystemClock),
             observers: Observers::default(),
             transport: TransportOptions::default(),
@@ -94,6 +99,18 @@ impl Context {
     pub(crate) fn with_transport(mut self, options: TransportOptions) -> Self {
         self.transport = options;
         self
+    }
+
+    /// Sets which of AWS's endpoints are called where neither the variables nor the profile state
+    /// it.
+    #[must_use]
+    pub(crate) fn with_default_choice(mut self, choice: EndpointChoice) -> Self {
+        self.endpoints = choice;
+        self
+    }
+
+    pub(super) fn default_choice(&self) -> EndpointChoice {
+        self.endpoints
     }
 
     pub(super) fn environment(&self) -> &Environment {

@@ -38,8 +38,7 @@ impl Service {
         region: Option<&str>,
     ) -> Result<Endpoint, String> {
         let url = context.endpoint_url(self.variable, self.section)?;
-        let choice = context.endpoint_choice()?;
-        choice.check(url.as_deref())?;
+        context.endpoint_choice()?.check(url.as_deref())?;
         match url {
             Some(url) if url.contains('?') => {
                 Err(format!("the URL of {} has a query: remove it", self.variable))
@@ -47,7 +46,10 @@ impl Service {
             // A secret that was passed by mistake would be looked up as a name.
             Some(url) if url.contains("://") || may_be_secret(&url) => Endpoint::parse(&url),
             Some(host) => Endpoint::parse(&format!("https://{host}")),
-            None => Endpoint::parse(&format!("https://{}", self.host(region, choice)?)),
+            None => {
+                let choice = context.endpoint_choice_or(context.default_choice())?;
+                Endpoint::parse(&format!("https://{}", self.host(region, choice)?))
+            }
         }
     }
 
@@ -127,14 +129,21 @@ impl Context {
         Ok(of_service.or_else(|| self.setting("AWS_ENDPOINT_URL", "endpoint_url")))
     }
 
-    /// Returns which of AWS's endpoints is wanted.
+    /// Returns which of AWS's endpoints the variables or the profile choose.
     ///
     /// # Errors
     /// The reason, if a switch is neither `true` nor `false`.
     pub(crate) fn endpoint_choice(&self) -> Result<EndpointChoice, String> {
+        self.endpoint_choice_or(EndpointChoice::default())
+    }
+
+    /// Like [`Context::endpoint_choice`], with the choice that applies where neither a variable nor
+    /// the profile states one.
+    fn endpoint_choice_or(&self, default: EndpointChoice) -> Result<EndpointChoice, String> {
+        let EndpointChoice { fips, dual_stack } = default;
         Ok(EndpointChoice {
-            fips: self.switch(FIPS, "use_fips_endpoint")? == Some(true),
-            dual_stack: self.switch(DUAL_STACK, "use_dualstack_endpoint")? == Some(true),
+            fips: self.switch(FIPS, "use_fips_endpoint")?.unwrap_or(fips),
+            dual_stack: self.switch(DUAL_STACK, "use_dualstack_endpoint")?.unwrap_or(dual_stack),
         })
     }
 
@@ -176,14 +185,15 @@ mod tests {
     use super::super::Environment;
     use super::*;
 
+    const NO_FILES: [(&str, &str); 2] =
+        [("AWS_CONFIG_FILE", "/dev/null"), ("AWS_SHARED_CREDENTIALS_FILE", "/dev/null")];
+
     fn endpoint(
         service: &Service,
         region: Option<&str>,
         variables: &[(&str, &str)],
     ) -> Result<String, String> {
-        let files =
-            [("AWS_CONFIG_FILE", "/dev/null"), ("AWS_SHARED_CREDENTIALS_FILE", "/dev/null")];
-        let environment = Environment::from_pairs(files.iter().chain(variables).copied());
+        let environment = Environment::from_pairs(NO_FILES.iter().chain(variables).copied());
         let context = Context::default().with_environment(environment);
         service.endpoint(&context, region).map(|endpoint| endpoint.to_string())
     }
@@ -219,6 +229,29 @@ mod tests {
         for region in ["", "example.com/", "EU"] {
             let reason = endpoint(&STS, Some(region), &[]).expect_err(region);
             assert!(reason.contains("is not the name of a region"), "{reason}");
+        }
+    }
+
+    #[test]
+    fn the_choice_of_the_client_applies_unless_a_variable_states_another() {
+        let (off, dual_off) = ((FIPS, "false"), (DUAL_STACK, "false"));
+        let url = ("AWS_ENDPOINT_URL", "https://aws.example");
+        for (fips, dual_stack, variables, host) in [
+            (true, false, &[][..], "sts-fips.us-west-2.amazonaws.com"),
+            (false, true, &[], "sts.us-west-2.api.aws"),
+            (true, true, &[], "sts-fips.us-west-2.api.aws"),
+            (true, false, &[DUAL_ON], "sts-fips.us-west-2.api.aws"),
+            (false, true, &[FIPS_ON, dual_off], "sts-fips.us-west-2.amazonaws.com"),
+            (true, true, &[off], "sts.us-west-2.api.aws"),
+            // The URL is of all services, and the choice was made for S3.
+            (true, true, &[url], "aws.example"),
+        ] {
+            let environment = Environment::from_pairs(NO_FILES.iter().chain(variables).copied());
+            let context = Context::default()
+                .with_environment(environment)
+                .with_default_choice(EndpointChoice { fips, dual_stack });
+            let found = STS.endpoint(&context, Some("us-west-2")).map(|found| found.to_string());
+            assert_eq!(found, Ok(format!("https://{host}")), "{fips} {dual_stack} {variables:?}");
         }
     }
 

@@ -69,6 +69,7 @@ pub use self::cache::Cache;
 pub use self::chain::Chain;
 pub use self::container::Container;
 pub use self::context::Context;
+pub(crate) use self::endpoints::EndpointChoice;
 pub use self::environment::Environment;
 pub use self::identity::caller_identity;
 pub use self::keys::{EnvironmentKeys, Static};

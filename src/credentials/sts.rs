@@ -76,7 +76,8 @@ impl fmt::Debug for Role {
 /// ([AWS](https://docs.aws.amazon.com/sdkref/latest/guide/feature-ss-endpoints.html)), if there is
 /// one. Otherwise the endpoint is that of the region in `AWS_REGION`, `AWS_DEFAULT_REGION`, the
 /// profile or the context, or the global endpoint if there is no region; `AWS_USE_FIPS_ENDPOINT`
-/// and `AWS_USE_DUALSTACK_ENDPOINT` select its variant.
+/// and `AWS_USE_DUALSTACK_ENDPOINT`, the profile, or else the client's own endpoint select its
+/// variant.
 pub struct WebIdentity {
     context: Context,
     sts: Sts,

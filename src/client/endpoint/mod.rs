@@ -327,6 +327,13 @@ impl Endpoint {
     pub(super) const fn host_is_amazons(&self) -> bool {
         matches!(self.source, HostSource::Region(_))
     }
+    /// Returns which of a region's endpoints this is; the default one if a URL names the host.
+    pub(super) fn variant(&self) -> Variant {
+        match self.source {
+            HostSource::Region(variant) => variant,
+            HostSource::Url(_) => Variant::default(),
+        }
+    }
     /// Returns the region requests are signed for.
     pub fn signing_region(&self) -> &str {
         &self.region

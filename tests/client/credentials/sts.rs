@@ -2,9 +2,11 @@
 
 use super::server::{Answer, Request, Server, reply};
 use super::{context, failed, iso8601, keys, not_configured};
+use s3driver::client::endpoint::{Acceleration, Fips, Stack, Variant};
+use s3driver::client::{Config, Endpoint, Proxy, Scheme};
 use s3driver::credentials::{
-    AssumeRole, Container, Context, Credentials, EnvironmentKeys, Role, Source, Static,
-    WebIdentity, caller_identity,
+    AssumeRole, Container, Context, Credentials, Environment, EnvironmentKeys, Role, Source,
+    Static, WebIdentity, caller_identity,
 };
 use s3driver::time::Timestamp;
 use std::path::PathBuf;
@@ -139,6 +141,50 @@ fn sts_idp_communication_error_and_5xx_are_retried() {
     let server = Server::start(|_| refusal(400, "IDPCommunicationError"));
     assert!(failed(&WebIdentity::new(&Pod::at(&server).context)).contains("IDPCommunicationError"));
     assert_eq!(server.log().len(), 4);
+}
+
+#[test]
+fn an_sts_response_that_breaks_in_its_body_is_requested_again() {
+    let is_first = AtomicBool::new(true);
+    let server = Server::start(move |_| {
+        match (answer("AssumeRole", "ASSUMED"), is_first.swap(false, Ordering::SeqCst)) {
+            (Answer::Reply { body, .. }, true) => Answer::Truncated(body),
+            (whole, _) => whole,
+        }
+    });
+    let context = context(&[("AWS_ENDPOINT_URL_STS", &server.url())]);
+    let base = Static::new(Credentials::new("FIXED", "s"));
+    let lease = AssumeRole::new(&context, Box::new(base), Role::new(ARN)).fetch().unwrap();
+    assert_eq!(keys(&lease).0, "ASSUMED");
+    assert_eq!(server.log().len(), 2);
+}
+
+/// The proxy shows which host is called: it is asked for a tunnel to it.
+#[test]
+fn sts_is_called_at_the_variant_of_the_endpoint_of_s3() {
+    let plain = Variant::default();
+    let fips = plain.fips(Fips::Required);
+    for (variant, variables, host) in [
+        (plain, &[][..], "sts.us-west-2.amazonaws.com"),
+        (fips, &[], "sts-fips.us-west-2.amazonaws.com"),
+        (plain.stack(Stack::Dual), &[], "sts.us-west-2.api.aws"),
+        (fips.stack(Stack::Dual), &[], "sts-fips.us-west-2.api.aws"),
+        (fips, &[("AWS_USE_FIPS_ENDPOINT", "false")], "sts.us-west-2.amazonaws.com"),
+        (plain.acceleration(Acceleration::On), &[], "sts.us-west-2.amazonaws.com"),
+        // The URL of S3 does not say anything about STS.
+        (fips, &[("AWS_ENDPOINT_URL", "https://aws.example")], "aws.example"),
+    ] {
+        let proxy = Server::start(|_| reply(403, ""));
+        let endpoint = Endpoint::aws("us-west-2", Scheme::Https, variant).unwrap();
+        let config = Config::new(endpoint).proxy(Proxy::parse(&proxy.url()).unwrap());
+        let files =
+            [("AWS_CONFIG_FILE", "/dev/null"), ("AWS_SHARED_CREDENTIALS_FILE", "/dev/null")];
+        let environment = Environment::from_pairs(files.iter().chain(variables).copied());
+        let context = config.credential_context().with_environment(environment);
+        let base = Static::new(Credentials::new("FIXED", "s"));
+        failed(&AssumeRole::new(&context, Box::new(base), Role::new(ARN)));
+        assert_eq!(proxy.log(), [format!("CONNECT {host}:443")], "{variant:?} {variables:?}");
+    }
 }
 
 #[test]
