@@ -56,7 +56,8 @@ impl Service {
     /// Returns the host at AWS, by the rules of AWS's SDKs.
     fn host(&self, region: Option<&str>, choice: EndpointChoice) -> Result<String, String> {
         let EndpointChoice { fips, dual_stack } = choice;
-        let Some(region) = region.or((fips || dual_stack).then_some(DEFAULT_REGION)) else {
+        let default = (fips || dual_stack).then_some(DEFAULT_REGION);
+        let Some(region) = region.or(default) else {
             return Ok(format!("{}.{}", self.label, Partition::Aws.dns_suffix()));
         };
         if !is_region_name(region) {

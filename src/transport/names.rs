@@ -16,8 +16,8 @@ use std::time::{Duration, Instant};
 const NAME_LIFETIME: Duration = Duration::from_secs(5);
 
 /// How long a failed address, or an address family that had to be avoided, is tried last. After
-/// that, the order is the resolver's again: a host gets back to a repaired network in minutes, and
-/// a broken one costs one head start in that time.
+/// that, the resolver's order applies again: a repaired network is used again within minutes, and
+/// one that is still broken costs one head start in that time.
 const MEMORY: Duration = Duration::from_secs(10 * 60);
 
 /// The maximum number of cached names; a client uses a handful.

@@ -132,7 +132,7 @@ fn an_address_that_used_up_the_connect_timeout_is_not_tried_again_first() {
     let (silent, _listener, _held) = full_backlog();
     let good = Server::always(OK);
     let transport = Transport::new(impatient()).unwrap();
-    let origin = Origin { host: NAME.to_owned(), ..good.origin.clone() };
+    let origin = Origin { host: NAME.to_owned(), ..good.origin };
     let learn = || {
         let key = (NAME.to_owned(), origin.port);
         transport.connector().names().found(&key, &[silent, address(&good)]);
