@@ -8,10 +8,10 @@
 //! calls. It is skipped if the connection has been idle for less than [`LOOK_AFTER`] since a
 //! response whose end was read with room to spare, because any bytes after that end were noticed
 //! then. Bytes that arrive after the check cannot be recognized, because HTTP/1.1 does not number
-//! requests: a second response that is
-//! still in transit, or held back by the server's Nagle algorithm until it receives the next
-//! request, is taken for the response to that request. Only the properties of the response that can
-//! be verified (lengths, ranges, ETags, checksums) protect a caller from such a server.
+//! requests: a second response that is still in transit, or held back by the server's Nagle
+//! algorithm until it receives the next request, is taken for the response to that request. Only
+//! the properties of the response that can be verified (lengths, ranges, ETags, checksums) protect
+//! a caller from such a server.
 
 use super::connection::Connection;
 use crate::net::origin::Origin;
