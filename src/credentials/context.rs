@@ -2,7 +2,7 @@
 //! AWS.
 
 use super::Environment;
-use super::endpoints::EndpointChoice;
+use super::endpoint_choice::EndpointChoice;
 use super::shared_files::Files;
 use crate::clock::{Clock, SystemClock};
 use crate::observe::{CredentialsEvent, Event, Observer, Observers, Warning};

@@ -1,6 +1,7 @@
 //! Which endpoint the environment selects for a service of AWS.
 
 use super::Context;
+use super::endpoint_choice::{DUAL_STACK, EndpointChoice, FIPS};
 use super::http::Endpoint;
 use crate::net::aws::{Partition, is_region_name};
 use crate::text::{Form, may_be_secret, shown_value};
@@ -78,31 +79,6 @@ impl Service {
 pub(super) fn not_a_region(text: &str) -> String {
     format!("`{}` is not the name of a region", shown_value(text, Form::Region))
 }
-
-/// Which of a service's endpoints at AWS is wanted.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct EndpointChoice {
-    /// The one with validated cryptography.
-    pub(crate) fips: bool,
-    /// The one that is reached over IPv4 and IPv6.
-    pub(crate) dual_stack: bool,
-}
-
-impl EndpointChoice {
-    /// Refuses a choice among AWS's endpoints if a URL is used in their place.
-    pub(crate) fn check(self, url: Option<&str>) -> Result<(), String> {
-        let variables = [(FIPS, self.fips), (DUAL_STACK, self.dual_stack)];
-        match variables.iter().find(|(_, is_chosen)| *is_chosen && url.is_some()) {
-            Some((name, _)) => Err(format!(
-                "{name} cannot be used with an endpoint URL: it chooses among AWS's endpoints"
-            )),
-            None => Ok(()),
-        }
-    }
-}
-
-const FIPS: &str = "AWS_USE_FIPS_ENDPOINT";
-const DUAL_STACK: &str = "AWS_USE_DUALSTACK_ENDPOINT";
 
 impl Context {
     /// Returns the URL that replaces the endpoint of a service, in the order of AWS's SDKs: the

@@ -48,6 +48,7 @@ mod chain;
 mod container;
 mod context;
 mod document;
+mod endpoint_choice;
 mod endpoints;
 mod environment;
 #[cfg(feature = "fuzzing")]
@@ -69,7 +70,7 @@ pub use self::cache::Cache;
 pub use self::chain::Chain;
 pub use self::container::Container;
 pub use self::context::Context;
-pub(crate) use self::endpoints::EndpointChoice;
+pub(crate) use self::endpoint_choice::EndpointChoice;
 pub use self::environment::Environment;
 pub use self::identity::caller_identity;
 pub use self::keys::{EnvironmentKeys, Static};

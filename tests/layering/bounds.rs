@@ -75,7 +75,7 @@ const REVIEWED: &[(&str, &str, usize, &str)] = &[
     ("src/driver/memory.rs", "resize", 1, "the caller's offset, which was reserved before"),
     ("src/client/send.rs", "with_capacity", 1, "the headers of this client's request"),
     ("src/client/store.rs", "sum", 2, "a checksum, not an addition"),
-    ("src/transport/connect.rs", "with_capacity", 1, "MAX_ADDRESSES, a constant"),
+    ("src/transport/names.rs", "with_capacity", 1, "MAX_ADDRESSES, a constant"),
     ("src/transport/stream.rs", "with_capacity", 1, "MAX_JOINED, a constant"),
     ("src/transport/probe.rs", "read_to_end", 1, "a response of this process, cut at two bytes"),
     ("src/driver/s3/writer/resume.rs", "as", 1, "from 32 bits to at least as many"),
