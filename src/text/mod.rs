@@ -1,6 +1,7 @@
 //! Display of text from outside in messages: on one line, of bounded length, and without characters
 //! that hide or reorder text. [`value`] decides which configured values may be shown, and
 //! [`redaction`] removes secrets from text that a server sent.
+mod escape;
 mod names;
 #[cfg(feature = "client")]
 mod redaction;
@@ -18,7 +19,7 @@ pub(crate) use value::{ShownValue, is_url_with_password};
 #[cfg(feature = "cloudfront")]
 pub(crate) use value::{base64_of, der_of};
 
-use std::fmt::{self, Write};
+use std::fmt;
 
 /// The maximum length of a value in a message, in characters. This is enough to recognize the
 /// value.
@@ -52,39 +53,7 @@ impl fmt::Display for Shown<'_> {
 
 /// Writes `c`, escaped if it would break the line or deceive the reader.
 pub(crate) fn write_char(f: &mut fmt::Formatter<'_>, c: char) -> fmt::Result {
-    match c {
-        // This writes a short escape such as `\n` if there is one, and otherwise one such as
-        // `\u{1b}`.
-        c if c.is_control() => write!(f, "{}", c.escape_debug()),
-        c if is_deceptive(c) => write!(f, "{}", c.escape_unicode()),
-        c => f.write_char(c),
-    }
-}
-
-/// Reports whether `c` is invisible, ends a line, or changes the direction of the surrounding text.
-/// Such characters can make one file name look like another, or one log line like two. The list
-/// contains the general categories Cf, Zl and Zp of Unicode and the characters with the property
-/// `Default_Ignorable_Code_Point`, except the variation selectors of emoji.
-const fn is_deceptive(c: char) -> bool {
-    matches!(
-        c,
-        '\u{ad}'
-            | '\u{34f}'
-            | '\u{61c}'
-            | '\u{115f}'..='\u{1160}'
-            | '\u{17b4}'..='\u{17b5}'
-            | '\u{180b}'..='\u{180f}'
-            | '\u{200b}'..='\u{200f}'
-            | '\u{2028}'..='\u{202e}'
-            | '\u{2060}'..='\u{206f}'
-            | '\u{3164}'
-            | '\u{feff}'
-            | '\u{ffa0}'
-            | '\u{fff0}'..='\u{fffb}'
-            | '\u{1bca0}'..='\u{1bca3}'
-            | '\u{1d173}'..='\u{1d17a}'
-            | '\u{e0000}'..='\u{e0fff}'
-    )
+    write!(f, "{}", escape::Escaped(c))
 }
 
 #[cfg(test)]

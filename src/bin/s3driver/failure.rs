@@ -1,4 +1,5 @@
 //! The ways in which a command can fail, and the exit code for each.
+use crate::output::{json_line, shown};
 use s3driver::{Cancel, Error, ErrorKind};
 use serde_json::{Map, Value, json};
 use std::fmt::Display;
@@ -11,7 +12,8 @@ pub(crate) type Outcome<T = ()> = Result<T, Failure>;
 /// The end of the help text: every exit code.
 pub(crate) const EXIT_CODES: &str = "\
 Exit codes:
-  0    success; also when the reader of the output closed the pipe
+  0    success; also when the reader of the output closed the pipe: a command that only reads
+       ends then, and one that changes something finishes its work
   1    failure for another reason than those below
   2    wrong arguments or a wrong configuration
   3    the object, the bucket or the upload does not exist
@@ -121,8 +123,9 @@ impl Failure {
     pub(crate) fn print(&self, json: bool) {
         let text = match self.exit {
             Exit::ReaderLeft => return,
-            _ if json => json!({ "error": self.json() }).to_string(),
-            _ => format!("s3driver: {}", self.message),
+            _ if json => json_line(&json!({ "error": self.json() })),
+            // A message may contain a path that was made from a server's key.
+            _ => format!("s3driver: {}", shown(&self.message)),
         };
         // When the standard error cannot be written to, the exit code has to suffice.
         let _ = writeln!(io::stderr(), "{text}");

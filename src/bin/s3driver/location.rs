@@ -1,6 +1,6 @@
 //! Locations of objects and files: `s3://bucket/key`, a path on this machine, or `-`.
 use crate::failure::{Failure, Outcome};
-use crate::output::shown;
+use crate::output::{shown, shown_path};
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
@@ -107,7 +107,7 @@ impl fmt::Display for Location {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::S3(url) => url.fmt(f),
-            Self::Local(path) => f.write_str(&shown(&path.to_string_lossy())),
+            Self::Local(path) => f.write_str(&shown_path(path)),
             Self::Standard => f.write_str("-"),
         }
     }
@@ -130,7 +130,7 @@ pub(crate) fn file_below(folder: &Path, below: &str) -> Outcome<PathBuf> {
             "the key ending in {} cannot be a file below {}: copy the object by itself, to a name \
              of your choice",
             shown(below),
-            folder.display()
+            shown_path(folder)
         )));
     }
     Ok(folder.join(below))

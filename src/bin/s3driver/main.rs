@@ -5,6 +5,8 @@ mod arn;
 mod commands;
 mod common;
 mod each;
+#[path = "../../text/escape.rs"]
+mod escape;
 mod failure;
 mod interrupt;
 mod listing;

@@ -3,6 +3,7 @@
 //! neither of them contains.
 use crate::common::Common;
 use crate::failure::{Failure, Outcome};
+use crate::output::shown_path;
 use crate::yaml;
 use s3driver::credentials::{Cache, Chain, Context, Environment};
 use s3driver::driver::{Backend, MiddlewareConfig, Parameters, RegistryConfig, S3Driver};
@@ -154,11 +155,11 @@ fn environment(profile: Option<&str>) -> Environment {
 }
 
 fn read_file(path: &Path) -> Outcome<Value> {
-    let failed = |error| Failure::local(format_args!("reading {}", path.display()), &error);
+    let failed = |error| Failure::local(format_args!("reading {}", shown_path(path)), &error);
     let mut text = String::new();
     let file = File::open(path).map_err(failed)?;
     file.take(LONGEST_FILE + 1).read_to_string(&mut text).map_err(failed)?;
-    let refused = |why: &str| Failure::usage(format!("{}: {why}", path.display()));
+    let refused = |why: &str| Failure::usage(format!("{}: {why}", shown_path(path)));
     if text.len() as u64 > LONGEST_FILE {
         return Err(refused("the file is too large for a configuration"));
     }

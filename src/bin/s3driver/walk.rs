@@ -1,5 +1,6 @@
 //! The files below a directory on this machine.
 use crate::failure::{Failure, Outcome};
+use crate::output::{shown, shown_path};
 use std::collections::VecDeque;
 use std::fs;
 use std::path::PathBuf;
@@ -28,8 +29,8 @@ impl Walk {
         below: String,
         depth: usize,
     ) -> Outcome<Option<(PathBuf, String)>> {
-        let failed = |error| Failure::local(path.display(), &error);
-        let refused = |why: &str| Failure::usage(format!("{} {why}", path.display()));
+        let failed = |error| Failure::local(shown_path(&path), &error);
+        let refused = |why: &str| Failure::usage(format!("{} {why}", shown_path(&path)));
         let is_link = depth > 0 && fs::symlink_metadata(&path).map_err(failed)?.is_symlink();
         let metadata = fs::metadata(&path).map_err(failed)?;
         if metadata.is_file() {
@@ -50,7 +51,7 @@ impl Walk {
             names.push(name.into_string().map_err(|name| {
                 refused(&format!(
                     "contains {}, which is not Unicode and cannot be a key",
-                    name.display()
+                    shown(&name.to_string_lossy())
                 ))
             })?);
         }

@@ -1,4 +1,5 @@
 use crate::failure::{Exit, Failure, Outcome};
+use crate::output::{shown, shown_path};
 use crate::tool::Tool;
 use clap::Args;
 use s3driver::credentials::{Chain, Credentials, Source as _};
@@ -58,7 +59,7 @@ impl Explain {
                 Some(xml::error_document(&text).map_err(|error| {
                     Failure::usage(format!(
                         "{} is not an error document of S3: {error}",
-                        path.display()
+                        shown_path(path)
                     ))
                 })?)
             }
@@ -83,7 +84,7 @@ impl Explain {
             || match &said {
                 None => diagnosis.to_string(),
                 Some(said) => {
-                    format!("{diagnosis}\nThe server said: {}", crate::output::shown(said))
+                    format!("{diagnosis}\nThe server said: {}", shown(said))
                 }
             },
             || {
@@ -116,7 +117,7 @@ fn keys(tool: &Tool) -> Outcome<Credentials> {
 }
 
 fn read(path: &Path, limit: u64) -> Outcome<Vec<u8>> {
-    let failed = |error| Failure::local(format_args!("reading {}", path.display()), &error);
+    let failed = |error| Failure::local(format_args!("reading {}", shown_path(path)), &error);
     let source: Box<dyn Read> = if path.as_os_str() == "-" {
         Box::new(io::stdin())
     } else {
@@ -125,7 +126,7 @@ fn read(path: &Path, limit: u64) -> Outcome<Vec<u8>> {
     let mut bytes = Vec::new();
     source.take(limit.saturating_add(1)).read_to_end(&mut bytes).map_err(failed)?;
     if bytes.len() as u64 > limit {
-        return Err(Failure::usage(format!("{} has more than {limit} bytes", path.display())));
+        return Err(Failure::usage(format!("{} has more than {limit} bytes", shown_path(path))));
     }
     Ok(bytes)
 }

@@ -9,7 +9,7 @@ use s3driver::client::UploadRef;
 use s3driver::duration::parse_with_days;
 use s3driver::time::Timestamp;
 use s3driver::xml::Upload;
-use serde_json::json;
+use serde_json::{Value, json};
 use std::time::{Duration, SystemTime};
 
 /// Lists or aborts unfinished multipart uploads, whose parts are stored and charged for
@@ -51,7 +51,10 @@ impl Uploads {
         match self {
             Self::List(With { own: List { location }, .. }) => {
                 let bucket = tool.bucket(Some(location))?;
-                visit(&bucket, location, &mut |upload| print(tool, &bucket, upload, "unfinished"))
+                visit(&bucket, location, &mut |upload| {
+                    let state = "unfinished";
+                    tool.output.print(|| line(upload, state), || value(&bucket, upload, state))
+                })
             }
             Self::Abort(abort) => abort.own.run(tool),
         }
@@ -78,7 +81,8 @@ impl Abort {
         for upload in &old {
             tool.check_interrupted()?;
             if self.dry_run {
-                print(tool, &bucket, upload, "would abort")?;
+                let state = "would abort";
+                tool.output.print(|| line(upload, state), || value(&bucket, upload, state))?;
                 continue;
             }
             let Upload { key, upload_id, .. } = upload;
@@ -87,7 +91,8 @@ impl Abort {
                 key,
                 upload_id,
             })?;
-            print(tool, &bucket, upload, "aborted")?;
+            let state = "aborted";
+            tool.output.report(|| line(upload, state), || value(&bucket, upload, state))?;
         }
         Ok(())
     }
@@ -106,20 +111,19 @@ fn visit(bucket: &Bucket, at: &S3Url, visit: &mut dyn FnMut(&Upload) -> Outcome)
     Ok(())
 }
 
-fn print(tool: &Tool, bucket: &Bucket, upload: &Upload, state: &str) -> Outcome {
-    tool.output.print(
-        || {
-            let begun = time(upload.initiated);
-            format!("{state} {begun:>20} {} {}", upload.upload_id, shown(&upload.key))
-        },
-        || {
-            json!({
-                "state": state,
-                "bucket": bucket.name,
-                "key": upload.key,
-                "upload_id": upload.upload_id,
-                "begun": upload.initiated.map(Timestamp::iso8601),
-            })
-        },
-    )
+/// Returns a line about an upload.
+fn line(upload: &Upload, state: &str) -> String {
+    let begun = time(upload.initiated);
+    format!("{state} {begun:>20} {} {}", shown(&upload.upload_id), shown(&upload.key))
+}
+
+/// Returns an upload as JSON.
+fn value(bucket: &Bucket, upload: &Upload, state: &str) -> Value {
+    json!({
+        "state": state,
+        "bucket": bucket.name,
+        "key": upload.key,
+        "upload_id": upload.upload_id,
+        "begun": upload.initiated.map(Timestamp::iso8601),
+    })
 }

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 
 /// Prints the findings in the order of the checks, and the number of findings of each kind.
 pub(super) fn print(tool: &Tool, findings: &[Finding]) -> Outcome {
-    tool.output.print(|| table(findings), || document(findings))
+    tool.output.report(|| table(findings), || document(findings))
 }
 
 fn table(findings: &[Finding]) -> String {
