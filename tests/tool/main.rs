@@ -12,6 +12,7 @@ mod files;
 mod objects;
 mod policies;
 mod registry;
+mod removing;
 mod resuming;
 mod rig;
 mod settings;

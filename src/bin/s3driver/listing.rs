@@ -28,6 +28,13 @@ impl From<Object> for Found {
     }
 }
 
+/// The numbers of pages and objects of a listing.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Listed {
+    pub(crate) pages: u64,
+    pub(crate) objects: u64,
+}
+
 /// Calls `visit` with every object below a location, which is treated as a directory, and with the
 /// object that has exactly this key, if there is one.
 ///
@@ -39,7 +46,7 @@ pub(crate) fn visit_tree(
     bucket: &Bucket,
     at: &S3Url,
     visit: &mut dyn FnMut(Found) -> Outcome,
-) -> Outcome {
+) -> Outcome<Listed> {
     let mut found = at.key.is_empty();
     if !at.is_written_as_directory()
         && let Some(object) = exact(bucket, at)?
@@ -47,15 +54,31 @@ pub(crate) fn visit_tree(
         found = true;
         visit(object)?;
     }
+    let listed = visit_below(tool, bucket, at, visit)?;
+    if found || listed.objects > 0 { Ok(listed) } else { Err(nothing_at(at)) }
+}
+
+/// Calls `visit` with every object below a location, which is treated as a directory.
+///
+/// # Errors
+/// Fails with the first failure of `visit`.
+pub(crate) fn visit_below(
+    tool: &Tool,
+    bucket: &Bucket,
+    at: &S3Url,
+    visit: &mut dyn FnMut(Found) -> Outcome,
+) -> Outcome<Listed> {
+    let mut listed = Listed::default();
     let request = ListObjects::prefix(at.directory());
     for page in bucket.client.objects(&bucket.name, request).pages() {
+        listed.pages = listed.pages.saturating_add(1);
         for object in page?.contents {
             tool.check_interrupted()?;
-            found = true;
+            listed.objects = listed.objects.saturating_add(1);
             visit(object.into())?;
         }
     }
-    if found { Ok(()) } else { Err(nothing_at(at)) }
+    Ok(listed)
 }
 
 /// Returns the object with exactly this key, if it exists.

@@ -24,7 +24,8 @@ impl Ls {
         if self.recursive {
             return visit_tree(tool, &bucket, &self.location, &mut |object| {
                 print_object(tool, &object)
-            });
+            })
+            .map(drop);
         }
         self.list_directory(tool, &bucket)
     }

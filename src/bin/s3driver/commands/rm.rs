@@ -1,11 +1,19 @@
-use crate::failure::{Failure, Outcome};
-use crate::listing::{exact, nothing_at, visit_tree};
+use crate::failure::{Exit, Failure, Outcome};
+use crate::listing::{Found, Listed, exact, nothing_at, visit_below, visit_tree};
 use crate::location::S3Url;
 use crate::output::shown;
 use crate::tool::{Bucket, Tool};
 use clap::Args;
 use s3driver::client::DELETE_OBJECTS_KEYS;
 use serde_json::json;
+
+/// The maximum number of times that a location is listed. On a server that pages by position, each
+/// pass may miss half of the keys, so this suffices for a thousand million. A program that stores
+/// objects at the same time could otherwise keep a removal running forever.
+const PASSES: u32 = 20;
+
+/// A function that lists a location and visits what it finds.
+type VisitObjects = fn(&Tool, &Bucket, &S3Url, &mut dyn FnMut(Found) -> Outcome) -> Outcome<Listed>;
 
 /// Removes objects
 #[derive(Args)]
@@ -48,16 +56,49 @@ impl Rm {
         Ok(())
     }
 
+    /// Removes everything at and below a location. Some servers page by position: a removal moves
+    /// later keys into a page that was already listed, so the location is listed again until
+    /// nothing is found.
     fn remove_tree(&self, tool: &Tool, bucket: &Bucket, at: &S3Url) -> Outcome {
+        let mut listed = self.remove_listed(tool, bucket, at, visit_tree)?;
+        let mut objects = listed.objects;
+        for _ in 1..PASSES {
+            if self.dry_run || listed.objects == 0 || listed.pages <= 1 {
+                return Ok(());
+            }
+            listed = self.remove_listed(tool, bucket, at, visit_below)?;
+            objects = objects.saturating_add(listed.objects);
+        }
+        if listed.objects == 0 || listed.pages <= 1 {
+            return Ok(());
+        }
+        Err(Failure::new(
+            Exit::Failure,
+            format!(
+                "{objects} objects below {at} were removed in {PASSES} listings, and each listing \
+                 returned others: stop the programs that store objects there, and remove it again"
+            ),
+        ))
+    }
+
+    /// Lists a location once and removes what is found.
+    fn remove_listed(
+        &self,
+        tool: &Tool,
+        bucket: &Bucket,
+        at: &S3Url,
+        visit: VisitObjects,
+    ) -> Outcome<Listed> {
         let mut keys = Vec::new();
-        visit_tree(tool, bucket, at, &mut |object| {
+        let listed = visit(tool, bucket, at, &mut |object| {
             keys.push(object.key);
             if keys.len() < DELETE_OBJECTS_KEYS {
                 return Ok(());
             }
             self.remove(tool, bucket, &std::mem::take(&mut keys))
         })?;
-        self.remove(tool, bucket, &keys)
+        self.remove(tool, bucket, &keys)?;
+        Ok(listed)
     }
 
     fn remove(&self, tool: &Tool, bucket: &Bucket, keys: &[String]) -> Outcome {
@@ -76,7 +117,7 @@ impl Rm {
         }
         let verb = if self.dry_run { "would remove" } else { "removed" };
         for key in keys {
-            tool.output.print(
+            tool.output.report(
                 || format!("{verb} {}", shown(key)),
                 || json!({ "removed": !self.dry_run, "bucket": bucket.name, "key": key }),
             )?;

@@ -1,0 +1,129 @@
+//! Tests of `rm -r` on a server that pages by position: a removal moves later keys into a page that
+//! was already listed.
+
+use crate::rig::{Rig, Run};
+use crate::support::target::Target;
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{Ipv4Addr, TcpListener, TcpStream};
+use std::sync::{Arc, Mutex};
+use std::thread;
+
+/// The number of keys in a page of the listing.
+const PAGE: usize = 600;
+
+/// A server that has only keys, and whose continuation tokens are positions.
+#[derive(Clone)]
+struct Positional {
+    keys: Arc<Mutex<Vec<String>>>,
+    /// Whether another program stores a new key whenever one is removed.
+    refill: bool,
+}
+
+impl Positional {
+    /// Starts the server and returns its URL.
+    fn start(&self) -> String {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a port");
+        let address = listener.local_addr().expect("an address");
+        let server = self.clone();
+        thread::spawn(move || {
+            for client in listener.incoming().flatten() {
+                let server = server.clone();
+                thread::spawn(move || server.serve(client));
+            }
+        });
+        format!("http://{address}")
+    }
+
+    /// Responds to one request.
+    fn serve(&self, client: TcpStream) -> Option<()> {
+        let mut reader = BufReader::new(client.try_clone().ok()?);
+        let mut request = String::new();
+        reader.read_line(&mut request).ok()?;
+        let mut length = 0;
+        loop {
+            let mut line = String::new();
+            reader.read_line(&mut line).ok()?;
+            let line = line.trim_end().to_ascii_lowercase();
+            if line.is_empty() {
+                break;
+            }
+            if let Some(value) = line.strip_prefix("content-length:") {
+                length = value.trim().parse().ok()?;
+            }
+        }
+        let mut body = vec![0; length];
+        reader.read_exact(&mut body).ok()?;
+        let (status, body) = self.respond(&request, &String::from_utf8(body).ok()?);
+        let head = format!("HTTP/1.1 {status} X\r\nconnection: close\r\n");
+        let length = format!("content-length: {}\r\n\r\n", body.len());
+        (&client).write_all(format!("{head}{length}{body}").as_bytes()).ok()
+    }
+
+    fn respond(&self, request: &str, body: &str) -> (u16, String) {
+        let mut keys = self.keys.lock().unwrap();
+        if request.starts_with("POST") {
+            let removed = body.split("<Key>").skip(1).filter_map(|rest| rest.split('<').next());
+            let mut result = String::new();
+            for key in removed {
+                keys.retain(|kept| kept != key);
+                if self.refill {
+                    keys.push(format!("{key}+"));
+                }
+                result += &format!("<Deleted><Key>{key}</Key></Deleted>");
+            }
+            return (200, format!("<DeleteResult>{result}</DeleteResult>"));
+        }
+        if let Some(path) = request.strip_prefix("DELETE /registry/") {
+            keys.retain(|kept| !path.starts_with(&**kept));
+            return (204, String::new());
+        }
+        if !request.starts_with("GET") {
+            return (404, String::new());
+        }
+        let token = request.split("continuation-token=").nth(1);
+        let at = token.map_or(0, |token| token.split(['&', ' ']).next().unwrap().parse().unwrap());
+        let end = keys.len().min(at + PAGE);
+        let page: String = keys[at.min(end)..end]
+            .iter()
+            .map(|key| format!("<Contents><Key>{key}</Key><Size>1</Size></Contents>"))
+            .collect();
+        let more = end < keys.len();
+        let token = format!("<NextContinuationToken>{end}</NextContinuationToken>");
+        let token = if more { token } else { String::new() };
+        let state = format!("<IsTruncated>{more}</IsTruncated>{token}");
+        (200, format!("<ListBucketResult>{state}{page}</ListBucketResult>"))
+    }
+}
+
+/// Runs `rm -r` for a directory with these keys, and returns the keys that are left.
+fn removed(count: usize, refill: bool, more: &[&str]) -> (Run, Vec<String>) {
+    let target = Target::all().remove(0);
+    let rig = Rig::new(&target, "positions");
+    let keys = (0..count).map(|number| format!("d/{number:05}")).collect();
+    let server = Positional { keys: Arc::new(Mutex::new(keys)), refill };
+    let mut command = rig.bare();
+    command.args(["rm", "-r", "s3://registry/d/", "-q", "--region", "us-east-1"]).args(more);
+    command.args(["--endpoint", &server.start()]);
+    let run = Run::of(command.output().expect("a process"));
+    let left = server.keys.lock().unwrap().clone();
+    (run, left)
+}
+
+#[test]
+fn a_directory_is_removed_completely_when_pages_are_positions() {
+    for count in [1, PAGE, 2_500] {
+        let (run, left) = removed(count, false, &[]);
+        assert_eq!((run.code, &*run.stderr), (Some(0), ""));
+        assert_eq!((run.stdout.lines().count(), left.len()), (count, 0), "of {count}");
+    }
+    let (run, left) = removed(2_500, false, &["--dry-run"]);
+    assert_eq!((run.stdout.lines().count(), left.len()), (2_500, 2_500));
+    assert_eq!(removed(0, false, &[]).0.code, Some(3));
+}
+
+#[test]
+fn a_removal_ends_while_another_program_stores_objects() {
+    let (run, _) = removed(PAGE + 1, true, &[]);
+    assert_eq!(run.code, Some(1), "{}", run.stderr);
+    assert!(run.stderr.contains("each listing returned others"), "{}", run.stderr);
+}
