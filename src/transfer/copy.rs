@@ -28,6 +28,43 @@ impl Transfer<'_> {
         key: &str,
         settings: &ObjectSettings,
     ) -> Result<Transferred> {
+        self.copy_version(source, bucket, key, settings).map(|(copy, _)| copy)
+    }
+
+    /// Moves an object of any size on the server: copies it like [`Transfer::copy`], and deletes
+    /// the source like [`Transfer::delete_copied`]. The source and the target each consist of a
+    /// bucket and a key.
+    ///
+    /// # Errors
+    /// [`ErrorKind::InvalidArgument`] if both are the same object; [`ErrorKind::Conflict`] if
+    /// another program has replaced the source in the meantime, in which case its new content is
+    /// kept. The errors of [`Transfer::copy`] and [`Transfer::delete_copied`].
+    pub fn move_object(
+        &self,
+        (bucket, key): (&str, &str),
+        target: (&str, &str),
+        settings: &ObjectSettings,
+    ) -> Result<Transferred> {
+        if (bucket, key) == target {
+            let text = "an object cannot be moved to itself";
+            return Err(Error::new(ErrorKind::InvalidArgument, text)
+                .with_bucket(bucket)
+                .with_key(key));
+        }
+        let source = CopySource::new(bucket, key);
+        let (copy, etag) = self.copy_version(source, target.0, target.1, settings)?;
+        self.delete_copied(bucket, key, etag.as_deref())?;
+        Ok(copy)
+    }
+
+    /// Copies an object. Also returns the ETag of the version that was copied.
+    fn copy_version(
+        &self,
+        source: CopySource<'_>,
+        bucket: &str,
+        key: &str,
+        settings: &ObjectSettings,
+    ) -> Result<(Transferred, Option<String>)> {
         let request = GetObject {
             condition: source.condition.clone(),
             version_id: source.version_id.map(str::to_owned),
@@ -44,9 +81,10 @@ impl Transfer<'_> {
             chunk_size: self.part_size,
             concurrency: self.concurrency,
         };
-        copy_any_size(&self.client, source, &meta, (bucket, key), settings, ranges, &|bytes| {
-            meter.part(bytes);
-        })
+        let target = (bucket, key);
+        let count = |bytes| meter.part(bytes);
+        let copy = copy_any_size(&self.client, source, &meta, target, settings, ranges, &count)?;
+        Ok((copy, meta.etag))
     }
 }
 

@@ -108,6 +108,7 @@
 mod copy;
 mod copy_prefix;
 mod delete;
+mod delete_copied;
 mod differences;
 mod download;
 mod each;
@@ -129,6 +130,7 @@ mod upload;
 pub(crate) use copy::{
     CopyRanges, cannot_copy_parts, copy_any_size, copy_parts, may_be_copied_in_parts,
 };
+pub use copy_prefix::PrefixCopy;
 pub(crate) use delete::delete_below;
 pub use differences::{Compare, FolderDifference, LocalFile};
 pub use download::{Downloaded, Verified};

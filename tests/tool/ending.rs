@@ -90,6 +90,64 @@ checks! {
     }
 }
 
+/// The number of files whose lines fill the buffer of the output several times.
+const MANY: usize = 250;
+
+checks! {
+    fn a_command_that_changes_something_finishes_without_a_reader(target) {
+        let rig = Rig::new(target, "head");
+        let without_reader = |arguments: &[&str]| {
+            let mut child = rig.start(arguments);
+            drop(child.stdout.take());
+            let run = Run::of(child.wait_with_output().unwrap());
+            assert_eq!((run.code, &*run.stderr), (Some(0), ""), "{arguments:?}");
+        };
+        for number in 0..MANY {
+            rig.file(&format!("from/{number:03}"), b"x");
+        }
+        let from = crate::rig::text(&rig.path("from"));
+        let to = crate::rig::text(&rig.path("to"));
+        without_reader(&["cp", "-r", &from, &rig.url("a")]);
+        assert_eq!(rig.names().len(), MANY);
+        without_reader(&["mv", "-r", &rig.url("a"), &rig.url("b")]);
+        assert!(rig.names().len() == MANY && rig.names().iter().all(|name| name.starts_with("b/")));
+        without_reader(&["sync", &rig.url("b"), &to]);
+        assert_eq!(rig.files().len(), 2 * MANY);
+        without_reader(&["rm", "-r", &rig.url("b")]);
+        assert_eq!(rig.names().len(), 0);
+        for number in 0..MANY / 2 {
+            let key = rig.key(&format!("uploads-{number}"));
+            let settings = s3driver::client::ObjectSettings::default();
+            rig.client.create_multipart_upload(&target.bucket, &key, &settings).unwrap();
+        }
+        without_reader(&["uploads", "abort", &rig.url(""), "--older-than", "0s"]);
+        assert_eq!(rig.uploads(), 0);
+    }
+}
+
+/// An interruption while objects are being listed is not the end of the list.
+#[test]
+fn an_interrupted_listing_is_not_a_success() {
+    let target = Target::all().remove(0);
+    let Some(server) = &target.embedded else { return };
+    let rig = Rig::new(&target, "listing");
+    for name in ["t/1", "t/2"] {
+        rig.put(name, b"x");
+    }
+    server.delay(Duration::from_millis(500));
+    let to = crate::rig::text(&rig.path("to"));
+    for arguments in [["cp", "-r", &rig.url("t/"), &to], ["mv", "-r", &rig.url("t/"), &to]] {
+        let before = server.requests();
+        let child = rig.start(&arguments);
+        wait_until("the listing has begun", || server.requests() > before);
+        signal(&child, "INT");
+        let run = Run::of(child.wait_with_output().unwrap());
+        assert_eq!((run.code, &*run.stderr), (Some(130), "s3driver: interrupted\n"));
+    }
+    server.delay(Duration::ZERO);
+    assert_eq!(rig.names(), ["t/1", "t/2"]);
+}
+
 /// A signal that arrives while parts are being uploaded leaves nothing on the server.
 #[test]
 fn an_interrupted_upload_leaves_nothing() {

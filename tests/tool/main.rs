@@ -9,6 +9,8 @@ mod support;
 mod doctor;
 mod ending;
 mod files;
+mod interposed;
+mod moving;
 mod objects;
 mod policies;
 mod registry;

@@ -10,6 +10,7 @@ mod escape;
 mod failure;
 mod interrupt;
 mod listing;
+mod local;
 mod location;
 mod output;
 mod progress;

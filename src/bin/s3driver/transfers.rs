@@ -1,16 +1,17 @@
 //! Copies between this machine and S3, for `cp`, `mv` and `sync`.
 use crate::each::for_each;
 use crate::failure::{Failure, Outcome};
-use crate::listing::exact;
+use crate::listing::{exact, nothing_at};
+use crate::local::{Stamp, create_folder_of, remove_uploaded};
 use crate::location::{Location, S3Url, file_below};
-use crate::output::shown;
+use crate::output::{shown, shown_path};
 use crate::progress::{Bar, Bars};
 use crate::state::UploadState;
 use crate::streams::{StandardInput, print_object};
 use crate::tool::{Bucket, Tool};
 use crate::walk::Walk;
 use s3driver::client::{CopySource, ListObjects};
-use s3driver::transfer::{Progress, Transfer, UploadToken};
+use s3driver::transfer::{PrefixCopy, Progress, Transfer, UploadToken};
 use s3driver::{Cancel, ErrorKind};
 use serde_json::json;
 use std::num::NonZeroUsize;
@@ -31,6 +32,14 @@ pub(crate) enum Keep {
     /// The bytes that have arrived: those of a download in a file, and those of an upload on the
     /// server, unless it was interrupted.
     Arrived,
+}
+
+/// What happens to the source when its copy is complete.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Source {
+    Kept,
+    /// It is removed, unless another program has replaced it in the meantime.
+    Removed,
 }
 
 /// One file or object and its target. `Receive` reads the standard input, and `Print` writes to the
@@ -70,8 +79,10 @@ pub(crate) struct Sides {
 /// Determines what is copied, and where it is copied to.
 ///
 /// # Errors
-/// Fails with [`crate::failure::Exit::Usage`] when both sides are local, or for a directory without
-/// `recursive`.
+/// Fails with [`crate::failure::Exit::Usage`] when both sides are local, for a directory without
+/// `recursive`, and when a copy would lie in the directory of S3 that is copied. Fails with
+/// [`crate::failure::Exit::NotFound`] when nothing is stored in that directory. An empty directory
+/// on this machine, or an empty bucket, has nothing to copy.
 pub(crate) fn plan(
     tool: &Tool,
     source: &Location,
@@ -112,11 +123,11 @@ pub(crate) fn both_local(from: &Location, to: &Location) -> Failure {
 }
 
 fn plan_upload(tool: &Tool, from: &Path, to: &S3Url, recursive: bool) -> Outcome<Plan> {
-    let metadata = from.metadata().map_err(|error| Failure::local(from.display(), &error))?;
+    let metadata = from.metadata().map_err(|error| Failure::local(shown_path(from), &error))?;
     if metadata.is_dir() && !recursive {
         return Err(Failure::usage(format!(
             "{} is a directory: use -r to copy it",
-            from.display()
+            shown_path(from)
         )));
     }
     let bucket = tool.bucket(Some(to))?;
@@ -130,7 +141,7 @@ fn plan_upload(tool: &Tool, from: &Path, to: &S3Url, recursive: bool) -> Outcome
     }
     let key = if to.is_written_as_directory() {
         let name = from.file_name().and_then(|name| name.to_str()).ok_or_else(|| {
-            Failure::usage(format!("{} has no name that can be part of a key", from.display()))
+            Failure::usage(format!("{} has no name that can be part of a key", shown_path(from)))
         })?;
         format!("{}{name}", to.key)
     } else {
@@ -145,7 +156,7 @@ fn plan_download(tool: &Tool, from: &S3Url, to: &Path, recursive: bool) -> Outco
     if recursive && !is_object(&bucket, from)? {
         let prefix = from.directory();
         let folder = to.to_owned();
-        let jobs = keys(tool, &bucket, &prefix).map(move |key| {
+        let jobs = keys(&bucket, from)?.map(move |key| {
             let key = key?;
             let below = key.strip_prefix(&prefix).unwrap_or(&key);
             Ok(Job::Download { file: file_below(&folder, below)?, key })
@@ -162,15 +173,11 @@ fn plan_copy(tool: &Tool, from: &S3Url, to: &S3Url, recursive: bool) -> Outcome<
     let (source, target) = (tool.bucket(Some(from))?, tool.bucket(Some(to))?);
     if recursive && !is_object(&source, from)? {
         let (prefix, other) = (from.directory(), to.directory());
-        if source.name == target.name && other.starts_with(&prefix) {
-            return Err(Failure::usage(format!(
-                "{to} lies in {from}, which is to be copied there"
-            )));
-        }
-        let jobs = keys(tool, &source, &prefix).map(move |key| {
+        let copies = PrefixCopy::new((&source.name, &prefix), (&target.name, &other))?;
+        copies.check(&source.client)?;
+        let jobs = keys(&source, from)?.map(move |key| {
             let key = key?;
-            let below = key.strip_prefix(&prefix).unwrap_or(&key);
-            Ok(Job::Copy { target: format!("{other}{below}"), key })
+            Ok(Job::Copy { target: copies.target_of(&key)?, key })
         });
         return Ok(Plan::many(Some(source), Some(target), jobs));
     }
@@ -191,24 +198,24 @@ fn is_object(bucket: &Bucket, at: &S3Url) -> Outcome<bool> {
     Ok(!at.is_written_as_directory() && exact(bucket, at)?.is_some())
 }
 
-/// Returns the keys below a prefix. It leaves out objects that stand for directories, whose keys
+/// Returns the keys below a location. It leaves out objects that stand for directories, whose keys
 /// end with a slash.
+///
+/// # Errors
+/// Fails with [`crate::failure::Exit::NotFound`] when nothing is stored there, unless it is the root
+/// of a bucket.
 fn keys(
-    tool: &Tool,
     bucket: &Bucket,
-    prefix: &str,
-) -> impl Iterator<Item = Outcome<String>> + Send + use<> {
-    let cancel = tool.cancel.clone();
-    let pages = bucket.client.objects(&bucket.name, ListObjects::prefix(prefix)).pages();
-    pages.take_while(move |_| !cancel.is_cancelled()).flat_map(|page| match page {
-        Ok(page) => page
-            .contents
-            .into_iter()
-            .filter(|object| !object.key.ends_with('/'))
-            .map(|object| Ok(object.key))
-            .collect::<Vec<_>>(),
-        Err(error) => vec![Err(error.into())],
-    })
+    at: &S3Url,
+) -> Outcome<impl Iterator<Item = Outcome<String>> + Send + use<>> {
+    let request = ListObjects::prefix(at.directory());
+    let mut objects = bucket.client.objects(&bucket.name, request).peekable();
+    if objects.peek().is_none() && !at.key.is_empty() {
+        return Err(nothing_at(at));
+    }
+    Ok(objects
+        .filter(|object| !object.as_ref().is_ok_and(|object| object.key.ends_with('/')))
+        .map(|object| Ok(object?.key)))
 }
 
 impl Plan {
@@ -230,8 +237,7 @@ impl Plan {
 /// Runs every job of a plan, several at the same time, and shows the progress.
 ///
 /// # Errors
-/// Fails with the first failure, or with [`crate::failure::Exit::NotFound`] when a directory has
-/// nothing to copy.
+/// Fails with the first failure.
 pub(crate) fn run(
     tool: &Tool,
     plan: Plan,
@@ -281,8 +287,14 @@ impl Job {
 }
 
 impl Sides {
-    /// Copies one file or object and prints a line about it.
-    pub(crate) fn copy(&self, tool: &Tool, job: &Job, keep: Keep, bar: &Bar) -> Outcome {
+    /// Copies or moves one file or object and prints a line about it.
+    pub(crate) fn copy(
+        &self,
+        tool: &Tool,
+        job: &Job,
+        (source, keep): (Source, Keep),
+        bar: &Bar,
+    ) -> Outcome {
         let reported = Mutex::new(0_u64);
         let progress = |progress: Progress| {
             let mut reported = reported.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
@@ -294,7 +306,13 @@ impl Sides {
         let bytes = match job {
             Job::Upload { file, key } => {
                 let to = to.ok_or_else(missing)?;
-                self.upload(to, file, key, keep, &progress)?
+                let stamp = Stamp::of(file)?;
+                let bytes = self.upload(to, file, key, keep, &progress)?;
+                if source == Source::Removed {
+                    tool.check_interrupted()?;
+                    remove_uploaded(file, stamp)?;
+                }
+                bytes
             }
             Job::Receive { key } => {
                 let to = to.ok_or_else(missing)?;
@@ -311,21 +329,39 @@ impl Sides {
                 let from = from.ok_or_else(missing)?;
                 create_folder_of(file)?;
                 let transfer = self.transfer(from).progress(&progress);
-                match keep {
-                    Keep::Nothing => transfer.download_to_file(&from.name, key, file)?.bytes,
-                    Keep::Arrived => transfer.resume_download(&from.name, key, file)?.bytes,
+                let received = match keep {
+                    Keep::Nothing => transfer.download_to_file(&from.name, key, file)?,
+                    Keep::Arrived => transfer.resume_download(&from.name, key, file)?,
+                };
+                if source == Source::Removed {
+                    transfer.delete_copied(&from.name, key, received.etag.as_deref())?;
                 }
+                received.bytes
             }
             Job::Copy { key, target } => {
                 let (from, to) = (from.ok_or_else(missing)?, to.ok_or_else(missing)?);
-                let source = CopySource::new(&from.name, key);
                 let transfer = self.transfer(to).progress(&progress);
-                transfer.copy(source, &to.name, target, &to.settings)?.bytes
+                let copied = match source {
+                    Source::Kept => {
+                        let source = CopySource::new(&from.name, key);
+                        transfer.copy(source, &to.name, target, &to.settings)?
+                    }
+                    Source::Removed => {
+                        let source = (&*from.name, &**key);
+                        transfer.move_object(source, (&to.name, target), &to.settings)?
+                    }
+                };
+                copied.bytes
             }
         };
+        self.report(tool, job, bytes, bar)
+    }
+
+    /// Prints a line about a copy.
+    fn report(&self, tool: &Tool, job: &Job, bytes: u64, bar: &Bar) -> Outcome {
         let (source, target) = (self.source_of(job), self.target_of(job));
         bar.suspend(|| {
-            tool.output.print(
+            tool.output.report(
                 || format!("{source} -> {target}"),
                 || json!({ "source": source, "target": target, "bytes": bytes }),
             )
@@ -405,7 +441,7 @@ impl Sides {
 
     fn source_of(&self, job: &Job) -> String {
         match job {
-            Job::Upload { file, .. } => shown(&file.to_string_lossy()),
+            Job::Upload { file, .. } => shown_path(file),
             Job::Download { key, .. } | Job::Copy { key, .. } | Job::Print { key } => {
                 self.url(self.source.as_ref(), key)
             }
@@ -415,7 +451,7 @@ impl Sides {
 
     fn target_of(&self, job: &Job) -> String {
         match job {
-            Job::Download { file, .. } => shown(&file.to_string_lossy()),
+            Job::Download { file, .. } => shown_path(file),
             Job::Upload { key, .. } | Job::Copy { target: key, .. } | Job::Receive { key } => {
                 self.url(self.target.as_ref(), key)
             }
@@ -435,14 +471,5 @@ fn abort(bucket: &Bucket, token: &UploadToken) -> bool {
     match client.abort_multipart_upload(token.upload()) {
         Ok(()) => true,
         Err(error) => error.is_not_found(),
-    }
-}
-
-/// Creates the directories that contain a file.
-fn create_folder_of(file: &Path) -> Outcome {
-    match file.parent().filter(|folder| !folder.as_os_str().is_empty()) {
-        None => Ok(()),
-        Some(folder) => std::fs::create_dir_all(folder)
-            .map_err(|error| Failure::local(format_args!("creating {}", folder.display()), &error)),
     }
 }

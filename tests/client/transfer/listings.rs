@@ -1,5 +1,6 @@
 //! Tests operations on many objects: listing, deleting, copying, and comparing them with a folder.
 use super::{client, server, transfer};
+use crate::writing::{PART, bytes};
 use s3driver::ErrorKind;
 use s3driver::client::{DeleteObject, ListObjects, ObjectSettings};
 use s3driver::transfer::Compare;
@@ -94,6 +95,11 @@ fn a_prefix_is_copied_and_deleted_without_its_neighbours() {
     let error = copy("in/a/", "in/").unwrap_err();
     assert_eq!(error.kind(), ErrorKind::InvalidArgument, "{error}");
     assert_eq!(server.object(bucket, "in/a/x").unwrap(), "2", "it is not lost");
+    for number in 0..100 {
+        server.put_object(bucket, &format!("in/a/0{number}"), "x");
+    }
+    copy("in/a/", "in/").unwrap_err();
+    assert_eq!(keys("in/0"), [""; 0], "nothing was copied");
 
     assert_eq!(transfer(&client).delete_prefix(bucket, "a/").unwrap(), 1200);
     assert_eq!(keys("a"), ["a", "a-b", "ab/c"]);
@@ -207,4 +213,50 @@ fn work_is_done_for_every_entry_of_a_listing_until_one_fails() {
     server.fail_next("DeleteObject", 403, "AccessDenied", 1);
     assert_eq!(delete(server.bucket()).unwrap_err().kind(), ErrorKind::AccessDenied);
     assert_eq!(server.keys(server.bucket()), ["a/1", "kept"]);
+}
+
+#[test]
+fn a_moved_object_is_deleted_only_as_the_version_that_was_copied() {
+    let server = server();
+    let client = client(&server);
+    let (bucket, settings) = (server.bucket(), ObjectSettings::default());
+    for size in [0, 7, PART + 1] {
+        let content = bytes(1, 0, size);
+        server.put_object(bucket, "from", content.clone());
+        let moved =
+            transfer(&client).move_object((bucket, "from"), (bucket, "to"), &settings).unwrap();
+        assert_eq!(moved.bytes, size as u64);
+        assert_eq!(
+            (server.object(bucket, "from"), server.object(bucket, "to").unwrap()),
+            (None, content.into())
+        );
+    }
+    let error =
+        transfer(&client).move_object((bucket, "to"), (bucket, "to"), &settings).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::InvalidArgument, "{error}");
+
+    let etag = || client.head_object(bucket, "x", &Default::default()).unwrap().etag;
+    server.put_object(bucket, "x", "old");
+    let old = etag();
+    server.put_object(bucket, "x", "new");
+    // Servers that do not support the condition refuse it, or never find it true.
+    for refusal in [None, Some((501, "NotImplemented")), Some((412, "PreconditionFailed"))] {
+        let refuse = || {
+            if let Some((status, code)) = refusal {
+                server.fail_next("DeleteObject", status, code, 1);
+            }
+        };
+        refuse();
+        let error = transfer(&client).delete_copied(bucket, "x", old.as_deref()).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Conflict, "{refusal:?}: {error}");
+        assert_eq!(server.object(bucket, "x").unwrap(), "new", "{refusal:?}");
+        let new = etag();
+        refuse();
+        transfer(&client).delete_copied(bucket, "x", new.as_deref()).unwrap();
+        assert_eq!(server.object(bucket, "x"), None, "{refusal:?}");
+        server.put_object(bucket, "x", "new");
+    }
+    server.put_object(bucket, "x", "weak");
+    transfer(&client).delete_copied(bucket, "x", Some("W/\"1\"")).unwrap();
+    assert_eq!(server.object(bucket, "x"), None);
 }

@@ -1,12 +1,13 @@
 use crate::failure::{Failure, Outcome};
 use crate::location::Location;
 use crate::tool::Tool;
-use crate::transfers::{Job, Keep, Sides, plan, run};
+use crate::transfers::{Keep, Source, plan, run};
 use clap::Args;
 
 /// Moves files to S3, objects to files, and objects to other keys
 ///
-/// Each source is removed when its copy is complete.
+/// Each source is removed when its copy is complete. If another program changes it in the meantime,
+/// the new content is kept, and the command fails.
 #[derive(Args)]
 pub(crate) struct Mv {
     /// The file or object to move
@@ -26,22 +27,7 @@ impl Mv {
         }
         let plan = plan(tool, &self.source, &self.target, self.recursive)?;
         run(tool, plan, &|sides, job, bar| {
-            sides.copy(tool, job, Keep::Nothing, bar)?;
-            tool.check_interrupted()?;
-            remove_source(sides, job)
+            sides.copy(tool, job, (Source::Removed, Keep::Nothing), bar)
         })
-    }
-}
-
-fn remove_source(sides: &Sides, job: &Job) -> Outcome {
-    match (job, &sides.source) {
-        (Job::Upload { file, .. }, _) => std::fs::remove_file(file)
-            .map_err(|error| Failure::local(format_args!("removing {}", file.display()), &error)),
-        (Job::Download { key, .. } | Job::Copy { key, .. }, Some(source)) => {
-            source.client.delete_object(&source.name, key, &Default::default())?;
-            Ok(())
-        }
-        // Streams are not moved.
-        _ => Ok(()),
     }
 }

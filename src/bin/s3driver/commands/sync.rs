@@ -1,9 +1,10 @@
 use crate::failure::{Failure, Outcome};
 use crate::listing::nothing_at;
+use crate::local;
 use crate::location::{Location, S3Url, file_below};
-use crate::output::shown;
+use crate::output::{shown, shown_path};
 use crate::tool::{Bucket, Tool};
-use crate::transfers::{Job, Keep, Plan, both_local, run};
+use crate::transfers::{Job, Keep, Plan, Source, both_local, run};
 use clap::Args;
 use s3driver::client::ListObjects;
 use s3driver::transfer::{Compare, FolderDifference};
@@ -14,7 +15,7 @@ use std::path::Path;
 
 /// Makes a directory like another one: copies what is missing, has another size or is older
 ///
-/// Links to files are followed. A link to a directory is an error, because it can lead in a circle.
+/// Neither directory may contain the other. Links to files are followed. A link to a directory is an error, because it can lead in a circle.
 #[derive(Args)]
 pub(crate) struct Sync {
     /// The directory to copy
@@ -81,7 +82,9 @@ impl Sync {
         }
         let (source, target) = sides.buckets(tool)?;
         let plan = Plan::many(source, target, jobs.into_iter());
-        run(tool, plan, &|sides, job, bar| sides.copy(tool, job, Keep::Nothing, bar))?;
+        run(tool, plan, &|sides, job, bar| {
+            sides.copy(tool, job, (Source::Kept, Keep::Nothing), bar)
+        })?;
         // Nothing is removed until everything has been copied.
         let (_, target) = sides.buckets(tool)?;
         for below in &differences.surplus {
@@ -94,7 +97,7 @@ impl Sync {
 }
 
 fn note(tool: &Tool, action: &str, below: &str) -> Outcome {
-    tool.output.print(
+    tool.output.report(
         || format!("{action} {}", shown(below)),
         || json!({ "action": action, "path": below }),
     )
@@ -138,6 +141,7 @@ impl Sides<'_> {
             }
             Self::Across { from, to } => {
                 let (source, target) = (tool.bucket(Some(from))?, tool.bucket(Some(to))?);
+                check_separate((&source, from), (&target, to))?;
                 let mut there = objects(&target, to).collect::<Outcome<BTreeMap<_, _>>>()?;
                 let (mut wanted, mut is_empty) = (Vec::new(), true);
                 for found in objects(&source, from) {
@@ -180,12 +184,7 @@ impl Sides<'_> {
     /// Removes a file or an object of the target.
     fn remove(self, target: Option<&Bucket>, below: &str) -> Outcome {
         match (self, target) {
-            (Self::Down { folder, .. }, _) => {
-                let file = file_below(folder, below)?;
-                std::fs::remove_file(&file).map_err(|error| {
-                    Failure::local(format_args!("removing {}", file.display()), &error)
-                })
-            }
+            (Self::Down { folder, .. }, _) => local::remove(&file_below(folder, below)?),
             (Self::Up { to, .. } | Self::Across { to, .. }, Some(bucket)) => {
                 let key = format!("{}{below}", to.directory());
                 bucket.client.delete_object(&bucket.name, &key, &Default::default())?;
@@ -228,10 +227,24 @@ fn differs(source: &Object, target: &Object) -> bool {
     source.size != target.size || source.last_modified > target.last_modified
 }
 
+/// Fails if one of the directories contains the other. The target would then change the source:
+/// with each run, the copies would lie one level deeper, and with --delete, the source itself would
+/// be removed.
+fn check_separate((source, from): (&Bucket, &S3Url), (target, to): (&Bucket, &S3Url)) -> Outcome {
+    let (prefix, other) = (from.directory(), to.directory());
+    let is_nested = prefix.starts_with(&other) || other.starts_with(&prefix);
+    if source.name == target.name && is_nested {
+        return Err(Failure::usage(format!(
+            "one of {from} and {to} contains the other: sync needs two separate directories"
+        )));
+    }
+    Ok(())
+}
+
 fn check_folder(folder: &Path) -> Outcome {
-    let metadata = folder.metadata().map_err(|error| Failure::local(folder.display(), &error))?;
+    let metadata = folder.metadata().map_err(|error| Failure::local(shown_path(folder), &error))?;
     if metadata.is_dir() {
         return Ok(());
     }
-    Err(Failure::usage(format!("{} is a file: use cp for it", folder.display())))
+    Err(Failure::usage(format!("{} is a file: use cp for it", shown_path(folder))))
 }
