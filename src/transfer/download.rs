@@ -44,10 +44,12 @@ pub enum Verified {
 impl Transfer<'_> {
     /// Downloads an object into a file, in several concurrent ranges of the same version. The file
     /// has another name until it is complete and verified ([`DownloadVerification`]); then it
-    /// replaces an existing file.
+    /// replaces an existing file. A symbolic link to a file is replaced itself, and the file that it
+    /// names stays as it is.
     ///
     /// # Errors
-    /// [`ErrorKind::Integrity`] if the object changes meanwhile, or the content differs from the
+    /// [`ErrorKind::InvalidArgument`] if `file` names a device, a pipe, a socket or a directory:
+    /// [`Transfer::download`] writes to any [`Write`]. [`ErrorKind::Integrity`] if the object changes meanwhile, or the content differs from the
     /// stored one; [`ErrorKind::LocalIo`]. No unfinished file is left then.
     pub fn download_to_file(
         &self,

@@ -1,6 +1,7 @@
 //! Reads and writes files by position, from many threads at the same time.
 use crate::error::{Error, ErrorKind, Result};
 use sha2::{Digest as _, Sha256};
+use std::ffi::OsStr;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
@@ -41,10 +42,7 @@ pub(super) struct Unfinished {
 impl Unfinished {
     /// Creates the file next to `target`, so that the last step is a rename within one file system.
     pub(super) fn beside(target: &Path, random: u64) -> Result<Self> {
-        if target.file_name().is_none() {
-            let text = format!("{} does not name a file", target.display());
-            return Err(Error::new(ErrorKind::InvalidArgument, text));
-        }
+        replaceable_name(target)?;
         let path = target.with_file_name(format!(".s3driver-{random:016x}.part"));
         let file = OpenOptions::new()
             .write(true)
@@ -85,10 +83,7 @@ impl Arriving {
     /// Opens the file for `version` of the object that will be stored at `target`, in the directory
     /// of `target`.
     pub(super) fn next_to(target: &Path, version: &str) -> Result<Self> {
-        let Some(name) = target.file_name() else {
-            let text = format!("{} does not name a file", target.display());
-            return Err(Error::new(ErrorKind::InvalidArgument, text));
-        };
+        let name = replaceable_name(target)?;
         let digest = Sha256::new().chain_update(version).chain_update(name.as_encoded_bytes());
         let name = hex::encode(digest.finalize());
         let path = target.with_file_name(format!(".s3driver-{}.part", &name[..PART_NAME]));
@@ -133,6 +128,37 @@ impl Arriving {
     pub(super) fn remove(self) {
         // If the file cannot be removed, nothing more can be done.
         drop(fs::remove_file(&self.path));
+    }
+}
+
+/// The directory of Linux in which links such as `/dev/stdout` end. They name an open file of the
+/// process, of whatever kind.
+const OPEN_FILES: &str = "/proc";
+
+/// Returns the name of a file that is to be received. A rename would replace a device, a pipe or a
+/// socket by a regular file, so such a target is refused, and a link to one as well. A link to a
+/// regular file, or to nothing, is replaced itself.
+///
+/// # Errors
+/// [`ErrorKind::InvalidArgument`].
+fn replaceable_name(target: &Path) -> Result<&OsStr> {
+    let refused = |why: &str| {
+        let text = format!("{} {why}", target.display());
+        Error::new(ErrorKind::InvalidArgument, text)
+    };
+    let name = target.file_name().ok_or_else(|| refused("does not name a file"))?;
+    let leads_to_an_open_file =
+        fs::read_link(target).is_ok_and(|place| place.starts_with(OPEN_FILES));
+    match fs::metadata(target) {
+        Ok(metadata) if metadata.is_dir() => Err(refused("is a directory")),
+        Ok(metadata) if !metadata.is_file() || leads_to_an_open_file => {
+            Err(refused("is not a regular file: a download would replace it").with_hint(
+                "choose another name; the command-line tool writes to the standard output if the \
+                 target is -",
+            ))
+        }
+        // If the target cannot be examined, creating or renaming the file reports the reason.
+        Ok(_) | Err(_) => Ok(name),
     }
 }
 
@@ -211,6 +237,55 @@ mod tests {
         File::create(&path).unwrap();
         assert!(!is_at(&file, &path), "another file");
         assert!(is_at(&file, &target));
+    }
+
+    /// Returns what a download to `target` is refused with.
+    fn refusals(target: &Path) -> [Option<String>; 2] {
+        let reason = |error: Error| {
+            assert_eq!(error.kind(), ErrorKind::InvalidArgument, "{error}");
+            error.message().to_owned()
+        };
+        let whole = Unfinished::beside(target, 7).err().map(reason);
+        [whole, Arriving::next_to(target, "etag").map(Arriving::remove).err().map(reason)]
+    }
+
+    #[test]
+    fn only_regular_files_and_links_to_them_are_replaced() {
+        use std::os::unix::fs::symlink;
+        use std::os::unix::net::UnixListener;
+
+        let folder = tempfile::tempdir().unwrap();
+        let path = |name: &str| folder.path().join(name);
+        fs::write(path("file"), "old").unwrap();
+        fs::create_dir(path("folder")).unwrap();
+        let _socket = UnixListener::bind(path("socket")).unwrap();
+        for (name, place) in [
+            ("to-file", path("file")),
+            ("to-nothing", path("nothing")),
+            ("to-socket", path("socket")),
+            ("to-null", "/dev/null".into()),
+            ("to-itself", path("to-itself")),
+            ("stdout", "/proc/self/fd/1".into()),
+        ] {
+            symlink(place, path(name)).unwrap();
+        }
+        for name in ["file", "new", "to-file", "to-nothing", "to-itself"] {
+            assert_eq!(refusals(&path(name)), [None, None], "{name}");
+        }
+        let refused = ["socket", "to-socket", "to-null", "stdout", "folder"].map(path);
+        for target in refused.into_iter().chain(["/dev/null".into(), "/dev/zero".into()]) {
+            for refusal in refusals(&target) {
+                assert!(refusal.is_some_and(|text| text.contains(" is ")), "{}", target.display());
+            }
+        }
+        for target in ["/", "..", ""] {
+            assert!(refusals(Path::new(target)).iter().all(Option::is_some), "{target}");
+        }
+
+        // A link is replaced, and the file that it names stays.
+        Unfinished::beside(&path("to-file"), 7).unwrap().finish().unwrap();
+        assert!(!path("to-file").is_symlink());
+        assert_eq!(fs::read(path("file")).unwrap(), b"old");
     }
 
     #[test]

@@ -124,6 +124,53 @@ fn a_key_that_leads_out_of_the_target_is_refused() {
     assert_eq!(rig.files(), [""; 0]);
 }
 
+/// As root, a rename over `/dev/null` would replace it for every program.
+#[cfg(unix)]
+#[test]
+fn a_download_replaces_neither_a_pipe_nor_a_device() {
+    use std::os::unix::fs::{FileTypeExt, symlink};
+    let target = support::target::Target::all().remove(0);
+    if target.embedded.is_none() {
+        return;
+    }
+    let rig = Rig::new(&target, "special");
+    rig.put("d/pipe", b"content");
+    let pipe = rig.path("to/pipe");
+    fs::create_dir(rig.path("to")).unwrap();
+    let made = std::process::Command::new("mkfifo").arg(&pipe).status().unwrap();
+    assert!(made.success());
+    let link = rig.path("link");
+    symlink(&pipe, &link).unwrap();
+    let (from, to) = (rig.url("d/pipe"), text(&rig.path("to")));
+    for arguments in [
+        vec!["cp", &from, &text(&pipe)],
+        vec!["cp", &from, &text(&pipe), "--resume"],
+        vec!["cp", &from, &text(&link)],
+        vec!["mv", &from, &text(&pipe)],
+        vec!["cp", "-r", &rig.url("d"), &to],
+        vec!["sync", &rig.url("d"), &to],
+    ] {
+        let run = rig.run(&arguments);
+        assert_eq!(run.code, Some(2), "{arguments:?}: {}", run.stderr);
+        let is_left = fs::symlink_metadata(&pipe).unwrap().file_type().is_fifo();
+        assert!(is_left && link.is_symlink(), "{arguments:?}");
+    }
+    let error = rig.fails(2, &["cp", &from, &text(&pipe)]);
+    assert!(error.contains("is not a regular file") && error.contains("target is -"), "{error}");
+    assert_eq!(rig.names(), ["d/pipe"]);
+
+    // A link to a file is replaced, and the file stays.
+    let [file, link] = ["file", "to-file"].map(|name| rig.path(name));
+    fs::write(&file, b"old").unwrap();
+    symlink(&file, &link).unwrap();
+    rig.ok(&["cp", &from, &text(&link)]);
+    assert!(!link.is_symlink());
+    assert_eq!(
+        (fs::read(&link).unwrap(), fs::read(&file).unwrap()),
+        (b"content".to_vec(), b"old".to_vec())
+    );
+}
+
 #[test]
 fn a_download_continues_where_it_ended() {
     let target = support::target::Target::all().remove(0);
