@@ -1,9 +1,13 @@
 //! Tests of `presign`, `url` and `completions`.
 
 use crate::checks;
-use crate::rig::Rig;
+use crate::rig::{Rig, Run};
 use crate::support::fetch;
 use crate::support::target::Target;
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use serde_json::Value;
+use std::time::SystemTime;
 
 const KEY: &str =
     concat!(env!("CARGO_MANIFEST_DIR"), "/tests/data/cloudfront/test_rsa2048_pkcs8.pem");
@@ -54,6 +58,66 @@ fn urls_and_cookies_of_cloudfront_are_signed() {
     assert_eq!(names, ["CloudFront-Policy", "CloudFront-Signature", "CloudFront-Key-Pair-Id"]);
     let error = rig.fails(2, &["url", "https://d1.cloudfront.net/x"]);
     assert!(error.contains("the privatekey of the distribution is missing"), "{error}");
+}
+
+/// Returns the policy among cookies.
+fn policy(cookies: &str) -> Value {
+    let value = cookies.lines().find_map(|line| line.strip_prefix("CloudFront-Policy=")).unwrap();
+    let text = value.replace('-', "+").replace('_', "=").replace('~', "/");
+    serde_json::from_slice(&STANDARD.decode(text).unwrap()).unwrap()
+}
+
+#[test]
+fn cookies_of_a_path_allow_the_url_that_the_registry_signs() {
+    let target = Target::all().remove(0);
+    let rig = Rig::new(&target, "cookies");
+    let pem = std::fs::read_to_string(KEY).unwrap().replace('\n', "\\n");
+    let config = |key: &str| {
+        let config = format!(
+            "storage:\n  s3:\n    bucket: bbb\n    region: eu-west-1\n    rootdirectory: /r/s\n\
+             middleware:\n  storage:\n    - name: cloudfront\n      options:\n        baseurl: \
+             d1.cloudfront.net/base\n        keypairid: K2JCJMDEHXQW5F\n        duration: 1h\n        \
+             originpath: /r\n        ipfilteredby: aws\n        privatekey: \"{key}\"\n"
+        );
+        rig.file("config.yml", config.as_bytes())
+    };
+    for key in [KEY, &pem.replace('\\', "\\\\")] {
+        let file = config(key);
+        let run = |arguments: &[&str]| {
+            let mut command = rig.bare();
+            let run = Run::of(command.arg("url").args(arguments).output().unwrap());
+            assert_eq!((run.code, &*run.stderr), (Some(0), ""), "{arguments:?}");
+            run.stdout
+        };
+        for (path, expected) in [
+            (
+                "/docker/registry/v2/blobs/x",
+                "https://d1.cloudfront.net/base/s/docker/registry/v2/blobs/x",
+            ),
+            ("/docker/blobs/*", "https://d1.cloudfront.net/base/s/docker/blobs/*"),
+            ("/docker/x*", "https://d1.cloudfront.net/base/s/docker/x*"),
+            ("/*", "https://d1.cloudfront.net/base/s/*"),
+        ] {
+            let policy = policy(&run(&[path, "--cookies", "--config", &file]));
+            let statement = &policy["Statement"][0];
+            assert_eq!(statement["Resource"], expected, "{path}");
+            // The file's lifetime applies.
+            let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap().as_secs();
+            let ends = &statement["Condition"]["DateLessThan"]["AWS:EpochTime"];
+            let left = ends.as_u64().unwrap() - now;
+            assert!((3500..=3600).contains(&left), "{left}");
+        }
+        let path = "/docker/registry/v2/blobs/x";
+        let url = run(&[path, "--config", &file]);
+        assert!(url.starts_with("https://d1.cloudfront.net/base/s/docker/"), "{url}");
+        let lone = run(&["https://d2.cloudfront.net/*", "--cookies", "--config", &file]);
+        assert_eq!(policy(&lone)["Statement"][0]["Resource"], "https://d2.cloudfront.net/*");
+    }
+    let mut command = rig.bare();
+    let config = config(KEY);
+    command.args(["url", "/docker/../x*", "--cookies", "--config", &config]);
+    let run = Run::of(command.output().unwrap());
+    assert_eq!((run.code, &*run.stdout), (Some(2), ""), "{}", run.stderr);
 }
 
 #[test]

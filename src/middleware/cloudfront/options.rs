@@ -137,6 +137,16 @@ impl CloudFrontOptions {
         given.options()
     }
 
+    /// Returns the signer, with which a program can also sign cookies.
+    pub const fn signer(&self) -> &Signer {
+        &self.signer
+    }
+
+    /// Returns how long URLs are valid ([`CloudFrontOptions::duration`]).
+    pub const fn lifetime(&self) -> Duration {
+        self.duration
+    }
+
     /// Sets how long URLs are valid, unless a call requests a different duration.
     ///
     /// The expiry of a URL is rounded up to a whole second and to a multiple of a sixtieth of the

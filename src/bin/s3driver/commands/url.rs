@@ -1,11 +1,12 @@
 use crate::failure::{Failure, Outcome};
+use crate::output::shown;
 use crate::tool::Tool;
 use clap::Args;
 use s3driver::StorageDriver as _;
-use s3driver::cloudfront::{Policy, PrivateKey, Signer};
+use s3driver::cloudfront::{Policy, Signer};
 use s3driver::driver::{Method, UrlOptions};
 use s3driver::duration::parse_with_days;
-use s3driver::middleware::{CloudFront, CloudFrontOptions};
+use s3driver::middleware::{CloudFront, CloudFrontOptions, IpFilter};
 use s3driver::time::Timestamp;
 use serde_json::{Map, Value, json};
 use std::path::PathBuf;
@@ -49,56 +50,95 @@ pub(crate) struct Distribution {
     origin_path: Option<String>,
 }
 
-/// How long a signature is valid unless the command line sets another lifetime.
-const LIFETIME: Duration = Duration::from_secs(20 * 60);
+/// The base URL where none is given and none is used, because the target is a URL.
+const UNUSED_BASE: &str = "https://unused.invalid";
 
 impl Url {
     pub(crate) fn run(&self, tool: &Tool) -> Outcome {
-        let is_path = self.target.starts_with('/');
-        if is_path && !self.cookies {
-            return self.print_registry_url(tool);
-        }
+        let given = self.distribution.options(tool)?;
         let now = Timestamp::from(SystemTime::now());
-        let ends = now.plus(self.expires.unwrap_or(LIFETIME));
-        let options = self.distribution.options(tool)?;
-        let signer = signer(&options)?;
-        if !self.cookies {
-            let url = signer.sign_url(&self.target, ends, now)?;
-            return print_url(tool, &url);
+        if !self.target.starts_with('/') {
+            let options = parsed(&given, &["privatekey", "keypairid"])?;
+            let ends = now.plus(self.expires.unwrap_or(options.lifetime()));
+            if self.cookies {
+                return print_cookies(tool, options.signer(), &self.target, (now, ends));
+            }
+            return print_url(tool, &options.signer().sign_url(&self.target, ends, now)?);
         }
-        let resource = if is_path {
-            let base = find(&options, "baseurl")?;
-            format!("{}{}", base.trim_end_matches('/'), self.target)
-        } else {
-            self.target.clone()
-        };
-        let cookies = signer.cookies_with_policy(&Policy::new(&resource, ends)?, now)?;
-        let pairs: Vec<(&str, &str)> = cookies.pairs().collect();
-        tool.output.print(
-            || {
-                let lines = pairs.iter().map(|(name, value)| format!("{name}={value}"));
-                lines.collect::<Vec<_>>().join("\n")
-            },
-            || {
-                let member = |(name, value): &(&str, &str)| ((*name).to_owned(), (*value).into());
-                let cookies: Map<String, Value> = pairs.iter().map(member).collect();
-                json!({ "cookies": cookies, "expires": ends.iso8601() })
-            },
-        )
-    }
-
-    /// Prints the URL to which the registry would redirect a client.
-    fn print_registry_url(&self, tool: &Tool) -> Outcome {
-        let options = self.distribution.options(tool)?;
-        find(&options, "baseurl")?;
-        let pairs = options.iter().map(|(name, value)| (name.as_str(), value.as_str()));
-        let options = CloudFrontOptions::from_pairs(pairs)?;
+        let needed = ["baseurl", "privatekey", "keypairid"];
         let bucket = tool.bucket(None)?;
-        let middleware = CloudFront::new(Arc::new(bucket.driver), options)?;
+        let middleware = CloudFront::new(Arc::new(bucket.driver), parsed(&given, &needed)?)?;
+        if self.cookies {
+            let options = parsed(&given, &needed)?;
+            let ends = now.plus(self.expires.unwrap_or(options.lifetime()));
+            let resource = self.resource(&middleware)?;
+            return print_cookies(tool, options.signer(), &resource, (now, ends));
+        }
+        // This is the URL to which the registry would redirect a client.
         let mut request = UrlOptions::new(Method::Get);
         request.expires_in = self.expires;
         print_url(tool, &middleware.url_for(&self.target, &request)?)
     }
+
+    /// Returns the URL of the target, which is a path, as the middleware signs it. If the path ends
+    /// with `*`, so does the URL.
+    fn resource(&self, middleware: &CloudFront) -> Outcome<String> {
+        /// A character in the place of the `*`: every path may contain it, and every URL contains
+        /// it unchanged.
+        const ANY: char = 'x';
+        let (path, is_pattern) = match self.target.strip_suffix('*') {
+            Some(beginning) => (format!("{beginning}{ANY}"), true),
+            None => (self.target.clone(), false),
+        };
+        let url = middleware.url_for(&path, &UrlOptions::new(Method::Get))?;
+        // Otherwise, it is a URL of the bucket.
+        let Some((resource, _)) =
+            url.split_once('?').filter(|(_, query)| query.contains("Key-Pair-Id="))
+        else {
+            return Err(Failure::usage(format!(
+                "the distribution has no URL for {}: the path has a component . or ..",
+                shown(&self.target)
+            )));
+        };
+        match resource.strip_suffix(ANY).filter(|_| is_pattern) {
+            Some(beginning) => Ok(format!("{beginning}*")),
+            None => Ok(resource.to_owned()),
+        }
+    }
+}
+
+/// Reads the options as the middleware does. The clients' addresses do not matter here, so the
+/// ranges of addresses are not fetched.
+fn parsed(given: &[(String, String)], needed: &[&str]) -> Outcome<CloudFrontOptions> {
+    for name in needed {
+        find(given, name)?;
+    }
+    let pairs = given.iter().map(|(name, value)| (name.as_str(), value.as_str()));
+    let is_given = find(given, "baseurl").is_ok();
+    let pairs = pairs.filter(|(name, _)| is_given || *name != "baseurl");
+    let unused = (!is_given).then_some(("baseurl", UNUSED_BASE));
+    Ok(CloudFrontOptions::from_pairs(pairs.chain(unused))?.ip_filter(IpFilter::None))
+}
+
+fn print_cookies(
+    tool: &Tool,
+    signer: &Signer,
+    resource: &str,
+    (now, ends): (Timestamp, Timestamp),
+) -> Outcome {
+    let cookies = signer.cookies_with_policy(&Policy::new(resource, ends)?, now)?;
+    let pairs: Vec<(&str, &str)> = cookies.pairs().collect();
+    tool.output.print(
+        || {
+            let lines = pairs.iter().map(|(name, value)| format!("{name}={value}"));
+            lines.collect::<Vec<_>>().join("\n")
+        },
+        || {
+            let member = |(name, value): &(&str, &str)| ((*name).to_owned(), (*value).into());
+            let cookies: Map<String, Value> = pairs.iter().map(member).collect();
+            json!({ "cookies": cookies, "expires": ends.iso8601() })
+        },
+    )
 }
 
 impl Distribution {
@@ -127,12 +167,6 @@ impl Distribution {
         }
         Ok(options)
     }
-}
-
-/// Returns the signer that the options describe.
-fn signer(options: &[(String, String)]) -> Outcome<Signer> {
-    let key = PrivateKey::from_file(find(options, "privatekey")?)?;
-    Ok(Signer::new(key, find(options, "keypairid")?)?)
 }
 
 fn find<'a>(options: &'a [(String, String)], name: &str) -> Outcome<&'a str> {
