@@ -85,3 +85,72 @@ fn a_wrong_configuration_is_named() {
     assert_eq!(rig.run(&["ls", "s3://b/", "--config", &folder]).code, Some(1));
     assert!(rig.fails(2, &["ls", "s3:///x"]).contains("no bucket is named"));
 }
+
+#[test]
+fn a_chosen_profile_takes_precedence_over_roles_in_variables() {
+    let target = Target::all().remove(0);
+    let rig = Rig::new(&target, "profile");
+    rig.put("x", b"content");
+    let profile = format!(
+        "[profile ours]\nregion = {}\nendpoint_url = {}\naws_access_key_id = \
+         {}\naws_secret_access_key = {}\n[profile role]\nrole_arn = arn:aws:iam::1:role/r\n\
+         credential_source = Environment\nregion = us-east-1\n",
+        target.region, target.endpoint, target.access_key, target.secret_key
+    );
+    rig.file(".aws/config", profile.as_bytes());
+    let signature = format!(
+        "v4auth={}",
+        target.pairs("").iter().any(|pair| pair == &("v4auth", "true".to_owned()))
+    );
+    let token = rig.file("token", b"not a token");
+    let run = |profile: &str| {
+        let mut command = rig.bare();
+        command.args(["cat", &rig.url("x"), "--profile", profile, "-o", &signature]);
+        command.args(["-o", "maxretries=0", "--region", &target.region]);
+        command.args(["--endpoint", &target.endpoint]);
+        command.env("AWS_ACCESS_KEY_ID", "AKIDOTHER").env("AWS_ACCESS_KEY", "AKIDOTHER");
+        command.env("AWS_SECRET_KEY", "other").env("AWS_PROFILE", "another");
+        command.env("AWS_WEB_IDENTITY_TOKEN_FILE", &token);
+        command.env("AWS_ROLE_ARN", "arn:aws:iam::123456789012:role/other");
+        command.env("AWS_ENDPOINT_URL_STS", "http://127.0.0.1:1");
+        Run::of(command.output().unwrap())
+    };
+    let found = run("ours");
+    assert_eq!((found.code, &*found.stdout), (Some(0), "content"), "{}", found.stderr);
+    let missing = run("no-such-profile");
+    assert_eq!(missing.code, Some(4), "{}", missing.stderr);
+    assert!(missing.stderr.contains("no-such-profile"), "{}", missing.stderr);
+    // A profile can refer to the keys in variables.
+    let role = run("role");
+    assert!(role.stderr.contains("127.0.0.1:1"), "{}", role.stderr);
+}
+
+#[test]
+fn explain_uses_the_keys_that_are_given_or_says_why_it_cannot() {
+    let target = Target::all().remove(0);
+    let rig = Rig::new(&target, "keys");
+    let url = "https://bucket.s3.eu-west-1.amazonaws.com/key";
+    let run = |more: &[&str]| {
+        let mut command = rig.bare();
+        command.args(["explain", "GET", url, "-H", "x-amz-date: 20260101T000000Z"]);
+        Run::of(command.args(more).output().unwrap())
+    };
+    // The steps end with the beginning of the signature, which depends on the secret key.
+    let own = run(&[]);
+    assert_eq!(own.code, Some(0), "{}", own.stderr);
+    let given = run(&["-o", "accesskey=AKIDGIVEN", "-o", "secretkey=given"]);
+    assert_eq!(given.code, Some(0), "{}", given.stderr);
+    assert_ne!(given.stdout, own.stdout);
+    let same = format!("secretkey={}", target.secret_key);
+    assert_eq!(run(&["-o", "accesskey=AKIDGIVEN", "-o", &same]).stdout, own.stdout);
+    let broken = rig.file("config.yml", b"storage:\n  s3:\n    bucket: bbb\n    regoin: x\n");
+    for (more, expected) in [
+        (&["-o", "accesskey=AKIDGIVEN"][..], "secretkey"),
+        (&["-o", "accesskey=A", "-o", "secretkey=S", "-o", "regoin=x"], "did you mean region?"),
+        (&["--config", &broken], "did you mean region?"),
+    ] {
+        let run = run(more);
+        assert_eq!((run.code, &*run.stdout), (Some(2), ""), "{more:?}: {}", run.stderr);
+        assert!(run.stderr.contains(expected), "{more:?}: {}", run.stderr);
+    }
+}

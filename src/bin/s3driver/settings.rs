@@ -2,10 +2,12 @@
 //! replace the options of the file. AWS's environment variables and profile supply settings that
 //! neither of them contains.
 use crate::common::Common;
-use crate::failure::{Failure, Outcome};
+use crate::failure::{Exit, Failure, Outcome};
 use crate::output::shown_path;
 use crate::yaml;
-use s3driver::credentials::{Cache, Chain, Context, Environment};
+use s3driver::credentials::{
+    Cache, Chain, Container, Context, Credentials, Environment, Metadata, SharedFiles, Source as _,
+};
 use s3driver::driver::{Backend, MiddlewareConfig, Parameters, RegistryConfig, S3Driver};
 use serde::Deserialize as _;
 use serde_json::{Map, Value};
@@ -31,6 +33,17 @@ pub(crate) struct Settings {
     options: Vec<(String, String)>,
     /// The environment variables and the profile that supply the remaining settings.
     environment: Environment,
+    keys: KeySources,
+}
+
+/// The sources of credentials that apply if neither the file nor an option gives them.
+#[derive(Clone, Copy, Debug)]
+enum KeySources {
+    /// AWS's chain.
+    All,
+    /// AWS's chain from the profile on, which `--profile` has chosen: keys and roles in variables
+    /// come before the profile otherwise.
+    FromProfile,
 }
 
 impl Settings {
@@ -49,7 +62,9 @@ impl Settings {
                 return Err(Failure::usage(format!("the option {name} is given twice")));
             }
         }
-        Ok(Self { file, options, environment: environment(common.profile.as_deref()) })
+        let profile = common.profile.as_deref();
+        let keys = profile.map_or(KeySources::All, |_| KeySources::FromProfile);
+        Ok(Self { file, options, environment: environment(profile), keys })
     }
 
     /// Returns the driver's parameters. If `bucket` names a bucket, it replaces the configured one.
@@ -59,24 +74,25 @@ impl Settings {
             options.retain(|(name, _)| !name.eq_ignore_ascii_case("bucket"));
             options.push(("bucket".to_owned(), bucket.to_owned()));
         }
-        match &self.file {
-            Some(file) => {
-                let mut file = file.clone();
-                replace(&mut file, &options)?;
-                match registry_config(file)?.storage.backend {
-                    Backend::S3(parameters) => Ok(*parameters),
-                    _ => Err(Failure::usage("the storage of the configuration is not S3")),
-                }
+        if self.file.is_none() {
+            self.add_surroundings(&mut options);
+            if !has(&options, "bucket") {
+                return Err(Failure::usage(
+                    "no bucket is named: use a location s3://bucket/key, --bucket or --config",
+                ));
             }
-            None => {
-                self.add_surroundings(&mut options);
-                if !has(&options, "bucket") {
-                    return Err(Failure::usage(
-                        "no bucket is named: use a location s3://bucket/key, --bucket or --config",
-                    ));
-                }
-                Ok(Parameters::from_pairs(options)?)
-            }
+        }
+        self.parameters_of(options)
+    }
+
+    /// Returns the driver's parameters with these options, which replace those of the file.
+    fn parameters_of(&self, options: Vec<(String, String)>) -> Outcome<Parameters> {
+        let Some(file) = &self.file else { return Ok(Parameters::from_pairs(options)?) };
+        let mut file = file.clone();
+        replace(&mut file, &options)?;
+        match registry_config(file)?.storage.backend {
+            Backend::S3(parameters) => Ok(*parameters),
+            _ => Err(Failure::usage("the storage of the configuration is not S3")),
         }
     }
 
@@ -99,9 +115,45 @@ impl Settings {
             if parameters.credentials.is_some() {
                 return config;
             }
-            config.credentials(Arc::new(Cache::new(Chain::new(&context), &context)))
+            config.credentials(Arc::new(Cache::new(self.chain(&context), &context)))
         })?;
         Ok((driver, context))
+    }
+
+    /// Returns the keys of the file or of the options, or otherwise those of AWS's chain. Neither a
+    /// bucket nor a region is needed for them.
+    ///
+    /// # Errors
+    /// Fails if the file or the options cannot be used, because other keys would be taken then.
+    pub(crate) fn keys(&self) -> Outcome<Credentials> {
+        let mut names = ["accesskey", "secretkey", "sessiontoken"].into_iter();
+        if self.file.is_some() || names.any(|name| has(&self.options, name)) {
+            let mut options = self.options.clone();
+            // They are required, but do not affect the keys.
+            for (name, value) in [("bucket", "unused"), ("region", "us-east-1")] {
+                if self.file.is_none() && !has(&options, name) {
+                    options.push((name.to_owned(), value.to_owned()));
+                }
+            }
+            if let Some(keys) = &self.parameters_of(options)?.credentials {
+                return Ok(keys.clone());
+            }
+        }
+        let missing = |why: String| Failure::new(Exit::Refused, format!("no credentials: {why}"));
+        let lease = self.chain(&self.context()).fetch();
+        let lease = lease.map_err(|error| missing(error.to_string()))?;
+        lease.credentials.ok_or_else(|| missing("the source has none".to_owned()))
+    }
+
+    fn chain(&self, context: &Context) -> Chain {
+        match self.keys {
+            KeySources::All => Chain::new(context),
+            KeySources::FromProfile => Chain::of(vec![
+                Box::new(SharedFiles::new(context)),
+                Box::new(Container::new(context)),
+                Box::new(Metadata::new(context)),
+            ]),
+        }
     }
 
     /// Returns the context in which credentials are looked up.
@@ -138,15 +190,12 @@ fn has(options: &[(String, String)], name: &str) -> bool {
 }
 
 /// Returns the process's environment variables. If a profile is chosen, it takes the place of the
-/// profile and the keys in the variables.
+/// profile in the variables.
 fn environment(profile: Option<&str>) -> Environment {
     let Some(profile) = profile else { return Environment::default() };
-    // A chosen profile takes precedence over keys in variables, as with AWS's own tools.
-    let replaced =
-        ["AWS_PROFILE", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"];
     let variables = env::vars_os()
         .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
-    let variables = variables.filter(|(name, _)| !replaced.contains(&name.as_str()));
+    let variables = variables.filter(|(name, _)| name != "AWS_PROFILE");
     let chosen = [("AWS_PROFILE".to_owned(), profile.to_owned())];
     // Given variables are not completed from the user database.
     let home = env::home_dir().and_then(|home| home.into_os_string().into_string().ok());

@@ -1,8 +1,7 @@
-use crate::failure::{Exit, Failure, Outcome};
+use crate::failure::{Failure, Outcome};
 use crate::output::{shown, shown_path};
 use crate::tool::Tool;
 use clap::Args;
-use s3driver::credentials::{Chain, Credentials, Source as _};
 use s3driver::sign::Request;
 use s3driver::sign::explain::{ServerSide, diagnose};
 use s3driver::sign::verify::Content;
@@ -73,7 +72,7 @@ impl Explain {
             string_to_sign_bytes: steps.and_then(|steps| steps.string_to_sign_bytes.as_deref()),
         };
         let now = Timestamp::from(SystemTime::now());
-        let keys = keys(tool)?;
+        let keys = tool.settings.keys()?;
         let content = Content::Bytes(&body);
         let diagnosis =
             diagnose(&request, content, &keys, self.host_bucket.as_deref(), &server, now)
@@ -100,20 +99,6 @@ impl Explain {
             },
         )
     }
-}
-
-/// Returns the keys that the request was signed with. They come from the configuration or from
-/// AWS's chain of sources.
-fn keys(tool: &Tool) -> Outcome<Credentials> {
-    if let Ok(parameters) = tool.settings.parameters(None)
-        && let Some(keys) = &parameters.credentials
-    {
-        return Ok(keys.clone());
-    }
-    let missing = |why: String| Failure::new(Exit::Refused, format!("no credentials: {why}"));
-    let lease =
-        Chain::new(&tool.settings.context()).fetch().map_err(|error| missing(error.to_string()))?;
-    lease.credentials.ok_or_else(|| missing("the source has none".to_owned()))
 }
 
 fn read(path: &Path, limit: u64) -> Outcome<Vec<u8>> {
