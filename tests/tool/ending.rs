@@ -125,6 +125,52 @@ checks! {
     }
 }
 
+/// Text that a server chose neither controls the terminal nor deceives the reader.
+#[test]
+fn keys_in_paths_and_in_json_are_escaped() {
+    let target = Target::all().remove(0);
+    if target.embedded.is_none() {
+        return;
+    }
+    let rig = Rig::new(&target, "escape");
+    let name = "a\u{1b}[2Jb\u{202e}\u{9b}c\u{2028}";
+    rig.put(&format!("t/{name}/x"), b"x");
+    // The file is in the way of a folder.
+    rig.file(&format!("to/{name}"), b"x");
+    let to = crate::rig::text(&rig.path("to"));
+    let (url, object) = (rig.url("t"), rig.url(&format!("t/{name}/x")));
+    let upload_key = rig.key("u\u{202e}\u{9b}");
+    let id = rig
+        .client
+        .create_multipart_upload(&target.bucket, &upload_key, &Default::default())
+        .unwrap();
+    for arguments in [
+        vec!["cp", "-r", &url, &to],
+        vec!["cp", "-r", &url, &to, "--json"],
+        vec!["ls", "-r", &url],
+        vec!["ls", "-r", &url, "--json"],
+        vec!["stat", &object, "--json"],
+        vec!["stat", &format!("{object}?")],
+        vec!["cp", &crate::rig::text(&rig.path(&format!("to/no{name}"))), &url],
+        vec!["uploads", "list", &rig.url("")],
+        vec!["ls", name],
+    ] {
+        let run = rig.run(&arguments);
+        let output = run.stdout + &run.stderr;
+        let is_plain = |c: char| c == '\n' || !c.is_control() && !"\u{202e}\u{2028}".contains(c);
+        assert!(output.chars().all(is_plain), "{arguments:?}: {output:?}");
+        assert!(
+            arguments[0] == "ls" && arguments.len() == 2 || output.contains("202e"),
+            "{output}"
+        );
+    }
+    let upload =
+        s3driver::client::UploadRef { bucket: &target.bucket, key: &upload_key, upload_id: &id };
+    rig.client.abort_multipart_upload(upload).unwrap();
+    let listed = rig.json(&["ls", "-r", &url]);
+    assert_eq!(listed[0]["key"], rig.key(&format!("t/{name}/x")));
+}
+
 /// An interruption while objects are being listed is not the end of the list.
 #[test]
 fn an_interrupted_listing_is_not_a_success() {

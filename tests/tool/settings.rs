@@ -86,6 +86,9 @@ fn a_wrong_configuration_is_named() {
     assert!(rig.fails(2, &["ls", "s3:///x"]).contains("no bucket is named"));
 }
 
+/// Text that has the form of a secret key.
+const SECRET: &str = "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY";
+
 #[test]
 fn a_chosen_profile_takes_precedence_over_roles_in_variables() {
     let target = Target::all().remove(0);
@@ -152,5 +155,35 @@ fn explain_uses_the_keys_that_are_given_or_says_why_it_cannot() {
         let run = run(more);
         assert_eq!((run.code, &*run.stdout), (Some(2), ""), "{more:?}: {}", run.stderr);
         assert!(run.stderr.contains(expected), "{more:?}: {}", run.stderr);
+    }
+}
+
+#[test]
+fn a_secret_in_a_wrong_place_is_not_repeated() {
+    let target = Target::all().remove(0);
+    let rig = Rig::new(&target, "secret");
+    let with = |before: &str| format!("{before}{SECRET}");
+    let (pair, colon, lone) = (with("secretkey="), with("secretkey:"), with(""));
+    let (unknown, expiry) = (with("--x="), with("--expires="));
+    for (arguments, expected) in [
+        (vec!["ls", "s3://b/", "-o", &colon], "option 1, secretkey, is not written"),
+        (vec!["ls", "s3://b/", "-o", "a=b", "-o", &lone], "option 2 is not written"),
+        (vec!["ls", "s3://b/", "-o", "accesskey=A", &pair], "write -o before it"),
+        (vec!["cp", "-o", "accesskey=A", &pair, "s3://b/k"], "write -o before it"),
+        (vec!["cp", &colon, "s3://b/k", "--json"], "write -o before it"),
+        (vec!["ls", &lone], "a location in S3 is written"),
+        (vec!["ls", "s3://b/", &lone], "unexpected argument"),
+        (vec!["ls", "s3://b/", &unknown], "unexpected argument"),
+        (vec!["presign", "s3://b/k", &expiry], "--expires"),
+        (vec!["presign", "s3://b/k", "--method", &lone], "--method"),
+        (vec!["verify", "--threads", &lone], "is not a number"),
+        (vec![&lone], "unrecognized subcommand"),
+        (vec!["ls", "s3://b/", "--regoin", "x"], "'--regoin'"),
+        (vec!["copy", "a"], "'copy'"),
+    ] {
+        let run = Run::of(rig.bare().args(&arguments).output().unwrap());
+        assert_eq!((run.code, &*run.stdout), (Some(2), ""), "{arguments:?}: {}", run.stderr);
+        assert!(run.stderr.contains(expected), "{arguments:?}: {}", run.stderr);
+        assert!(!run.stderr.contains(&SECRET[..8]), "{arguments:?}: {}", run.stderr);
     }
 }

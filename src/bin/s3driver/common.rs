@@ -24,8 +24,9 @@ pub(crate) struct Common {
     pub(crate) config: Option<PathBuf>,
     /// An option of the driver, such as regionendpoint=https://s3.example.org; replaces that of the
     /// file
-    #[arg(long = "option", short = 'o', value_name = "NAME=VALUE", value_parser = pair)]
-    pub(crate) options: Vec<(String, String)>,
+    // A text without `=` may be a secret, so it is not parsed here: an error would repeat it.
+    #[arg(long = "option", short = 'o', value_name = "NAME=VALUE")]
+    pub(crate) options: Vec<String>,
     /// The bucket, where no location names one
     #[arg(long, value_name = "NAME")]
     pub(crate) bucket: Option<String>,
@@ -45,11 +46,4 @@ pub(crate) struct Common {
     /// Shows no progress bars
     #[arg(long, short = 'q')]
     pub(crate) quiet: bool,
-}
-
-fn pair(text: &str) -> Result<(String, String), &'static str> {
-    match text.split_once('=') {
-        Some((name, value)) if !name.is_empty() => Ok((name.to_owned(), value.to_owned())),
-        _ => Err("an option is written name=value"),
-    }
 }

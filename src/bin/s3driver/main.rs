@@ -19,19 +19,29 @@ mod state;
 mod streams;
 mod tool;
 mod transfers;
+mod usage;
 mod walk;
 mod yaml;
 
 use arguments::Arguments;
 use clap::{CommandFactory as _, Parser as _};
 use failure::Exit;
+use std::env;
+use std::ffi::OsString;
+use std::io::{self, Write as _};
 use std::process::ExitCode;
 use tool::Tool;
 
 fn main() -> ExitCode {
-    let arguments = match Arguments::try_parse() {
+    let given: Vec<OsString> = env::args_os().collect();
+    let texts: Vec<String> = given.iter().map(|text| text.to_string_lossy().into_owned()).collect();
+    if let Some(failure) = usage::misplaced_secret(&texts) {
+        failure.print(texts.iter().any(|text| text == "--json"));
+        return failure.exit().into();
+    }
+    let arguments = match Arguments::try_parse_from(&given) {
         Ok(arguments) => arguments,
-        Err(error) => return usage(&error),
+        Err(error) => return stop(&error, &given),
     };
     let command = arguments.command;
     let json = command.common().json;
@@ -52,8 +62,13 @@ fn main() -> ExitCode {
 }
 
 /// Prints the help, the version or the usage error that the arguments ask for.
-fn usage(error: &clap::Error) -> ExitCode {
+fn stop(error: &clap::Error, given: &[OsString]) -> ExitCode {
     // A reader that closed the pipe does not need the text.
-    let _ = error.print();
-    if error.use_stderr() { Exit::Usage.into() } else { ExitCode::SUCCESS }
+    if !error.use_stderr() {
+        let _ = error.print();
+        return ExitCode::SUCCESS;
+    }
+    let message = usage::message(error, given.iter().skip(1).map(OsString::as_os_str));
+    let _ = io::stderr().write_all(message.as_bytes());
+    Exit::Usage.into()
 }

@@ -4,6 +4,7 @@
 use crate::common::Common;
 use crate::failure::{Exit, Failure, Outcome};
 use crate::output::shown_path;
+use crate::usage::pair;
 use crate::yaml;
 use s3driver::credentials::{
     Cache, Chain, Container, Context, Credentials, Environment, Metadata, SharedFiles, Source as _,
@@ -56,7 +57,9 @@ impl Settings {
         ];
         let named =
             named.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value.clone()?)));
-        let options: Vec<_> = common.options.iter().cloned().chain(named).collect();
+        let given = common.options.iter().zip(1..).map(|(text, number)| pair(number, text));
+        let mut options = given.collect::<Outcome<Vec<_>>>()?;
+        options.extend(named);
         for (number, (name, _)) in options.iter().enumerate() {
             if options.iter().skip(number + 1).any(|(other, _)| other.eq_ignore_ascii_case(name)) {
                 return Err(Failure::usage(format!("the option {name} is given twice")));

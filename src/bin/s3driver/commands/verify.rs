@@ -106,7 +106,7 @@ const MOST_THREADS: u8 = 64;
 
 fn threads(text: &str) -> Result<NonZeroU8, String> {
     let number = text.parse().ok().filter(|number: &NonZeroU8| number.get() <= MOST_THREADS);
-    number.ok_or_else(|| format!("{text:?} is not a number from 1 to {MOST_THREADS}"))
+    number.ok_or_else(|| format!("it is not a number from 1 to {MOST_THREADS}"))
 }
 
 /// Sends the path of every blob to the threads that read the blobs.
