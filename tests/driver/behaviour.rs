@@ -168,6 +168,38 @@ fn embedded(server: &Server) -> S3Driver {
     embedded_with(server, "true")
 }
 
+/// The response to a HEAD does not distinguish a missing bucket from a missing file.
+#[test]
+fn a_missing_bucket_is_not_a_missing_file() {
+    let server = Server::start(ServerOptions::default());
+    let endpoint = server.endpoint();
+    let pairs = [
+        ("accesskey", server.access_key()),
+        ("secretkey", server.secret_key()),
+        ("bucket", "no-such-bucket-here"),
+        ("regionendpoint", &*endpoint),
+    ];
+    let driver = S3Driver::new(&Parameters::from_pairs(pairs).unwrap()).unwrap();
+    for result in [
+        driver.get_content("/a").map(drop),
+        driver.put_content("/a", b"x"),
+        driver.reader("/a", 0).map(drop),
+        driver.writer("/a", WriteMode::Append).map(drop),
+        driver.write_stream("/a", 7, &mut &b"x"[..]).map(drop),
+        driver.stat("/a").map(drop),
+        driver.list("/a").map(drop),
+        driver.rename("/a", "/b"),
+        driver.rename("/a", "/a"),
+        driver.delete("/a"),
+        driver.walk("/a", &WalkOptions::default(), &mut |_| Ok(WalkStep::Continue)),
+        driver.purge_uploads("/a", Duration::ZERO).map(drop),
+    ] {
+        assert_kind(result, ErrorKind::NoSuchBucket);
+    }
+    let driver = embedded(&server);
+    assert_kind(driver.rename("/a", "/b"), ErrorKind::PathNotFound);
+}
+
 /// A small file is copied in one request and a large one in parts: both keep the metadata that
 /// another program set.
 #[test]

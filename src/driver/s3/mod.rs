@@ -384,7 +384,13 @@ impl StorageDriver for S3Driver {
     fn rename(&self, from: &str, to: &str) -> Result<()> {
         let (source, target) = (self.checked(from)?, self.checked_to_write(to)?);
         let store = &*self.store;
-        let Some(meta) = self.head(&source, from)? else { return Err(self.named(not_found(from))) };
+        let Some(meta) = self.head(&source, from)? else {
+            // The response to a HEAD does not state that the bucket is missing.
+            let request = ListObjects::prefix(&*source).max_keys(1);
+            let listed = store.client.first_page(&store.bucket, &request);
+            return Err(listed
+                .map_or_else(|error| store.error(error, from), |_| self.named(not_found(from))));
+        };
         // S3 refuses to copy an object onto itself, and deleting it afterwards would lose it.
         if source == target {
             return Ok(());
