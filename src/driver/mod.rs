@@ -146,8 +146,8 @@ pub struct WalkOptions {
     /// The number of concurrent requests, for drivers that send requests to list. With `None`, the
     /// driver's configuration applies (`walkconcurrency` of the S3 driver). If it is not set
     /// either, as few requests as possible are sent, one after another. The S3 driver lists large
-    /// directories with several concurrent requests, in the same order and with at most ten pages
-    /// of keys in memory per request, but not together with `start_after`.
+    /// directories with several concurrent requests, at most 128, in the same order and with at
+    /// most four pages of keys in memory per request, but not together with `start_after`.
     pub concurrency: Option<NonZeroUsize>,
 }
 

@@ -216,8 +216,8 @@ impl<'a> Transfer<'a> {
         self
     }
 
-    /// Sets the number of parts in flight. The transfer uses as many threads, including the
-    /// caller's.
+    /// Sets the number of parts in flight, which is limited to 128. The transfer uses as many
+    /// threads, including the caller's.
     #[must_use]
     pub const fn concurrency(mut self, parts: NonZeroUsize) -> Self {
         self.concurrency = parts;

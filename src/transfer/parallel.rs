@@ -35,11 +35,16 @@ pub(super) fn for_each_taken<I: Send>(
 
 /// The maximum number of threads of one operation, whatever an option says: hundreds do not
 /// transfer faster, and another operation of the process could then start none.
-const MAX_THREADS: usize = 128;
+const MAX_THREADS: NonZeroUsize = NonZeroUsize::new(128).expect("not zero");
+
+/// Returns the number of threads of an operation whose caller asks for `concurrency`.
+pub(super) fn bounded(concurrency: NonZeroUsize) -> NonZeroUsize {
+    concurrency.min(MAX_THREADS)
+}
 
 /// Returns the number of threads, including the caller's, for at most `items` items.
 fn threads(concurrency: NonZeroUsize, items: Option<usize>) -> usize {
-    concurrency.get().min(items.unwrap_or(usize::MAX)).min(MAX_THREADS)
+    bounded(concurrency).get().min(items.unwrap_or(usize::MAX))
 }
 
 fn run<I: Send, T: Send>(

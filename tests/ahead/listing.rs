@@ -289,6 +289,39 @@ fn a_listing_in_the_order_of_a_tree_is_complete() {
 }
 
 #[test]
+fn the_threads_of_a_listing_have_a_bound() {
+    let _turn = turn();
+    let far = far();
+    for directory in 0..64 {
+        (0..100).for_each(|n| far.store(format!("d/{directory:02x}/{n:03}"), 1));
+    }
+    let driver = driver(&far);
+    let options = WalkOptions::default().concurrency(NonZeroUsize::MAX);
+    let (mut most, mut paths) = (0, 0);
+    let mut visit = |_: &s3driver::driver::FileInfo| {
+        paths += 1;
+        most = most.max(if paths % 64 == 1 { threads_named("s3driver-list") } else { 0 });
+        Ok(WalkStep::Continue)
+    };
+    driver.walk("/d", &options, &mut visit).unwrap();
+    assert!((1..=128).contains(&most), "{most} threads");
+    no_threads();
+
+    let (mut most, mut keys) = (0, 0);
+    let transfer = Transfer::new(driver.client()).concurrency(NonZeroUsize::MAX);
+    transfer
+        .list(BUCKET, "d/", &mut |page| {
+            keys += page.len();
+            most = most.max(threads_named("s3driver-list"));
+            Ok(ControlFlow::Continue(()))
+        })
+        .unwrap();
+    assert_eq!(keys, 64 * 100);
+    assert!((1..=128).contains(&most), "{most} threads");
+    no_threads();
+}
+
+#[test]
 fn a_failure_is_returned_in_its_place_and_stopping_ends_the_threads() {
     let _turn = turn();
     let far = far();

@@ -12,6 +12,7 @@ mod ranges;
 use super::Transfer;
 use super::memory::MemoryLimit;
 use super::pace::{Pace, Probe};
+use super::parallel::bounded;
 use crate::client::{ByteRange, Client, Expected, GetObject, ObjectMeta, ObjectReader};
 use crate::error::{Error, ErrorKind, Result, catch_panic};
 use ranges::{ObjectVersion, RANGE, Ranges};
@@ -110,7 +111,7 @@ impl ReadAhead {
             expected: None,
             offset,
             at: offset,
-            most,
+            most: bounded(most),
             memory: memory.clone(),
             probe: Probe::default(),
         })

@@ -43,7 +43,7 @@ const SHARDS_PER_THREAD: usize = 2;
 impl Transfer<'_> {
     /// Lists everything below `prefix` and calls `visit` for each page, in the server's order,
     /// until `visit` breaks. The number of concurrent requests is limited to this transfer's number
-    /// of parts. Memory holds at most ten pages for each of them.
+    /// of parts, and to 128. Memory holds at most ten pages for each of them.
     ///
     /// This takes more requests than a sequential listing: one for the members of each directory
     /// that is divided, and half a page for each of its parts. Directories that are expected to fit
@@ -78,6 +78,7 @@ pub(crate) fn list_in_shards(
     order: PageOrder,
     visit: &mut dyn FnMut(Vec<Object>) -> Result<ControlFlow<()>>,
 ) -> Result<()> {
+    let most = parallel::bounded(most);
     let (client, cancel) = client.with_child_cancel();
     let shards = Shards {
         client,

@@ -7,7 +7,7 @@ use crate::error::{Error, ErrorKind, Result, catch_panic};
 use crate::sync;
 use crate::transfer::memory::{MemoryLimit, Share};
 use crate::transfer::pace::{Bottleneck, Pace, Piece, first_wait, is_limited_by_processor};
-use crate::transfer::parallel::for_each;
+use crate::transfer::parallel::{bounded, for_each};
 use crate::transfer::sent::{SentBytes, SentParts};
 use std::collections::VecDeque;
 use std::num::NonZeroUsize;
@@ -127,8 +127,8 @@ impl Sender {
     ) -> Self {
         let (client, cancel) = client.with_child_cancel();
         let (most, pace) = match concurrency {
-            Concurrency::Exactly(number) => (number, None),
-            Concurrency::UpTo(most) => (most, Some(Pace::of_parts(most))),
+            Concurrency::Exactly(number) => (bounded(number), None),
+            Concurrency::UpTo(most) => (bounded(most), Some(Pace::of_parts(bounded(most)))),
         };
         let shared = SharedSender {
             client,
