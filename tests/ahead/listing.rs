@@ -240,7 +240,7 @@ fn a_server_without_prefixes_inside_of_names_is_listed_whole() {
 #[test]
 fn a_listing_in_the_order_of_a_tree_is_complete() {
     let _turn = turn();
-    let shapes: [fn(&Far); 4] = [
+    let shapes: [fn(&Far); 5] = [
         // The file follows a directory that is divided.
         |far| {
             far.store("d/a-b", 1);
@@ -263,7 +263,12 @@ fn a_listing_in_the_order_of_a_tree_is_complete() {
                 (0..1200).for_each(|n| far.store(format!("{name}/n/{n:04}"), 1));
             }
         },
-        // Directories of which one has the beginning of the other's name.
+        // Directories of which one has the beginning of the other's name, before many others.
+        |far| {
+            for name in ["d/a", "d/a-b", "d/b", "d/c", "d/d", "d/e", "d/f"] {
+                (0..1700).for_each(|n| far.store(format!("{name}/{n:04}"), 1));
+            }
+        },
         |far| {
             for name in ["a", "a-b", "a.c", "ab"] {
                 for directory in 0..16 {
@@ -281,10 +286,16 @@ fn a_listing_in_the_order_of_a_tree_is_complete() {
             "shape {index}, ordered by bytes"
         );
         far.list_as_a_tree();
-        let mut listed = all_keys(&client(&far), "").unwrap();
-        listed.sort_unstable();
-        let (found, missing) = (listed.len(), expected.len().abs_diff(listed.len()));
-        assert!(listed == expected, "shape {index}: {found} keys, {missing} too few or too many");
+        for order in ["in a tree", "in a tree, but directories by their names"] {
+            let mut listed = all_keys(&client(&far), "").unwrap();
+            listed.sort_unstable();
+            let (found, missing) = (listed.len(), expected.len().abs_diff(listed.len()));
+            assert!(
+                listed == expected,
+                "shape {index}, {order}: {found} keys, {missing} too few or too many"
+            );
+            far.list_directories_by_name();
+        }
     }
 }
 
@@ -319,6 +330,61 @@ fn the_threads_of_a_listing_have_a_bound() {
     assert_eq!(keys, 64 * 100);
     assert!((1..=128).contains(&most), "{most} threads");
     no_threads();
+}
+
+/// A walk that skips directories continues after each of them, whose siblings a server that keeps
+/// keys in a tree lists in another order.
+#[test]
+fn skipping_omits_nothing_else_in_the_order_of_a_tree() {
+    let _turn = turn();
+    let far = far();
+    for large in ["0skip", "a", "a-b", "a.c", "b", "b-"] {
+        (0..1100).for_each(|n| far.store(format!("w/{large}/{n:04}"), 1));
+    }
+    for key in ["a", "a-b", "a-d", "b-.x", "b.b", "c", "c-c/1"] {
+        far.store(format!("w/{key}/small"), 1);
+    }
+    for file in ["w/a-a", "w/a0", "w/b-a", "w/cc", "w-w/1", "x"] {
+        far.store(file, 1);
+    }
+    let driver = driver(&far);
+    let walked = |skip: &[&str]| {
+        let mut seen = Vec::new();
+        let mut visit = |info: &s3driver::driver::FileInfo| {
+            seen.push(info.path.clone());
+            let is_skipped = info.path.strip_prefix("/w/").is_some_and(|name| skip.contains(&name));
+            Ok(if is_skipped { WalkStep::SkipDirectory } else { WalkStep::Continue })
+        };
+        driver.walk("/", &WalkOptions::default(), &mut visit).unwrap();
+        seen
+    };
+    for order in ["by bytes", "in a tree", "in a tree, but directories by their names"] {
+        match order {
+            "by bytes" => {}
+            "in a tree" => far.list_as_a_tree(),
+            _ => far.list_directories_by_name(),
+        }
+        let all = walked(&[]);
+        for skip in [
+            &["0skip"][..],
+            &["0skip", "a"],
+            &["0skip", "a-b"],
+            &["0skip", "a", "a-b", "a.c"],
+            &["0skip", "a", "a-b", "a.c", "a-d", "b-.x", "b.b", "b", "b-"],
+            &["b"],
+            &["b-"],
+        ] {
+            let is_left = |path: &&String| {
+                let below = path.strip_prefix("/w/").and_then(|below| below.split_once('/'));
+                below.is_none_or(|(name, _)| !skip.contains(&name))
+            };
+            let expected: Vec<&String> = all.iter().filter(is_left).collect();
+            let seen = walked(skip);
+            let missing = expected.iter().filter(|path| !seen.contains(path)).count();
+            assert_eq!(missing, 0, "{order}, {skip:?} skipped");
+            assert!(seen.iter().eq(expected), "{order}, {skip:?} skipped");
+        }
+    }
 }
 
 #[test]

@@ -82,6 +82,7 @@ struct Shared {
     seen: Mutex<Vec<Request>>,
     wrong_checksum: AtomicBool,
     tree: AtomicBool,
+    names: AtomicBool,
     open: AtomicUsize,
     connections: AtomicUsize,
     stopped: AtomicBool,
@@ -107,6 +108,7 @@ impl Far {
             seen: Mutex::default(),
             wrong_checksum: AtomicBool::new(false),
             tree: AtomicBool::new(false),
+            names: AtomicBool::new(false),
             open: AtomicUsize::new(0),
             connections: AtomicUsize::new(0),
             stopped: AtomicBool::new(false),
@@ -164,6 +166,12 @@ impl Far {
     /// before `a-b`.
     pub fn list_as_a_tree(&self) {
         self.shared.tree.store(true, Ordering::SeqCst);
+    }
+
+    /// Sorts listings with a delimiter by whole names from now on, also if the keys are in a tree:
+    /// `a-b/` comes before `a/`.
+    pub fn list_directories_by_name(&self) {
+        self.shared.names.store(true, Ordering::SeqCst);
     }
 
     /// Returns the requests so far, without bodies.
@@ -535,7 +543,9 @@ impl Shared {
 
     fn list(&self, request: &Request) -> Response {
         // In a tree, the slash comes before every other character.
-        let tree = self.tree.load(Ordering::SeqCst);
+        let has_delimiter = request.query.get("delimiter").is_some_and(|text| !text.is_empty());
+        let names = has_delimiter && self.names.load(Ordering::SeqCst);
+        let tree = self.tree.load(Ordering::SeqCst) && !names;
         let ordered = |key: &str| if tree { key.replace('/', "\0") } else { key.to_owned() };
         fn named(key: &str, tree: bool) -> Cow<'_, str> {
             if tree { key.replace('\0', "/").into() } else { key.into() }

@@ -6,6 +6,11 @@
 //! continues in this way while it finds only files and directories to skip, and returns to the flat
 //! listing at the first directory to enter. The order does not change, because a directory's name
 //! with its slash sorts exactly where the keys in the directory do.
+//!
+//! Servers that store a tree (SeaweedFS) list the directory `a/` before `a-b/`, although `-` sorts
+//! before `/`. A jump to `a-b/` or `a/` would omit the other one on one kind of server. Therefore,
+//! the flat listing continues directly after the skipped directory if the names in its parent
+//! directory may sort differently.
 use super::store::{DRIVER_NAME, Store};
 use crate::client::{ListObjects, has_prefix};
 use crate::driver::walk::Walk;
@@ -67,6 +72,8 @@ pub(super) fn walk_store(
 fn walk_in_turn(store: &Store, from: &str, first: ListObjects, walk: &mut Walk<'_>) -> Result<()> {
     let prefix = first.prefix.clone();
     let mut next = Some(first);
+    // The last directory whose entries were found to have no certain order.
+    let mut unordered = None;
     while let Some(request) = next.take() {
         for page in store.client.objects(&store.bucket, request).pages() {
             let page = page.map_err(|error| store.error(error, from))?;
@@ -75,7 +82,7 @@ fn walk_in_turn(store: &Store, from: &str, first: ListObjects, walk: &mut Walk<'
                 return Ok(());
             }
             if let Some(skipped) = walk.skipped().filter(|_| more).map(str::to_owned) {
-                let start = walk_siblings(store, from, &skipped, walk)?;
+                let start = walk_siblings((store, from), &skipped, walk, &mut unordered)?;
                 walk.pass_skipped();
                 next = start.map(|start| ListObjects::prefix(&*prefix).start_after(start));
                 break;
@@ -90,17 +97,31 @@ fn walk_in_turn(store: &Store, from: &str, first: ListObjects, walk: &mut Walk<'
 /// and directories to skip. Returns where the flat listing continues, or `None` at the end of the
 /// walk.
 fn walk_siblings(
-    store: &Store,
-    from: &str,
+    (store, from): (&Store, &str),
     skipped: &str,
     walk: &mut Walk<'_>,
+    unordered: &mut Option<String>,
 ) -> Result<Option<String>> {
     let parent = store.prefix(skipped.rsplit_once('/').map_or("/", |(parent, _)| parent));
-    let start = format!("{}{AFTER_EVERY_NAME}", store.prefix(skipped));
-    let request = ListObjects::prefix(&*parent).delimiter("/").start_after(start);
+    let mut passed = format!("{}{AFTER_EVERY_NAME}", store.prefix(skipped));
+    if unordered.as_ref() == Some(&parent) {
+        return Ok(Some(passed));
+    }
+
+    let request = ListObjects::prefix(&*parent).delimiter("/").start_after(&*passed);
     let mut file = FileInfo::file("", 0, None);
     for page in store.client.objects(&store.bucket, request).pages() {
-        for entry in entries(page.map_err(|error| store.error(error, from))?) {
+        let entries = entries(page.map_err(|error| store.error(error, from))?);
+        if entries.iter().any(|entry| may_sort_differently(store, &parent, entry)) {
+            *unordered = Some(parent);
+            return Ok(Some(passed));
+        }
+        passed = match entries.last() {
+            None => passed,
+            Some(Entry::File(object)) => object.key.clone(),
+            Some(Entry::Directory(directory)) => format!("{directory}{AFTER_EVERY_NAME}"),
+        };
+        for entry in entries {
             let step = match entry {
                 Entry::File(object) => visit_object(store, &parent, &object, (walk, &mut file))?,
                 Entry::Directory(directory) => {
@@ -147,6 +168,17 @@ fn entries(page: ListBucketResult) -> Vec<Entry> {
         files.chain(page.common_prefixes.into_iter().map(Entry::Directory)).collect();
     entries.sort_by(|a, b| a.key().cmp(b.key()));
     entries
+}
+
+/// Reports whether an entry of the directory `parent` may be at different places in the order of
+/// bytes and in that of a tree. This is only possible if a directory's name may be the beginning of
+/// the entry's name (`a` of `a-b`), and if the byte after it sorts before the slash. That directory
+/// may be on another page.
+fn may_sort_differently(store: &Store, parent: &str, entry: &Entry) -> bool {
+    let key = entry.key().strip_suffix('/').unwrap_or(entry.key());
+    let name = key.strip_prefix(parent).unwrap_or(key);
+    // Hidden entries are not visited, wherever they are.
+    name.bytes().skip(1).any(|byte| byte < b'/') && store.path(key).is_some()
 }
 
 fn visit_page(

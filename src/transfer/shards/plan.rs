@@ -93,13 +93,14 @@ pub(super) fn members(directory: &str, level: &ListBucketResult) -> Option<Vec<S
     members.windows(2).all(has_known_order).then_some(members)
 }
 
-/// Returns whether a server that keeps keys in a tree lists the file `file` after the directory
-/// `next`, which is the next member in the order of bytes: `a-b` after `a/`, although `-` comes
-/// before `/`. Files and directories are separate in a listing, so that it does not show this
-/// order; that of two directories has been checked.
-fn comes_later_in_a_tree(file: &str, next: &str) -> bool {
-    let is_longer = |directory: &str| file.len() > directory.len() && file.starts_with(directory);
-    !file.ends_with(DELIMITER) && next.strip_suffix(DELIMITER).is_some_and(is_longer)
+/// Returns whether a server that keeps keys in a tree lists `member` after the directory `next`,
+/// which is the next member in the order of bytes: `a-b` after `a/`, although `-` comes before `/`.
+/// The listing of the members does not show this: it separates files from directories, and some
+/// servers (SeaweedFS) sort directories by their whole names there, but not their contents.
+fn comes_later_in_a_tree(member: &str, next: &str) -> bool {
+    let name = member.strip_suffix(DELIMITER).unwrap_or(member);
+    let is_longer = |directory: &str| name.len() > directory.len() && name.starts_with(directory);
+    next.strip_suffix(DELIMITER).is_some_and(is_longer)
 }
 
 /// Returns the directories whose members should be found out, after `page` was listed below
@@ -420,6 +421,8 @@ mod tests {
             (&["d/a-b"][..], &["d/a/", "d/b/"][..]),
             (&["d/a-1", "d/a-2"], &["d/a/"]),
             (&["d/a!", "d/b"], &["d/a/", "d/b0/"]),
+            (&["d/a-b"], &["d/a-c/", "d/a/"]),
+            (&[], &["d/a-c/", "d/a.b/", "d/a/"]),
         ] {
             assert_eq!(found(files, directories), None, "{files:?}: a tree may have another order");
         }
@@ -427,7 +430,7 @@ mod tests {
             (&["d/a0"][..], &["d/a/"][..], "d/a/ d/a0"),
             (&["d/a"], &["d/a/"], "d/a d/a/"),
             (&["d/a-b"], &["d/b/"], "d/a-b d/b/"),
-            (&["d/a-b"], &["d/a-c/", "d/a/"], "d/a-b d/a-c/ d/a/"),
+            (&["d/a-b"], &["d/a-c/", "d/aa/"], "d/a-b d/a-c/ d/aa/"),
         ] {
             assert_eq!(found(files, directories).as_deref(), Some(expected));
         }
