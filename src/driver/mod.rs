@@ -418,7 +418,7 @@ pub trait StorageDriver: Send + Sync {
 ///
 /// [`Write::write`] and [`Write::flush`] return [`Error`](crate::Error)s inside
 /// [`std::io::Error`]s. After such an error the file can be cancelled or dropped, but not
-/// committed.
+/// committed: bytes may be missing, even if the caller has ignored the error.
 pub trait FileWriter: Write + Send {
     /// Returns the number of bytes accepted so far, including those of earlier writers. This method
     /// can also be called after the writer has ended.

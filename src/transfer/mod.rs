@@ -140,8 +140,8 @@ pub use read_ahead::ReadAhead;
 pub use seek::SeekableObject;
 pub(crate) use shards::{PageOrder, list_in_shards};
 pub(crate) use stream::{
-    Buffer, Concurrency, Layout, PartContent, PartSlice, PartStorage, Sender, SpoolFolder,
-    cannot_replace, clean_up, parts_of,
+    Buffer, Concurrency, FirstFailure, Layout, PartContent, PartSlice, PartStorage, Sender,
+    SpoolFolder, cannot_replace, clean_up, parts_of,
 };
 pub use stream::{ObjectWriter, PartSizes, UploadToken};
 

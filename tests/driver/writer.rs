@@ -8,7 +8,7 @@ use s3driver::driver::{
 };
 use s3driver::{Cancel, ErrorKind};
 use std::collections::BTreeMap;
-use std::io::{Read, Write};
+use std::io::{BufWriter, Read, Write};
 use std::num::NonZeroUsize;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant, SystemTime};
@@ -300,6 +300,39 @@ fn a_failed_part_is_reported_once_and_leaves_nothing() {
     server.fail_next("UploadPart", 403, "AccessDenied", 1);
     let error = writer.commit().unwrap_err();
     assert_eq!((error.kind(), error.path()), (ErrorKind::AccessDenied, Some("/g")));
+    assert_nothing_pending(&server);
+}
+
+/// A `BufWriter` that is dropped ignores the error of its last write, whose bytes are then missing.
+#[test]
+fn a_file_with_a_failed_write_can_be_closed_but_not_committed() {
+    let server = server();
+    let driver = driver(&server);
+    let content = bytes(51, 0, 2 * PART + 9);
+    let written = |path| {
+        let mut writer = create(&driver, path);
+        writer.write_all(&content[..PART]).unwrap();
+        server.fail_next("CreateMultipartUpload", 403, "AccessDenied", 1);
+        let mut buffered = BufWriter::with_capacity(MIB, &mut writer);
+        buffered.write_all(&content[PART..PART + 9]).unwrap();
+        drop(buffered);
+        let error = writer.write(&content[PART + 9..]).unwrap_err();
+        assert_eq!(error.kind(), std::io::ErrorKind::PermissionDenied, "{error}");
+        writer
+    };
+    let mut writer = written("/f");
+    let error = writer.commit().unwrap_err();
+    assert_eq!((error.kind(), error.path()), (ErrorKind::AccessDenied, Some("/f")));
+    assert!(error.message().contains("an earlier part of this file failed"), "{error}");
+    assert_nothing_pending(&server);
+    assert_eq!(server.keys(server.bucket()), [""; 0]);
+
+    written("/f").close().unwrap();
+    let mut writer = append(&driver, "/f");
+    assert_eq!(writer.size(), PART as u64);
+    writer.write_all(&content[PART..]).unwrap();
+    writer.commit().unwrap();
+    assert!(stored(&server, "f").unwrap() == content);
     assert_nothing_pending(&server);
 }
 

@@ -380,7 +380,8 @@ fn a_full_spool_folder_is_an_error_and_leaves_nothing() {
         assert!(error.to_string().contains(&words[4]), "{error}");
         assert!(error.hint().is_some_and(|hint| hint.contains("free some space")), "{error}");
         assert_eq!(driver.pending_uploads("/").unwrap().count(), 0);
-        drop(writer);
+        let error = writer.commit().unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::LocalIo, "the file is not complete: {error}");
         let failure = driver.write_stream("/stream", 0, &mut Source::new(3, 4 * MIB as u64));
         assert_eq!(failure.unwrap_err().kind(), ErrorKind::LocalIo);
         return;

@@ -3,6 +3,7 @@
 mod buffer;
 mod cleanup;
 mod content;
+mod failure;
 mod layout;
 mod parts;
 mod sender;
@@ -13,6 +14,7 @@ mod writer;
 pub(crate) use buffer::Buffer;
 pub(crate) use cleanup::clean_up;
 pub(crate) use content::{PartContent, PartSlice, PartStorage};
+pub(crate) use failure::FirstFailure;
 pub(crate) use layout::Layout;
 pub use layout::PartSizes;
 pub(crate) use parts::{has_content, parts_of};

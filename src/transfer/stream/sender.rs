@@ -1,6 +1,7 @@
 //! Threads that send parts, and the buffers that circulate between the writer and these threads.
 use super::buffer::Buffer;
 use super::content::{PartContent, PartStorage};
+use super::failure::FirstFailure;
 use crate::cancel::Cancel;
 use crate::client::{Client, Part, UploadRef};
 use crate::error::{Error, ErrorKind, Result, catch_panic};
@@ -105,15 +106,6 @@ struct Job {
     buffer: Buffer,
     /// The existing part with this number, which holds the first bytes of `buffer`.
     replaces: Option<Part>,
-}
-
-/// The first failure of a part. The first caller receives the error itself; later callers receive a
-/// new error with its kind and text.
-#[derive(Debug)]
-struct FirstFailure {
-    kind: ErrorKind,
-    text: String,
-    error: Option<Error>,
 }
 
 impl Sender {
@@ -511,8 +503,7 @@ impl SharedSender {
     /// Stores the first failure and ends everything else. Later failures are only its consequence.
     fn fail(&self, state: &mut SendQueue, error: Error) {
         if state.failure.is_none() {
-            let text = error.message().to_owned();
-            state.failure = Some(FirstFailure { kind: error.kind(), text, error: Some(error) });
+            state.failure = Some(FirstFailure::new(error));
             self.failed.store(true, Ordering::Release);
         }
         state.busy -= state.queue.len();
@@ -612,12 +603,6 @@ impl SendQueue {
     }
 
     fn failure(&mut self) -> Result<()> {
-        let Some(failure) = &mut self.failure else { return Ok(()) };
-        Err(failure.error.take().unwrap_or_else(|| {
-            Error::new(
-                failure.kind,
-                format!("an earlier part of this file failed: {}", failure.text),
-            )
-        }))
+        self.failure.as_mut().map_or(Ok(()), |failure| Err(failure.next_error()))
     }
 }

@@ -2,6 +2,7 @@
 use super::buffer::Buffer;
 use super::cleanup::clean_up;
 use super::content::{PartSlice, PartStorage};
+use super::failure::FirstFailure;
 use super::layout::{Layout, PartSizes};
 use super::parts::{has_content, parts_of};
 use super::sender::Sender;
@@ -31,7 +32,9 @@ use std::sync::Arc;
 /// finds.
 ///
 /// Every byte is kept until its part is stored, so each part is retried separately. The next
-/// `write`, at the latest `finish`, reports a failure of a part.
+/// `write`, at the latest `finish`, reports a failure of a part. A `write` that fails does not
+/// accept any bytes: if none of the later ones succeeds, `finish` fails as well, in case the caller
+/// did not receive the error (a `BufWriter` that is dropped ignores it).
 ///
 /// ```no_run
 /// use s3driver::client::{Client, Config, Endpoint, ObjectSettings};
@@ -65,6 +68,8 @@ pub struct ObjectWriter<'a> {
     /// The number of the part being filled.
     number: u32,
     size: u64,
+    /// The failure of the last write.
+    failure: Option<FirstFailure>,
     /// Whether the upload is kept after the writer ends without success.
     abandoned: Abandoned,
     ended: bool,
@@ -205,6 +210,7 @@ impl<'a> ObjectWriter<'a> {
             buffer: None,
             number: 1,
             size: 0,
+            failure: None,
             abandoned: Abandoned::IsAborted,
             ended: false,
         }
@@ -355,6 +361,9 @@ impl<'a> ObjectWriter<'a> {
 
     fn try_finish(&mut self) -> Result<Transferred> {
         self.sender.check()?;
+        if let Some(failure) = &mut self.failure {
+            return Err(failure.next_error());
+        }
         let (bytes, bucket, key) = (self.size, self.bucket.clone(), self.key.clone());
         let Some(upload_id) = self.upload_id.clone() else {
             let content = self.buffer.as_ref().map_or(PartSlice::EMPTY, Buffer::as_slice);
@@ -421,7 +430,9 @@ impl<'a> ObjectWriter<'a> {
 impl Write for ObjectWriter<'_> {
     /// Accepts at most the rest of the current part in one call.
     fn write(&mut self, content: &[u8]) -> io::Result<usize> {
-        self.accept(content).map_err(io::Error::from)
+        let accepted = self.accept(content);
+        self.failure = accepted.as_ref().err().map(FirstFailure::of);
+        accepted.map_err(io::Error::from)
     }
 
     /// Sends nothing: [`ObjectWriter::finish`] stores the object. Reports whether a part has

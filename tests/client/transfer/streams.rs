@@ -160,6 +160,24 @@ fn a_writer_is_used_again_after_its_upload_could_not_be_begun() {
     assert_nothing_pending(&server);
 }
 
+/// A `BufWriter` that is dropped ignores the error of its last write, whose bytes are then missing.
+#[test]
+fn an_object_whose_last_write_failed_is_not_stored() {
+    let server = server();
+    let client = client(&server);
+    let content = bytes(6, 0, PART + 9);
+    let mut writer = transfer(&client).writer(server.bucket(), KEY, &settings());
+    writer.write_all(&content[..PART]).unwrap();
+    server.fail_next("CreateMultipartUpload", 403, "AccessDenied", 1);
+    let mut buffered = std::io::BufWriter::new(&mut writer);
+    buffered.write_all(&content[PART..]).unwrap();
+    drop(buffered);
+    let error = writer.finish().unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::AccessDenied, "{error}");
+    assert_eq!(server.keys(server.bucket()), [""; 0]);
+    assert_nothing_pending(&server);
+}
+
 #[test]
 fn a_cancelled_stream_ends_soon_and_leaves_nothing() {
     let server = server();

@@ -49,27 +49,11 @@
 //! nothing. The registry closes the writer with which it begins an upload before it responds to the
 //! client.
 //!
-//! # Uploads of other programs
-//!
-//! On close, the registry's Go driver sends its remaining bytes as a part, however small. Such an
-//! upload can be committed as it is. It can be continued if its last part has at least 5 MiB (with
-//! uniform parts: the size of the others). Appending after a smaller part would show half a file to
-//! readers, because S3 does not return parts and does not accept another part after a small one. In
-//! this case, writing fails with an error that states the reason, and the upload remains unchanged.
-//!
-//! Parts that another program adds to a closed upload count, because they follow the part that
-//! `close` sent. If another program cannot add parts to the upload, it completes or replaces the
-//! upload. Then the upload that the checkpoint names no longer exists, and the newest upload
-//! counts.
-//!
-//! A file that was committed at the path after the last close is newer than the unfinished file. In
-//! this case, appending is refused, because a commit would replace the newer file with the older
-//! one.
-//!
 //! # Failures
 //!
-//! The next call, at the latest `commit`, reports the first failure of a part. A failed commit
-//! leaves nothing, with two exceptions: an upload that an earlier writer closed remains in the
+//! The next call, at the latest `commit`, reports the first failure of a part. After a `write` that
+//! failed, every later `write` and `commit` fail as well, because bytes may be missing; `close`
+//! keeps the bytes that were accepted before. A failed commit leaves nothing, with two exceptions: an upload that an earlier writer closed remains in the
 //! state of that close, and an upload that may have been completed is never aborted. Similarly, a
 //! resumed writer that is dropped leaves the upload in the state in which it found it: only
 //! `cancel` ends the upload.
@@ -80,7 +64,9 @@ use super::store::Store;
 use crate::client::{Client, Condition, DeleteObject, GetObject, Part, UploadRef};
 use crate::driver::{FileWriter, WriteMode};
 use crate::error::{Error, ErrorKind, Result};
-use crate::transfer::{Buffer, Concurrency, Layout, PartSlice, Sender, cannot_replace, clean_up};
+use crate::transfer::{
+    Buffer, Concurrency, FirstFailure, Layout, PartSlice, Sender, cannot_replace, clean_up,
+};
 use checkpoint::{Checkpoint, CommittedFile, LaterParts};
 use resume::{Kept, LastPart, Resumed};
 use std::collections::BTreeMap;
@@ -147,6 +133,8 @@ pub(crate) struct Writer {
     /// The number of the part being filled.
     number: u32,
     size: u64,
+    /// The first failure of a write, after which bytes would be missing from the file.
+    failure: Option<FirstFailure>,
     last_part: LastPart,
     kept: Kept,
     /// The file that readers of the path see.
@@ -222,6 +210,7 @@ impl Writer {
             buffer: None,
             number: 1,
             size: 0,
+            failure: None,
             last_part: LastPart::MayBeFollowed,
             kept: Kept::PartsAlone,
             file: CommittedFile::Unknown,
@@ -301,8 +290,13 @@ impl Writer {
     /// Accepts as much of `content` as fits into the part being filled, or the whole parts that it
     /// begins with. Returns the number of bytes.
     fn accept(&mut self, content: &[u8]) -> Result<usize> {
+        let result = self.try_accept(content);
+        self.keep_failure(result)
+    }
+
+    fn try_accept(&mut self, content: &[u8]) -> Result<usize> {
         self.check_open()?;
-        self.sender.check()?;
+        self.check_complete()?;
         if content.is_empty() {
             return Ok(0);
         }
@@ -355,8 +349,13 @@ impl Writer {
         reader: &mut dyn Read,
         limit: u64,
     ) -> Result<(u64, io::Result<()>)> {
+        let result = self.try_fill(reader, limit);
+        self.keep_failure(result)
+    }
+
+    fn try_fill(&mut self, reader: &mut dyn Read, limit: u64) -> Result<(u64, io::Result<()>)> {
         self.check_open()?;
-        self.sender.check()?;
+        self.check_complete()?;
         let before = self.size;
         if self.is_full() {
             // A full part is sent differently if it is the last one, so one more byte is read
@@ -371,9 +370,26 @@ impl Writer {
         let left = limit - (self.size - before);
         let buffer = self.room()?;
         let filled = buffer.len();
-        let result = buffer.fill(reader, left)?;
+        let result = buffer.fill(reader, left);
         self.size += buffer.len() - filled;
-        Ok((self.size - before, result))
+        Ok((self.size - before, result?))
+    }
+
+    /// Records the failure of a write: the caller may ignore it, as a `BufWriter` that is dropped
+    /// does. If no part may follow the last one, the file can nevertheless be committed as it is.
+    fn keep_failure<T>(&mut self, result: Result<T>) -> Result<T> {
+        if let Err(error) = &result
+            && self.last_part == LastPart::MayBeFollowed
+        {
+            self.failure.get_or_insert_with(|| FirstFailure::of(error));
+        }
+        result
+    }
+
+    /// Returns the first failure of a part or of a write.
+    fn check_complete(&mut self) -> Result<()> {
+        self.sender.check()?;
+        self.failure.as_mut().map_or(Ok(()), |failure| Err(failure.next_error()))
     }
 
     fn is_full(&self) -> bool {
@@ -521,7 +537,7 @@ impl Writer {
     }
 
     fn try_commit(&mut self) -> Result<()> {
-        self.sender.check()?;
+        self.check_complete()?;
         let store = Arc::clone(&self.store);
         let Some(upload_id) = self.upload_id.clone() else {
             let content = self.buffer.as_ref().map_or(PartSlice::EMPTY, Buffer::as_slice);
@@ -615,7 +631,7 @@ impl Write for Writer {
     /// Sends nothing: `close` and `commit` make bytes durable. Reports whether a part has failed.
     fn flush(&mut self) -> io::Result<()> {
         self.check_open()
-            .and_then(|()| self.sender.check())
+            .and_then(|()| self.check_complete())
             .map_err(|error| self.error(error).into())
     }
 }

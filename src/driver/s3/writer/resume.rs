@@ -1,4 +1,21 @@
 //! Finds the unfinished upload that an appending writer continues.
+//!
+//! # Uploads of other programs
+//!
+//! On close, the registry's Go driver sends its remaining bytes as a part, however small. Such an
+//! upload can be committed as it is. It can be continued if its last part has at least 5 MiB (with
+//! uniform parts: the size of the others). Appending after a smaller part would show half a file to
+//! readers, because S3 does not return parts and does not accept another part after a small one. In
+//! this case, writing fails with an error that states the reason, and the upload remains unchanged.
+//!
+//! Parts that another program adds to a closed upload count, because they follow the part that
+//! `close` sent. If another program cannot add parts to the upload, it completes or replaces the
+//! upload. Then the upload that the checkpoint names no longer exists, and the newest upload
+//! counts.
+//!
+//! A file that was committed at the path after the last close is newer than the unfinished file. In
+//! this case, appending is refused, because a commit would replace the newer file with the older
+//! one.
 use super::checkpoint::{self, Checkpoint, CommittedFile, LaterParts, StoredCheckpoint};
 use crate::client::{
     GetObject, MAX_PART_SIZE, MIN_PART_SIZE, ObjectMeta, Part, UploadRef, lacks_operation,
