@@ -428,7 +428,9 @@ pub trait FileWriter: Write + Send {
     /// another.
     ///
     /// # Errors
-    /// [`Closed`](crate::ErrorKind::Closed) after a `close`; the errors of the store.
+    /// [`Closed`](crate::ErrorKind::Closed) after a `close`;
+    /// [`Conflict`](crate::ErrorKind::Conflict) if the driver notices that another writer has
+    /// continued the same file since this writer was opened; the errors of the store.
     fn close(&mut self) -> Result<()>;
 
     /// Discards everything that was written, including by earlier writers.

@@ -71,7 +71,7 @@ impl Transfer<'_> {
             let text = "an empty prefix would delete everything in the bucket";
             return Err(Error::new(ErrorKind::InvalidArgument, text).with_bucket(bucket));
         }
-        delete_below(&self.client, bucket, prefix, [])
+        delete_below(&self.client, bucket, prefix, &[])
     }
 
     fn delete_batches(
@@ -110,11 +110,11 @@ impl<I: Iterator<Item = Result<String>>> Iterator for Batches<I> {
 
 /// Deletes everything below `prefix`, and also the keys of `also` if there is anything below it.
 /// Returns the number of listed keys.
-pub(crate) fn delete_below<const ALSO: usize>(
+pub(crate) fn delete_below(
     client: &Client,
     bucket: &str,
     prefix: &str,
-    also: [&str; ALSO],
+    also: &[&str],
 ) -> Result<u64> {
     let mut keys = 0_u64;
     for _ in 0..PASSES {
@@ -157,12 +157,8 @@ impl Pass<'_> {
     }
 
     /// Deletes the keys that remain after the last page, and those of `also`.
-    fn delete_last<const ALSO: usize>(
-        &self,
-        mut keys: Vec<String>,
-        also: [&str; ALSO],
-    ) -> Result<()> {
-        let also = also.map(str::to_owned);
+    fn delete_last(&self, mut keys: Vec<String>, also: &[&str]) -> Result<()> {
+        let also: Vec<String> = also.iter().map(|key| (*key).to_owned()).collect();
         if keys.len() + also.len() > DELETE_OBJECTS_KEYS {
             self.delete(&also)?;
         } else {
@@ -173,7 +169,7 @@ impl Pass<'_> {
 
     /// Lists the prefix once and deletes everything that is found. If anything is found, also
     /// deletes the keys of `also`.
-    fn run<const ALSO: usize>(&self, also: [&str; ALSO]) -> Result<Passed> {
+    fn run(&self, also: &[&str]) -> Result<Passed> {
         // After the first failure, nothing else is deleted.
         let failure: Mutex<Option<Error>> = Mutex::new(None);
         let failed = || sync::lock(&failure).is_some();

@@ -441,6 +441,82 @@ fn appending_needs_something_unfinished_or_empty() {
     }
 }
 
+/// Without the listing of uploads, a file is found by its checkpoint, or not at all.
+#[test]
+fn appending_does_not_need_the_listing_of_uploads() {
+    let server = server();
+    let driver = driver(&server);
+    driver.put_content("/empty", b"").unwrap();
+    driver.put_content("/full", b"content").unwrap();
+    let appended = |path, status, code| {
+        server.fail_next("ListMultipartUploads", status, code, 1);
+        driver.writer(path, WriteMode::Append)
+    };
+    for (status, code) in [(501, "NotImplemented"), (405, "MethodNotAllowed")] {
+        let error = appended("/missing", status, code).err().unwrap();
+        assert_eq!((error.kind(), error.path()), (ErrorKind::PathNotFound, Some("/missing")));
+        let error = appended("/full", status, code).err().unwrap();
+        assert_eq!(error.kind(), ErrorKind::InvalidArgument);
+        let mut writer = appended("/empty", status, code).unwrap();
+        assert_eq!(writer.size(), 0);
+        writer.write_all(b"tail").unwrap();
+        writer.close().unwrap();
+        let writer = appended("/empty", status, code).unwrap();
+        assert_eq!(writer.size(), 4);
+        drop(writer);
+        append(&driver, "/empty").cancel().unwrap();
+    }
+    // There may be an upload in a listing that is not permitted.
+    let error = appended("/empty", 403, "AccessDenied").err().unwrap();
+    assert_eq!(error.kind(), ErrorKind::AccessDenied);
+    assert_nothing_pending(&server);
+}
+
+/// The name of a checkpoint is longer than that of its file, and S3 limits keys to 1,024 bytes.
+#[test]
+fn files_with_the_longest_keys_do_not_have_checkpoints() {
+    let server = server();
+    let driver = driver(&server);
+    for (length, may_be_closed) in [(1014, true), (1015, false), (1024, false)] {
+        let path = format!("/{}/{}", "d".repeat(500), "f".repeat(length - 501));
+        assert_eq!(path.len() - 1, length);
+        let kind = || driver.writer(&path, WriteMode::Append).err().unwrap().kind();
+        assert_eq!(kind(), ErrorKind::PathNotFound);
+        let mut writer = create(&driver, &path);
+        writer.write_all(b"tail").unwrap();
+        let closed = writer.close();
+        drop(writer);
+        assert_eq!(closed.is_ok(), may_be_closed, "{length} bytes");
+        match closed {
+            Ok(()) => append(&driver, &path).cancel().unwrap(),
+            Err(error) => {
+                assert_eq!(error.kind(), ErrorKind::InvalidArgument, "{error}");
+                assert!(error.to_string().contains("a key of at most 1014 bytes"), "{error}");
+            }
+        }
+        assert_nothing_pending(&server);
+
+        // Another program's upload can be continued.
+        let id = server.begin_upload(server.bucket(), &path[1..], SystemTime::now());
+        server.put_part(server.bucket(), &path[1..], &id, 1, vec![7; PART]);
+        assert_eq!(driver.pending_uploads(&path).unwrap().count(), 1);
+        let mut writer = append(&driver, &path);
+        writer.write_all(b"end").unwrap();
+        writer.commit().unwrap();
+        driver.rename(&path, "/elsewhere").unwrap();
+        driver.rename("/elsewhere", &path).unwrap();
+
+        let sent = asked(&server, || driver.delete(&path).unwrap());
+        assert!(sent.contains(&("DeleteObjects".to_owned(), 1)), "{sent:?}");
+        server.begin_upload(server.bucket(), &path[1..], SystemTime::UNIX_EPOCH);
+        driver.delete(&path).unwrap();
+        server.begin_upload(server.bucket(), &path[1..], SystemTime::UNIX_EPOCH);
+        assert_eq!(driver.purge_uploads(&path, DAY).unwrap().uploads, 1);
+        assert_nothing_pending(&server);
+        assert_eq!(server.keys(server.bucket()), [""; 0]);
+    }
+}
+
 /// Committing the older file would replace the newer one.
 #[test]
 fn f10_an_unfinished_file_is_not_continued_if_a_newer_file_exists() {
@@ -808,6 +884,208 @@ fn a_part_that_was_replaced_with_one_of_equal_size_is_an_error() {
     assert_eq!(stored(&server, "f").unwrap(), b"again");
 }
 
+/// A stalled request and its repetition continue the same file in two processes. The slower one
+/// closes last, and knows nothing of the faster one.
+#[test]
+fn a_writer_that_another_one_has_overtaken_cannot_be_closed() {
+    let server = server();
+    let driver = |server: &Server| {
+        let parameters = parameters(server).chunk_size(10 * MIB as u64);
+        S3Driver::new(&parameters.build().unwrap()).unwrap()
+    };
+    let content = bytes(46, 0, 31 * MIB);
+    for (fast, slow) in [
+        (25 * MIB, 17 * MIB),
+        (17 * MIB, 25 * MIB),
+        (11 * MIB, 21 * MIB),
+        (20 * MIB, 5),
+        (5, 20 * MIB),
+        (9, 7),
+    ] {
+        create(&driver(&server), "/f").close().unwrap();
+        let (mut first, mut second) =
+            (append(&driver(&server), "/f"), append(&driver(&server), "/f"));
+        first.write_all(&content[..slow]).unwrap();
+        second.write_all(&content[..fast]).unwrap();
+        second.close().unwrap();
+        let error = first.close().unwrap_err();
+        assert_eq!((error.kind(), error.path()), (ErrorKind::Conflict, Some("/f")));
+        let text = error.to_string();
+        assert!(text.contains("another writer has continued"), "{text}");
+        assert!(text.contains("append again"), "{text}");
+        drop(first);
+
+        let mut writer = append(&driver(&server), "/f");
+        assert_eq!(writer.size(), fast as u64, "{fast} and {slow} bytes");
+        writer.write_all(&content[fast..]).unwrap();
+        writer.commit().unwrap();
+        assert!(stored(&server, "f").unwrap() == content, "{fast} and {slow} bytes");
+        assert_nothing_pending(&server);
+        driver(&server).delete("/f").unwrap();
+    }
+}
+
+/// Both writers received the same bytes, so it does not matter which of them stored the checkpoint.
+#[test]
+fn writers_that_received_the_same_bytes_can_both_be_closed() {
+    let server = server();
+    let content = bytes(47, 0, PART + 9);
+    create(&driver(&server), "/f").close().unwrap();
+    let mut writers = [append(&driver(&server), "/f"), append(&driver(&server), "/f")];
+    for writer in &mut writers {
+        writer.write_all(&content).unwrap();
+        writer.close().unwrap();
+    }
+    append(&driver(&server), "/f").commit().unwrap();
+    assert!(stored(&server, "f").unwrap() == content);
+    assert_nothing_pending(&server);
+}
+
+/// A writer that is dropped or fails restores the state in which it found the file, but not if
+/// another writer has continued the file since then.
+#[test]
+fn a_writer_that_ends_without_success_leaves_what_another_one_closed() {
+    let server = server();
+    let content = bytes(48, 0, 3 * PART + 9);
+    let begin: [fn(&Server, &[u8]); 2] = [
+        |server, _| create(&driver(server), "/f").close().unwrap(),
+        // Another program's upload, without a checkpoint.
+        |server, content| {
+            let id = server.begin_upload(server.bucket(), "f", SystemTime::now());
+            server.put_part(server.bucket(), "f", &id, 1, content[..PART].to_vec());
+        },
+    ];
+    let ends: [fn(&Server, Box<dyn FileWriter>); 2] = [
+        |_, writer| drop(writer),
+        |server, mut writer| {
+            server.fail_next("CompleteMultipartUpload", 403, "AccessDenied", 1);
+            assert_eq!(writer.commit().unwrap_err().kind(), ErrorKind::AccessDenied);
+        },
+    ];
+    for begin in begin {
+        for end in ends {
+            begin(&server, &content);
+            let (mut first, mut second) =
+                (append(&driver(&server), "/f"), append(&driver(&server), "/f"));
+            let at = first.size() as usize;
+            second.write_all(&content[at..2 * PART + 1]).unwrap();
+            first.write_all(&content[at..PART + 99]).unwrap();
+            first.close().unwrap();
+            end(&server, second);
+            let mut writer = append(&driver(&server), "/f");
+            assert_eq!(writer.size(), PART as u64 + 99, "found at {at}");
+            writer.write_all(&content[PART + 99..]).unwrap();
+            writer.commit().unwrap();
+            assert!(stored(&server, "f").unwrap() == content, "found at {at}");
+            assert_nothing_pending(&server);
+            driver(&server).delete("/f").unwrap();
+        }
+    }
+}
+
+/// Before its first close, a new file is found by its parts.
+#[test]
+fn a_new_file_that_another_writer_has_continued_cannot_be_closed() {
+    let server = server();
+    let content = bytes(49, 0, 3 * PART);
+    let mut slow = create(&driver(&server), "/f");
+    slow.write_all(&content[..PART + 1]).unwrap();
+    let started = Instant::now();
+    let mut fast = loop {
+        match driver(&server).writer("/f", WriteMode::Append) {
+            Ok(writer) if writer.size() == PART as u64 => break writer,
+            _ => assert!(started.elapsed() < Duration::from_secs(10), "the part is sent"),
+        }
+        std::thread::yield_now();
+    };
+    fast.write_all(&content[PART..2 * PART + 5]).unwrap();
+    fast.close().unwrap();
+    assert_eq!(slow.close().unwrap_err().kind(), ErrorKind::Conflict);
+    let mut writer = append(&driver(&server), "/f");
+    assert_eq!(writer.size(), 2 * PART as u64 + 5);
+    writer.write_all(&content[2 * PART + 5..]).unwrap();
+    writer.commit().unwrap();
+    assert!(stored(&server, "f").unwrap() == content);
+
+    // The checkpoint of an older file at the path does not matter.
+    driver(&server).delete("/f").unwrap();
+    for size in [2 * PART, PART + 1] {
+        let mut writer = create(&driver(&server), "/f");
+        writer.write_all(&content[..size]).unwrap();
+        writer.close().unwrap();
+    }
+    driver(&server).delete("/f").unwrap();
+    assert_nothing_pending(&server);
+}
+
+/// The end of an unfinished file removes its own checkpoint, but not that of a newer one.
+#[test]
+fn a_newer_unfinished_file_survives_the_end_of_an_older_one() {
+    let server = server();
+    let content = bytes(54, 0, 2 * PART);
+    for refused in [None, Some((501, "NotImplemented")), Some((412, "PreconditionFailed"))] {
+        let driver = driver(&server);
+        create(&driver, "/f").close().unwrap();
+        let mut older = append(&driver, "/f");
+        older.write_all(b"older").unwrap();
+        let mut newer = create(&driver, "/f");
+        newer.write_all(&content[..PART + 9]).unwrap();
+        newer.close().unwrap();
+        older.cancel().unwrap();
+        let mut writer = append(&driver, "/f");
+        assert_eq!(writer.size(), PART as u64 + 9);
+        writer.write_all(&content[PART + 9..]).unwrap();
+        if let Some((status, code)) = refused {
+            server.fail_next("DeleteObject", status, code, 1);
+        }
+        writer.commit().unwrap();
+        assert!(stored(&server, "f").unwrap() == content);
+        assert_nothing_pending(&server);
+        driver.delete("/f").unwrap();
+
+        // Servers that refuse the condition are remembered.
+        create(&driver, "/f").close().unwrap();
+        let mut older = append(&driver, "/f");
+        create(&driver, "/f").close().unwrap();
+        let kept = stored(&server, ".s3driver-f").unwrap();
+        older.cancel().unwrap();
+        assert_eq!(stored(&server, ".s3driver-f"), Some(kept), "{refused:?}");
+        append(&driver, "/f").cancel().unwrap();
+        assert_nothing_pending(&server);
+    }
+}
+
+/// A server without conditions for PutObject (501), and one that compares ETags in another way.
+#[test]
+fn without_conditional_writes_a_writer_that_was_overtaken_cannot_be_closed_either() {
+    let server = server();
+    let content = bytes(50, 0, 2 * PART);
+    for (status, code) in [(501, "NotImplemented"), (412, "PreconditionFailed")] {
+        let driver = driver(&server);
+        create(&driver, "/f").close().unwrap();
+        let mut overtaken = append(&driver, "/f");
+        let mut writer = append(&driver, "/f");
+        writer.write_all(&content[..9]).unwrap();
+        server.fail_next("PutObject", status, code, 1);
+        writer.close().unwrap();
+        overtaken.write_all(&content[..PART + 5]).unwrap();
+        assert_eq!(overtaken.close().unwrap_err().kind(), ErrorKind::Conflict);
+
+        // From then on, the checkpoint is examined before it is replaced.
+        let mut writer = append(&driver, "/f");
+        writer.write_all(&content[9..PART - 1]).unwrap();
+        let requests = asked(&server, || writer.close().unwrap());
+        let expected = [("HeadObject", 1), ("PutObject", 1), ("UploadPart", 1)];
+        assert_eq!(requests, counts(&expected), "{code}");
+        let mut writer = append(&driver, "/f");
+        writer.write_all(&content[PART - 1..]).unwrap();
+        writer.commit().unwrap();
+        assert!(stored(&server, "f").unwrap() == content, "{code}");
+        driver.delete("/f").unwrap();
+        assert_nothing_pending(&server);
+    }
+}
+
 /// ETags of objects that KMS encrypts look like MD5s, but differ whenever the same bytes are sent.
 #[test]
 fn parts_that_kms_encrypts_have_no_digest() {
@@ -827,6 +1105,71 @@ fn parts_that_kms_encrypts_have_no_digest() {
         let text = String::from_utf8_lossy(&kept);
         assert_eq!(text.contains("parts_digest"), has_digest, "{path}");
     }
+}
+
+/// ETags of objects that KMS encrypts do not show what another program has sent, so its parts are
+/// recognized by their sizes.
+#[test]
+fn parts_of_another_program_after_encrypted_ones_count() {
+    let server = server();
+    let kms = s3driver::client::Encryption::Kms { key_id: "the-key".to_owned() };
+    let content = bytes(52, 0, 20 * MIB);
+    for parameters in [parameters(&server), parameters(&server).encryption(kms)] {
+        let chunks = parameters.chunk_size(10 * MIB as u64);
+        let driver = S3Driver::new(&chunks.build().unwrap()).unwrap();
+        let mut writer = create(&driver, "/f");
+        writer.write_all(&content[..16 * MIB]).unwrap();
+        writer.close().unwrap();
+        let pending = || driver.pending_uploads("/f").unwrap().next().unwrap().unwrap().bytes;
+        assert_eq!((pending(), append(&driver, "/f").size()), (16 << 20, 16 << 20));
+
+        let id = server.open_uploads(server.bucket())[0].id.clone();
+        server.put_part(server.bucket(), "f", &id, 3, content[16 * MIB..].to_vec());
+        assert_eq!((pending(), append(&driver, "/f").size()), (20 << 20, 20 << 20));
+        append(&driver, "/f").commit().unwrap();
+        assert!(stored(&server, "f").unwrap() == content);
+        assert_nothing_pending(&server);
+
+        // A tail's part that another writer has replaced with one of another size is no reason to
+        // count what follows.
+        let mut writer = create(&driver, "/f");
+        writer.write_all(&content[..16 * MIB]).unwrap();
+        writer.close().unwrap();
+        let id = server.open_uploads(server.bucket())[0].id.clone();
+        server.put_part(server.bucket(), "f", &id, 2, content[10 * MIB..].to_vec());
+        server.put_part(server.bucket(), "f", &id, 3, content[10 * MIB..].to_vec());
+        assert_eq!((pending(), append(&driver, "/f").size()), (16 << 20, 16 << 20));
+        driver.delete("/f").unwrap();
+    }
+}
+
+/// The size of the tail's part is the same, but not its content.
+#[test]
+fn parts_after_one_that_does_not_hold_the_tail_do_not_count() {
+    let server = server();
+    let driver =
+        S3Driver::new(&parameters(&server).chunk_size(10 * MIB as u64).build().unwrap()).unwrap();
+    let content = bytes(53, 0, 16 * MIB);
+    let mut writer = create(&driver, "/f");
+    writer.write_all(&content).unwrap();
+    writer.close().unwrap();
+    let id = server.open_uploads(server.bucket())[0].id.clone();
+    server.put_part(server.bucket(), "f", &id, 2, content[..6 * MIB].to_vec());
+    server.put_part(server.bucket(), "f", &id, 3, content[..6 * MIB].to_vec());
+    let pending = driver.pending_uploads("/f").unwrap().next().unwrap().unwrap().bytes;
+    assert_eq!((pending, append(&driver, "/f").size()), (16 << 20, 16 << 20));
+    append(&driver, "/f").commit().unwrap();
+    assert!(stored(&server, "f").unwrap() == content);
+
+    // Parts before the tail are compared, also if another program has continued the file.
+    let mut writer = create(&driver, "/g");
+    writer.write_all(&content).unwrap();
+    writer.close().unwrap();
+    let id = server.open_uploads(server.bucket())[0].id.clone();
+    server.put_part(server.bucket(), "g", &id, 1, content[6 * MIB..].to_vec());
+    server.put_part(server.bucket(), "g", &id, 3, content[..6 * MIB].to_vec());
+    let error = driver.writer("/g", WriteMode::Append).err().unwrap();
+    assert_eq!(error.kind(), ErrorKind::Integrity, "{error}");
 }
 
 #[test]

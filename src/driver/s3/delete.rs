@@ -2,7 +2,7 @@
 //! unfinished files of both.
 use super::store::Store;
 use super::uploads;
-use super::writer::checkpoint::checkpoint_key;
+use super::writer::checkpoint::{self, checkpoint_key};
 use crate::client::{Condition, DELETE_OBJECTS_KEYS, DeleteObject, GetObject, ListObjects};
 use crate::error::{Error, ErrorKind, Result};
 use crate::transfer;
@@ -20,13 +20,16 @@ pub(super) fn delete_path(store: &Store, path: &str, key: &str) -> Result<bool> 
     let page =
         store.client.first_page(&store.bucket, &ListObjects::prefix(key)).map_err(located)?;
     let checkpoint = checkpoint_key(store, path);
+    let file_and_checkpoint: Vec<&str> =
+        [Some(key), checkpoint.as_deref()].into_iter().flatten().collect();
     let file = page.contents.iter().any(|object| object.key == key);
     let below = format!("{key}/");
     if page.is_followed() {
-        let below = delete_below(store, path, [key, &checkpoint])?;
+        let below = delete_below(store, path, &file_and_checkpoint)?;
         if below || file || head(store, key).map_err(located)? {
             if !below {
-                store.client.delete_objects(&store.bucket, &[key, &checkpoint]).map_err(located)?;
+                let keys = &file_and_checkpoint;
+                store.client.delete_objects(&store.bucket, keys).map_err(located)?;
             }
             return Ok(true);
         }
@@ -35,7 +38,7 @@ pub(super) fn delete_path(store: &Store, path: &str, key: &str) -> Result<bool> 
         let mut keys: Vec<&str> =
             keys.filter(|found| *found == key || found.starts_with(&below)).collect();
         if !keys.is_empty() {
-            keys.push(&checkpoint);
+            keys.extend(checkpoint.as_deref());
             for keys in keys.chunks(DELETE_OBJECTS_KEYS) {
                 store.client.delete_objects(&store.bucket, keys).map_err(located)?;
             }
@@ -44,10 +47,7 @@ pub(super) fn delete_path(store: &Store, path: &str, key: &str) -> Result<bool> 
     }
 
     if ended > 0 {
-        store
-            .client
-            .delete_object(&store.bucket, &checkpoint, &DeleteObject::default())
-            .map_err(located)?;
+        checkpoint::remove(store, &store.client, path).map_err(located)?;
     }
 
     Ok(ended > 0)
@@ -99,7 +99,7 @@ fn head(store: &Store, key: &str) -> Result<bool> {
 
 /// Deletes everything below `path`, together with the keys in `also`. Returns whether there was
 /// anything to delete.
-fn delete_below(store: &Store, path: &str, also: [&str; 2]) -> Result<bool> {
+fn delete_below(store: &Store, path: &str, also: &[&str]) -> Result<bool> {
     transfer::delete_below(&store.client, &store.bucket, &store.prefix(path), also)
         .map(|keys| keys > 0)
         .map_err(|error| store.error(error, path))

@@ -31,7 +31,8 @@ pub(crate) struct Store {
     /// Where the parts of writers are kept until they have been sent.
     pub(crate) part_storage: PartStorage,
     pub(crate) parameters: Arc<Parameters>,
-    pub(crate) conditional_deletes: ConditionalDeletes,
+    pub(crate) conditional_deletes: ConditionSupport,
+    pub(crate) conditional_writes: ConditionSupport,
 }
 
 impl Parameters {
@@ -118,7 +119,8 @@ impl Store {
             },
             memory: MemoryLimit::new(parameters.max_memory),
             parameters: Arc::new(parameters.clone()),
-            conditional_deletes: ConditionalDeletes::default(),
+            conditional_deletes: ConditionSupport::default(),
+            conditional_writes: ConditionSupport::default(),
         })
     }
 
@@ -194,13 +196,14 @@ const fn with_log(config: Config, _: &Parameters) -> Config {
     config
 }
 
-/// Whether the server is known to refuse DELETE requests with `If-Match`.
+/// Whether the server is known to refuse conditions for one kind of request, or to compare ETags in a
+/// way that makes them useless.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct ConditionalDeletes {
+pub(crate) struct ConditionSupport {
     refused: Arc<AtomicBool>,
 }
 
-impl ConditionalDeletes {
+impl ConditionSupport {
     pub(crate) fn are_supported(&self) -> bool {
         !self.refused.load(Ordering::Relaxed)
     }

@@ -30,7 +30,7 @@ pub(super) fn end_within(store: &Store, path: &str) -> Result<u64> {
 /// Aborts every unfinished upload of exactly this path, and removes its checkpoint.
 pub(super) fn end_at(store: &Store, path: &str) -> Result<()> {
     if end_all(store, path, resume::are_unlistable, |found| found == path)? > 0 {
-        checkpoint::remove(store, path).map_err(|error| store.error(error, path))?;
+        checkpoint::remove(store, &store.client, path).map_err(|error| store.error(error, path))?;
     }
     Ok(())
 }
@@ -61,8 +61,9 @@ pub(crate) fn purge(store: &Arc<Store>, path: &str, age: Duration) -> Result<Pur
     // The checkpoint of the path itself is in the directory that contains the path; the checkpoints
     // of everything below the path are below it.
     let itself = check_path(path)
-        .is_ok()
-        .then(|| ListObjects::prefix(checkpoint::checkpoint_key(store, path)));
+        .ok()
+        .and_then(|()| checkpoint::checkpoint_key(store, path))
+        .map(ListObjects::prefix);
     for request in [Some(ListObjects::prefix(store.prefix(path))), itself].into_iter().flatten() {
         for page in store.client.objects(&store.bucket, request).pages() {
             for object in page.map_err(|error| store.error(error, path))?.contents {
@@ -143,9 +144,9 @@ impl Uploads {
 /// Returns the size at which a writer would resume the upload.
 fn bytes_of(store: &Store, path: &str, upload: &Upload) -> Result<u64> {
     let parts = resume::parts_of(store, &upload.key, &upload.upload_id)?;
-    let closed = checkpoint::Checkpoint::peek(store, path)?;
+    let closed = checkpoint::Checkpoint::peek(store, &store.client, path)?;
     let closed = closed.filter(|(checkpoint, _)| checkpoint.upload_id == upload.upload_id);
-    Ok(resume::resumable_bytes(store, parts, closed))
+    resume::resumable_bytes(store, path, parts, closed)
 }
 
 /// Aborts the uploads at and below `path` whose path is `wanted`, and returns how many there were.
@@ -177,7 +178,7 @@ fn end_closed(store: &Store, path: &str) -> Result<u64> {
     if check_path(path).is_err() {
         return Ok(0);
     }
-    let closed = checkpoint::Checkpoint::peek(store, path);
+    let closed = checkpoint::Checkpoint::peek(store, &store.client, path);
     match closed.map_err(|error| store.error(error, path))? {
         None => Ok(0),
         Some((checkpoint, _)) => {
@@ -197,10 +198,10 @@ fn end(store: &Store, path: &str, upload: &Upload, purged: &mut Purged) -> Resul
     let Upload { key, upload_id, .. } = upload;
     store.client.abort_multipart_upload(UploadRef { bucket: &store.bucket, key, upload_id })?;
     purged.uploads += 1;
-    if checkpoint::Checkpoint::peek(store, path)?
+    if checkpoint::Checkpoint::peek(store, &store.client, path)?
         .is_some_and(|(checkpoint, _)| checkpoint.upload_id == *upload_id)
     {
-        checkpoint::remove(store, path)?;
+        checkpoint::remove(store, &store.client, path)?;
         purged.checkpoints += 1;
     }
     Ok(())
@@ -208,12 +209,14 @@ fn end(store: &Store, path: &str, upload: &Upload, purged: &mut Purged) -> Resul
 
 /// Removes a checkpoint whose upload no longer exists.
 fn remove_orphan(store: &Store, path: &str, purged: &mut Purged) -> Result<()> {
-    let Some((checkpoint, _)) = checkpoint::Checkpoint::peek(store, path)? else { return Ok(()) };
+    let Some((checkpoint, _)) = checkpoint::Checkpoint::peek(store, &store.client, path)? else {
+        return Ok(());
+    };
     let key = store.key(path);
     let upload = UploadRef { bucket: &store.bucket, key: &key, upload_id: &checkpoint.upload_id };
     match store.client.list_parts(upload, None) {
         Err(error) if error.kind() == ErrorKind::NoSuchUpload => {
-            checkpoint::remove(store, path)?;
+            checkpoint::remove(store, &store.client, path)?;
             purged.checkpoints += 1;
             Ok(())
         }

@@ -11,7 +11,8 @@
 //! written in one PutObject, so it exists completely or not at all.
 //!
 //! This has two limits. A file whose key has more than 1,014 bytes can be written, but it cannot be
-//! closed without a commit, because S3 limits keys to 1,024 bytes. In a versioned bucket, past
+//! closed without a commit, because S3 limits keys to 1,024 bytes; such a path never has a
+//! checkpoint. In a versioned bucket, past
 //! checkpoints remain as old versions until a lifecycle rule removes them.
 //!
 //! The object consists of the bytes, a line of JSON, and 32 further characters. The JSON names the
@@ -19,8 +20,8 @@
 //! of those parts. The characters are the CRC-64/NVME of everything before them, the length of the
 //! JSON, and `s3driver`.
 use crate::client::{
-    ByteRange, Client, DeleteObject, GetObject, MAX_PART_SIZE, MAX_PARTS, ObjectSettings, Part,
-    md5_of_etag,
+    ByteRange, Client, Condition, DeleteObject, GetObject, MAX_PART_SIZE, MAX_PARTS, ObjectMeta,
+    ObjectSettings, Part, md5_of_etag,
 };
 use crate::driver::path::{below, check_path};
 use crate::driver::s3::store::{RESERVED, Store};
@@ -39,6 +40,10 @@ const SUFFIX: usize = 16 + 8 + MAGIC.len();
 /// ID is of that order; escaping can turn each byte into six.
 const TRAILER_LIMIT: usize = 16 << 10;
 
+/// The maximum length of a key in S3
+/// (<https://docs.aws.amazon.com/AmazonS3/latest/userguide/object-keys.html>).
+const MAX_KEY_BYTES: usize = 1024;
+
 /// The state of an upload when it was last closed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Checkpoint {
@@ -52,7 +57,7 @@ pub(crate) struct Checkpoint {
     /// The size of the upload's first parts, in bytes.
     pub(crate) chunk_size: u64,
     /// The file that was committed at the path when the upload was closed.
-    pub(crate) file: CommittedFile,
+    pub(crate) file: SeenObject,
     pub(crate) later: LaterParts,
     /// The ETag of the part after the tail's part, if a writer that was killed had already sent
     /// one. That part does not belong to the file.
@@ -69,14 +74,32 @@ pub(crate) enum LaterParts {
     Ignore,
 }
 
-/// The file that readers of a path see while another file is being written there.
+/// The object at a key, as a writer last saw it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum CommittedFile {
+pub(crate) enum SeenObject {
     Absent,
-    /// A file with this ETag.
+    /// An object with this ETag.
     Version(String),
-    /// The committed file was not examined.
+    /// The object was not examined, or does not have an ETag that can be recorded.
     Unknown,
+}
+
+impl SeenObject {
+    /// The maximum length of an ETag that is recorded. ETags from AWS have at most 38 characters.
+    const ETAG_LENGTH: usize = 256;
+
+    /// Returns the object that the server has described as `meta`.
+    pub(super) fn of(meta: Option<&ObjectMeta>) -> Self {
+        match meta.map(|meta| meta.etag.as_deref()) {
+            None => Self::Absent,
+            Some(etag) => etag.and_then(recorded).map_or(Self::Unknown, Self::Version),
+        }
+    }
+}
+
+/// Returns an ETag to be recorded, unless it is too long.
+pub(super) fn recorded(etag: &str) -> Option<String> {
+    (etag.len() <= SeenObject::ETAG_LENGTH).then(|| etag.to_owned())
 }
 
 /// A checkpoint that was read from the store.
@@ -87,23 +110,27 @@ pub(crate) struct StoredCheckpoint {
     pub(crate) tail: PartContent,
     /// The time when the checkpoint was stored, to the second.
     pub(crate) modified: Option<Timestamp>,
+    /// The object that contains the checkpoint.
+    pub(crate) object: SeenObject,
 }
 
 impl Checkpoint {
-    /// Stores the checkpoint and `tail`, and replaces the path's previous checkpoint.
+    /// Stores the checkpoint and `tail`, and replaces the path's previous checkpoint under
+    /// `condition`.
     pub(super) fn save(
         &self,
         store: &Store,
         client: &Client,
         path: &str,
         tail: PartSlice<'_>,
+        condition: Condition,
     ) -> Result<()> {
         let trailer = self.trailer(&store.key(path), tail)?;
         // The bytes belong to the caller, so they are encrypted and protected like the file. The
         // storage class is not copied, because some classes charge months for an object that exists
         // for minutes.
-        let settings = ObjectSettings { storage_class: None, ..store.settings.clone() };
-        let key = checkpoint_key(store, path);
+        let settings = ObjectSettings { storage_class: None, condition, ..store.settings.clone() };
+        let key = checkpoint_key(store, path).ok_or_else(|| too_long(store, path))?;
         let open = |_| -> Box<dyn Read + '_> { Box::new(tail.open().chain(&*trailer)) };
         let length = tail.len().saturating_add(trailer.len() as u64);
         client.put_object_replayed(&store.bucket, &key, &open, length, &settings).map(drop)
@@ -114,12 +141,13 @@ impl Checkpoint {
     /// # Errors
     /// [`ErrorKind::Integrity`] if the checkpoint differs from the stored one.
     pub(super) fn load(store: &Store, path: &str) -> Result<Option<StoredCheckpoint>> {
-        let key = checkpoint_key(store, path);
+        let Some(key) = checkpoint_key(store, path) else { return Ok(None) };
         let reader = match store.client.get_object(&store.bucket, &key, &GetObject::default()) {
             Err(error) if error.kind() == ErrorKind::NoSuchKey => return Ok(None),
             reader => reader?,
         };
         let modified = reader.meta().last_modified;
+        let object = SeenObject::of(Some(reader.meta()));
         let limit = MAX_PART_SIZE.saturating_add(TRAILER_LIMIT as u64);
         let mut tail = PartContent::read(&store.part_storage, &store.client, reader, limit)?;
         let Some((checkpoint, length)) = Self::verified(&tail, &store.key(path))? else {
@@ -129,36 +157,31 @@ impl Checkpoint {
                 .with_key(key));
         };
         tail.truncate(length);
-        Ok(Some(StoredCheckpoint { checkpoint, tail, modified }))
+        Ok(Some(StoredCheckpoint { checkpoint, tail, modified, object }))
     }
 
     /// Returns the checkpoint of a path without its tail, and the length of the tail. Returns
     /// `None` if the checkpoint was removed or cannot be parsed.
-    pub(crate) fn peek(store: &Store, path: &str) -> Result<Option<(Self, u64)>> {
-        let key = checkpoint_key(store, path);
-        let look = || -> Result<(u64, Vec<u8>)> {
-            let size = store.client.head_object(&store.bucket, &key, &GetObject::default())?.size;
-            let length = size.min(TRAILER_LIMIT as u64);
-            if length == 0 {
-                return Ok((0, Vec::new()));
-            }
-            let range = ByteRange::Part { offset: size - length, length };
-            let end = store
-                .client
-                .get_object(&store.bucket, &key, &GetObject::range(range))?
-                .read_all(TRAILER_LIMIT)?;
-            Ok((size - length, end))
-        };
-        match look() {
-            Err(error)
-                if matches!(error.kind(), ErrorKind::NoSuchKey | ErrorKind::InvalidRange) =>
-            {
-                Ok(None)
-            }
-            Err(error) => Err(error),
-            Ok((before, end)) => Ok(Self::parse(&end, &store.key(path))
-                .map(|(checkpoint, length, _)| (checkpoint, before + length as u64))),
-        }
+    pub(crate) fn peek(store: &Store, client: &Client, path: &str) -> Result<Option<(Self, u64)>> {
+        let Some((before, end)) = end_of(store, client, path)? else { return Ok(None) };
+        Ok(Self::parse(&end, &store.key(path))
+            .map(|(checkpoint, length, _)| (checkpoint, before + length as u64)))
+    }
+
+    /// Returns whether exactly this checkpoint and `tail` are stored, for example by a request
+    /// whose response was lost.
+    pub(super) fn is_stored(
+        &self,
+        store: &Store,
+        client: &Client,
+        path: &str,
+        tail: PartSlice<'_>,
+    ) -> Result<bool> {
+        let Some((before, end)) = end_of(store, client, path)? else { return Ok(false) };
+        let trailer = self.trailer(&store.key(path), tail)?;
+        let size = before.saturating_add(end.len() as u64);
+        // The trailer contains a CRC of the tail.
+        Ok(end.ends_with(&trailer) && size == tail.len().saturating_add(trailer.len() as u64))
     }
 
     /// Returns the checkpoint and the length of its tail, if it is undamaged.
@@ -185,9 +208,9 @@ impl Checkpoint {
             json["parts_digest"] = Value::from(format!("{digest:016x}"));
         }
         match file {
-            CommittedFile::Unknown => {}
-            CommittedFile::Absent => json["file"] = Value::Null,
-            CommittedFile::Version(etag) => json["file"] = Value::from(etag.as_str()),
+            SeenObject::Unknown => {}
+            SeenObject::Absent => json["file"] = Value::Null,
+            SeenObject::Version(etag) => json["file"] = Value::from(etag.as_str()),
         }
         if *later == LaterParts::Ignore {
             json["later_parts"] = Value::from("ignore");
@@ -230,9 +253,9 @@ impl Checkpoint {
             },
             chunk_size: number("chunk_size")?,
             file: match json.get("file") {
-                None => CommittedFile::Unknown,
-                Some(Value::Null) => CommittedFile::Absent,
-                Some(etag) => CommittedFile::Version(etag.as_str()?.to_owned()),
+                None => SeenObject::Unknown,
+                Some(Value::Null) => SeenObject::Absent,
+                Some(etag) => SeenObject::Version(etag.as_str()?.to_owned()),
             },
             later: match json.get("later_parts") {
                 None => LaterParts::Count,
@@ -266,10 +289,37 @@ pub(super) fn digest_of<'a>(mut parts: impl Iterator<Item = &'a Part>) -> Option
     Some(digest.finalize())
 }
 
+/// Returns the end of a path's checkpoint, with the number of bytes before it, or `None` if the
+/// path does not have one.
+fn end_of(store: &Store, client: &Client, path: &str) -> Result<Option<(u64, Vec<u8>)>> {
+    let Some(key) = checkpoint_key(store, path) else { return Ok(None) };
+    let look = || -> Result<(u64, Vec<u8>)> {
+        let size = client.head_object(&store.bucket, &key, &GetObject::default())?.size;
+        let length = size.min(TRAILER_LIMIT as u64);
+        if length == 0 {
+            return Ok((0, Vec::new()));
+        }
+        let range = ByteRange::Part { offset: size - length, length };
+        let end = client
+            .get_object(&store.bucket, &key, &GetObject::range(range))?
+            .read_all(TRAILER_LIMIT)?;
+        Ok((size - length, end))
+    };
+    match look() {
+        // The object was removed or replaced between the two requests.
+        Err(error) if matches!(error.kind(), ErrorKind::NoSuchKey | ErrorKind::InvalidRange) => {
+            Ok(None)
+        }
+        end => end.map(Some),
+    }
+}
+
 /// Removes a path's checkpoint. Succeeds if the path does not have one.
-pub(crate) fn remove(store: &Store, path: &str) -> Result<()> {
-    let key = checkpoint_key(store, path);
-    store.client.delete_object(&store.bucket, &key, &DeleteObject::default()).map(drop)
+pub(crate) fn remove(store: &Store, client: &Client, path: &str) -> Result<()> {
+    match checkpoint_key(store, path) {
+        None => Ok(()),
+        Some(key) => client.delete_object(&store.bucket, &key, &DeleteObject::default()).map(drop),
+    }
 }
 
 /// Returns the path whose checkpoint has this key.
@@ -281,10 +331,21 @@ pub(crate) fn path_of(store: &Store, key: &str) -> Option<String> {
     check_path(&path).is_ok().then_some(path)
 }
 
-/// Returns the key of a path's checkpoint.
-pub(crate) fn checkpoint_key(store: &Store, path: &str) -> String {
+/// Returns the key of a path's checkpoint, or `None` if it would be longer than S3 permits.
+pub(crate) fn checkpoint_key(store: &Store, path: &str) -> Option<String> {
     let (directory, name) = path.rsplit_once('/').unwrap_or(("", path));
-    store.key(&format!("{directory}/{RESERVED}{name}"))
+    let key = store.key(&format!("{directory}/{RESERVED}{name}"));
+    (key.len() <= MAX_KEY_BYTES).then_some(key)
+}
+
+fn too_long(store: &Store, path: &str) -> Error {
+    let (length, most) = (store.key(path).len(), MAX_KEY_BYTES - RESERVED.len());
+    let text = format!(
+        "a file whose key has {length} bytes cannot be closed without a commit, because S3 limits \
+         the key of what is kept of it to {MAX_KEY_BYTES} bytes"
+    );
+    Error::new(ErrorKind::InvalidArgument, text)
+        .with_hint(format!("commit the file in one go, or choose a key of at most {most} bytes"))
 }
 
 #[cfg(test)]
@@ -292,7 +353,7 @@ mod tests {
     use super::*;
 
     fn checkpoint() -> Checkpoint {
-        let file = CommittedFile::Version("e\"tag".to_owned());
+        let file = SeenObject::Version("e\"tag".to_owned());
         Checkpoint {
             upload_id: "id \"1\"".to_owned(),
             parts: 3,
@@ -322,7 +383,7 @@ mod tests {
             assert_eq!(found, (checkpoint(), tail.len() as u64));
             assert!(verified(&content, "a/c").is_none(), "belongs to another key");
         }
-        for file in [CommittedFile::Absent, CommittedFile::Unknown] {
+        for file in [SeenObject::Absent, SeenObject::Unknown] {
             let later = LaterParts::Count;
             let (digest, stale_part) = (None, None);
             let checkpoint = Checkpoint { file, later, digest, stale_part, ..checkpoint() };

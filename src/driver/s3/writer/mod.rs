@@ -58,18 +58,18 @@
 //! resumed writer that is dropped leaves the upload in the state in which it found it: only
 //! `cancel` ends the upload.
 pub(super) mod checkpoint;
+mod replace;
 pub(super) mod resume;
 
 use super::store::Store;
-use crate::client::{Client, Condition, DeleteObject, GetObject, Part, UploadRef};
+use crate::client::{Client, Condition, Part, UploadRef};
 use crate::driver::{FileWriter, WriteMode};
 use crate::error::{Error, ErrorKind, Result};
 use crate::transfer::{
     Buffer, Concurrency, FirstFailure, Layout, PartSlice, Sender, cannot_replace, clean_up,
 };
-use checkpoint::{Checkpoint, CommittedFile, LaterParts};
-use resume::{Kept, LastPart, Resumed};
-use std::collections::BTreeMap;
+use checkpoint::{Checkpoint, LaterParts, SeenObject};
+use resume::{Found, Kept, LastPart, Resumed};
 use std::io::{self, Read, Write};
 use std::num::NonZeroUsize;
 use std::sync::Arc;
@@ -96,24 +96,12 @@ pub(crate) fn open_writer(
                 writer = Writer::resume(store, path, resumed)
                     .map_err(|error| store.error(error, path))?;
             }
-            None => check_empty(store, path)?,
+            None => {
+                resume::check_empty(store, path).map_err(|error| store.error(error, path))?;
+            }
         }
     }
     Ok(Box::new(writer))
-}
-
-/// Checks that the committed file is empty: without an unfinished upload, appending is only
-/// possible to an empty file.
-fn check_empty(store: &Store, path: &str) -> Result<()> {
-    let meta = store
-        .client
-        .head_object(&store.bucket, &store.key(path), &GetObject::default())
-        .map_err(|error| store.error(error, path))?;
-    if meta.size == 0 {
-        return Ok(());
-    }
-    let text = format!("cannot append: a file of {} bytes is committed here", meta.size);
-    Err(store.error(Error::new(ErrorKind::InvalidArgument, text), path))
 }
 
 /// A file of an S3 driver that is being written.
@@ -138,7 +126,7 @@ pub(crate) struct Writer {
     last_part: LastPart,
     kept: Kept,
     /// The file that readers of the path see.
-    file: CommittedFile,
+    file: SeenObject,
     origin: UploadOrigin,
     stage: Stage,
 }
@@ -149,29 +137,6 @@ pub(crate) struct Writer {
 enum UploadOrigin {
     ThisWriter,
     EarlierWriter(Found),
-}
-
-/// The state of an upload when this writer resumed it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-struct Found {
-    parts: u32,
-    /// The total size of the parts and of the checkpoint's tail, in bytes.
-    size: u64,
-    /// The size of the checkpoint's tail, in bytes.
-    tail: u64,
-    /// The next part, if it holds the first bytes of the checkpoint's tail.
-    next_part: Option<Part>,
-    /// The parts that did not belong to the file, by number.
-    stale: BTreeMap<u32, Part>,
-    /// Whether the ETags of the parts are known to be MD5s.
-    are_md5s: bool,
-}
-
-impl Found {
-    /// Returns the part that holds all bytes of the checkpoint's tail, if there is one.
-    fn tail_part(&self) -> Option<&Part> {
-        self.next_part.as_ref().filter(|part| part.size == self.tail)
-    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -213,7 +178,7 @@ impl Writer {
             failure: None,
             last_part: LastPart::MayBeFollowed,
             kept: Kept::PartsAlone,
-            file: CommittedFile::Unknown,
+            file: SeenObject::Unknown,
             origin: UploadOrigin::ThisWriter,
             stage: Stage::Open,
         }
@@ -231,6 +196,7 @@ impl Writer {
             last_part,
             kept,
             file,
+            checkpoint,
         } = resumed;
         let mut writer = Self::new(store, path, chunk_size);
         writer.kept = kept;
@@ -246,6 +212,7 @@ impl Writer {
             next_part,
             stale,
             are_md5s,
+            checkpoint,
         });
         if bytes > 0 {
             let size = writer.layout.part_size(writer.number)?;
@@ -499,7 +466,8 @@ impl Writer {
         }
     }
 
-    /// Stores a checkpoint of the existing parts and of the bytes in `tail`.
+    /// Stores a checkpoint of the existing parts and of the bytes in `tail`, unless another writer
+    /// has continued the upload.
     fn save(&self, client: &Client, tail: PartSlice<'_>, later: LaterParts) -> Result<()> {
         let Some(upload_id) = &self.upload_id else { return Ok(()) };
         let parts = self.earlier.last().map_or(0, |part| part.part_number);
@@ -516,11 +484,15 @@ impl Writer {
             chunk_size: self.layout.chunk_size(),
             file: self.file.clone(),
             later,
-            stale_part: stale_part
-                .map(|part| part.etag.clone())
-                .filter(|etag| etag.len() <= resume::ETAG_LENGTH),
+            stale_part: stale_part.and_then(|part| checkpoint::recorded(&part.etag)),
         };
-        checkpoint.save(&self.store, client, &self.path, tail)
+        let (place, content) = ((&*self.store, client, &*self.path), (&checkpoint, tail));
+        match self.found() {
+            Some(found) => replace::replace(place, content, &found.checkpoint),
+            // No other writer has found the upload yet.
+            None if self.number == 1 => replace::replace(place, content, &SeenObject::Unknown),
+            None => replace::replace_older(place, content),
+        }
     }
 
     /// Leaves a resumed upload in the state in which it was found. The checkpoint of a close with
@@ -533,7 +505,22 @@ impl Writer {
             return Ok(());
         }
         self.earlier.retain(|part| part.part_number <= parts);
-        self.cleanup(|writer, client| writer.save(client, PartSlice::EMPTY, LaterParts::Ignore))
+        self.cleanup(Self::restore)
+    }
+
+    /// Stores a checkpoint of the parts that this writer found, unless another writer has stored
+    /// one in the meantime: then the upload is in the state of that one.
+    fn restore(&self, client: &Client) -> Result<()> {
+        // The server may ignore the condition of the request.
+        if let Some(found) = self.found()
+            && replace::is_changed((&self.store, client, &self.path), &found.checkpoint)?
+        {
+            return Ok(());
+        }
+        match self.save(client, PartSlice::EMPTY, LaterParts::Ignore) {
+            Err(error) if error.kind() == ErrorKind::Conflict => Ok(()),
+            result => result,
+        }
     }
 
     fn try_commit(&mut self) -> Result<()> {
@@ -573,13 +560,9 @@ impl Writer {
 
     /// Removes the checkpoint that was kept for a later writer.
     fn forget(&self, client: &Client) -> Result<()> {
-        match self.kept {
-            Kept::PartsAlone => Ok(()),
-            Kept::Checkpoint | Kept::OldCheckpoint => {
-                let key = checkpoint::checkpoint_key(&self.store, &self.path);
-                client.delete_object(&self.store.bucket, &key, &DeleteObject::default()).map(drop)
-            }
-        }
+        let found = self.found().filter(|_| self.kept != Kept::PartsAlone);
+        let (Some(found), Some(upload_id)) = (found, &self.upload_id) else { return Ok(()) };
+        replace::remove((&self.store, client, &self.path), upload_id, &found.checkpoint)
     }
 
     /// Aborts the upload, then removes its checkpoint. The order matters: a checkpoint without an

@@ -16,7 +16,8 @@
 //! A file that was committed at the path after the last close is newer than the unfinished file. In
 //! this case, appending is refused, because a commit would replace the newer file with the older
 //! one.
-use super::checkpoint::{self, Checkpoint, CommittedFile, LaterParts, StoredCheckpoint};
+use super::checkpoint::{self, Checkpoint, LaterParts, SeenObject, StoredCheckpoint};
+use super::replace;
 use crate::client::{
     GetObject, MAX_PART_SIZE, MIN_PART_SIZE, ObjectMeta, Part, UploadRef, lacks_operation,
     md5_of_etag,
@@ -31,10 +32,6 @@ use std::collections::BTreeMap;
 /// The maximum number of unfinished uploads of one key. More of them indicate another problem, so
 /// listing them fails.
 const UPLOADS_OF_A_KEY: usize = 10_000;
-
-/// The maximum length of an ETag that a checkpoint records. ETags from AWS have at most 38
-/// characters.
-pub(super) const ETAG_LENGTH: usize = 256;
 
 /// An unfinished upload that a writer continues.
 #[derive(Debug)]
@@ -55,7 +52,34 @@ pub(super) struct Resumed {
     pub(super) last_part: LastPart,
     pub(super) kept: Kept,
     /// The file that is committed at the path.
-    pub(super) file: CommittedFile,
+    pub(super) file: SeenObject,
+    /// The object at the key of the path's checkpoint, whichever upload it names.
+    pub(super) checkpoint: SeenObject,
+}
+
+/// The state of an upload when a writer resumed it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Found {
+    pub(super) parts: u32,
+    /// The total size of the parts and of the checkpoint's tail, in bytes.
+    pub(super) size: u64,
+    /// The size of the checkpoint's tail, in bytes.
+    pub(super) tail: u64,
+    /// The next part, if it holds the first bytes of the checkpoint's tail.
+    pub(super) next_part: Option<Part>,
+    /// The parts that did not belong to the file, by number.
+    pub(super) stale: BTreeMap<u32, Part>,
+    /// Whether the ETags of the parts are known to be MD5s.
+    pub(super) are_md5s: bool,
+    /// The object at the key of the path's checkpoint.
+    pub(super) checkpoint: SeenObject,
+}
+
+impl Found {
+    /// Returns the part that holds all bytes of the checkpoint's tail, if there is one.
+    pub(super) fn tail_part(&self) -> Option<&Part> {
+        self.next_part.as_ref().filter(|part| part.size == self.tail)
+    }
 }
 
 /// The role of the last part: whether more parts may follow it.
@@ -82,12 +106,17 @@ pub(super) enum Kept {
 ///
 /// The checkpoint of the last close names its upload. Therefore, nothing depends on the listing of
 /// uploads on servers whose listing is wrong or missing. An upload that was begun after that close
-/// still counts as newer.
+/// still counts as newer. Without the listing, only a file that was closed is found.
 pub(super) fn find(store: &Store, path: &str) -> Result<Option<Resumed>> {
     let key = store.key(path);
     let mut stored = Checkpoint::load(store, path)?;
+    let mut found = stored.as_ref().map_or(SeenObject::Absent, |stored| stored.object.clone());
     let mut listed = match uploads_of(store, &key) {
-        Err(error) if stored.is_some() && are_unlistable(&error) => Vec::new(),
+        // Without the operation, no other program can find an upload either. A listing that is not
+        // permitted may contain one.
+        Err(error) if lacks_operation(&error) || stored.is_some() && are_unlistable(&error) => {
+            Vec::new()
+        }
         listed => listed?,
     };
     loop {
@@ -108,12 +137,13 @@ pub(super) fn find(store: &Store, path: &str) -> Result<Option<Resumed>> {
             .find(|upload| upload.upload_id == upload_id)
             .and_then(|upload| upload.initiated);
         listed.retain(|upload| upload.upload_id != upload_id);
-        let mut known = (CommittedFile::Unknown, begun);
+        let mut known = (SeenObject::Unknown, begun);
         let mut resumed = match (parts_of(store, &key, &upload_id), by_checkpoint) {
             // The upload was completed or aborted, and the process ended before it removed the
             // checkpoint.
             (Err(error), Some(_)) if error.kind() == ErrorKind::NoSuchUpload => {
-                checkpoint::remove(store, path)?;
+                replace::remove((store, &store.client, path), &upload_id, &found)?;
+                found = SeenObject::Absent;
                 continue;
             }
             (Err(error), None) if error.kind() == ErrorKind::NoSuchUpload => continue,
@@ -133,9 +163,23 @@ pub(super) fn find(store: &Store, path: &str) -> Result<Option<Resumed>> {
             let hint = "delete the path, or write the file again from its beginning";
             return Err(Error::new(ErrorKind::InvalidArgument, text).with_hint(hint));
         }
-        resumed.file = committed(file);
+        resumed.file = SeenObject::of(file.as_ref());
+        resumed.checkpoint = found;
         abort_old(store, &key, &listed);
         return Ok(Some(resumed));
+    }
+}
+
+/// Checks that the committed file is empty: without an unfinished upload, appending is only
+/// possible to an empty file.
+pub(super) fn check_empty(store: &Store, path: &str) -> Result<()> {
+    let request = GetObject::default();
+    match store.client.head_object(&store.bucket, &store.key(path), &request)?.size {
+        0 => Ok(()),
+        size => {
+            let text = format!("cannot append: a file of {size} bytes is committed here");
+            Err(Error::new(ErrorKind::InvalidArgument, text))
+        }
     }
 }
 
@@ -155,25 +199,17 @@ fn head(store: &Store, key: &str) -> Result<Option<ObjectMeta>> {
 
 /// Returns the file that is committed at `key`, to be recorded in a checkpoint. After a failure,
 /// the file is unknown, and times are compared instead.
-pub(super) fn committed_file(store: &Store, key: &str) -> CommittedFile {
-    head(store, key).map_or(CommittedFile::Unknown, committed)
-}
-
-fn committed(file: Option<ObjectMeta>) -> CommittedFile {
-    match file.map(|meta| meta.etag) {
-        None => CommittedFile::Absent,
-        Some(Some(etag)) if etag.len() <= ETAG_LENGTH => CommittedFile::Version(etag),
-        Some(_) => CommittedFile::Unknown,
-    }
+pub(super) fn committed_file(store: &Store, key: &str) -> SeenObject {
+    head(store, key).map_or(SeenObject::Unknown, |file| SeenObject::of(file.as_ref()))
 }
 
 /// Returns whether the file was committed after the state in `known`: the file at the last close,
 /// or the time when the upload was begun. Servers report times in seconds, and a file of the same
 /// second counts as older.
-fn is_newer(file: &ObjectMeta, known: &(CommittedFile, Option<Timestamp>)) -> bool {
+fn is_newer(file: &ObjectMeta, known: &(SeenObject, Option<Timestamp>)) -> bool {
     match (known, &file.etag) {
-        ((CommittedFile::Absent, _), _) => true,
-        ((CommittedFile::Version(then), _), Some(now)) => then != now,
+        ((SeenObject::Absent, _), _) => true,
+        ((SeenObject::Version(then), _), Some(now)) => then != now,
         ((_, begun), _) => begun
             .zip(file.last_modified)
             .is_some_and(|(begun, stored)| stored.unix() > begun.unix()),
@@ -189,26 +225,48 @@ fn closed(
     parts: BTreeMap<u32, Part>,
     stored: StoredCheckpoint,
 ) -> Result<Resumed> {
+    check_parts(&parts, &stored.checkpoint)?;
+    let is_continued = is_continued(&parts, &stored)?;
     let StoredCheckpoint { checkpoint, tail, .. } = stored;
+    let are_md5s = checkpoint.digest.is_some();
+    if is_continued {
+        let kept = Kept::OldCheckpoint;
+        return Ok(Resumed { kept, are_md5s, ..never_closed(store, upload_id, parts) });
+    }
     let next_part = match next_part(&parts, &checkpoint) {
         Some(part) if begins(&tail, part)? => Some(part.clone()),
         _ => None,
     };
-    if went_on(&parts, &checkpoint, tail.len(), next_part.as_ref()) {
-        return Ok(Resumed { kept: Kept::OldCheckpoint, ..never_closed(store, upload_id, parts) });
-    }
-    let Checkpoint { parts: count, bytes, digest, chunk_size, .. } = checkpoint;
     let mut parts = parts;
-    let stale = parts.split_off(&count.saturating_add(1));
-    let parts: Vec<Part> = parts.into_values().collect();
-    if parts.len() != count as usize || total(parts.iter()) != bytes {
+    let stale = parts.split_off(&checkpoint.parts.saturating_add(1));
+    Ok(Resumed {
+        upload_id,
+        parts: parts.into_values().collect(),
+        tail,
+        next_part,
+        stale,
+        are_md5s,
+        chunk_size: checkpoint.chunk_size,
+        last_part: LastPart::MayBeFollowed,
+        kept: Kept::Checkpoint,
+        file: SeenObject::Unknown,
+        checkpoint: SeenObject::Unknown,
+    })
+}
+
+/// Checks that the parts which preceded the checkpoint are still there, with the same content as
+/// far as ETags show it.
+fn check_parts(parts: &BTreeMap<u32, Part>, checkpoint: &Checkpoint) -> Result<()> {
+    let Checkpoint { parts: count, bytes, digest, .. } = checkpoint;
+    let kept = || parts.range(..=count).map(|(_, part)| part);
+    if kept().count() != *count as usize || total(kept()) != *bytes {
         let text = format!(
             "the upload no longer has the {count} parts ({bytes} bytes) it had when it was closed"
         );
         return Err(Error::new(ErrorKind::Integrity, text));
     }
     // A part that a client sent twice, because a response was lost, has the same MD5.
-    let found = checkpoint::digest_of(parts.iter());
+    let found = checkpoint::digest_of(kept());
     if digest.zip(found).is_some_and(|(digest, found)| digest != found) {
         let text = format!(
             "the content of the upload's {count} parts has changed since it was closed, although \
@@ -217,18 +275,7 @@ fn closed(
         return Err(Error::new(ErrorKind::Integrity, text)
             .with_hint("write the file again from its beginning"));
     }
-    Ok(Resumed {
-        upload_id,
-        parts,
-        tail,
-        next_part,
-        stale,
-        are_md5s: digest.is_some(),
-        chunk_size,
-        last_part: LastPart::MayBeFollowed,
-        kept: Kept::Checkpoint,
-        file: CommittedFile::Unknown,
-    })
+    Ok(())
 }
 
 /// Returns the part in which the last close sent the bytes that do not fill a part. A writer that
@@ -250,21 +297,37 @@ fn begins(tail: &PartContent, part: &Part) -> Result<bool> {
     }
 }
 
-/// Returns whether another program added parts to the state that was closed. After a close without
-/// any bytes, all parts count, because they cannot contradict anything that was promised. A part
-/// that already existed when the upload was closed was sent by a writer that was killed earlier.
-fn went_on(
-    parts: &BTreeMap<u32, Part>,
-    checkpoint: &Checkpoint,
-    tail: u64,
-    next_part: Option<&Part>,
-) -> bool {
+/// Returns whether another program added parts to the state that was closed.
+fn is_continued(parts: &BTreeMap<u32, Part>, stored: &StoredCheckpoint) -> Result<bool> {
+    let StoredCheckpoint { checkpoint, tail, .. } = stored;
+    if !may_be_continued(parts, checkpoint, tail.len()) {
+        return Ok(false);
+    }
+    match next_part(parts, checkpoint) {
+        // Without a digest, ETags are not known to be MD5s, even if they look like one (KMS). The
+        // sizes must suffice, because nothing else shows what another program has added.
+        Some(part) if checkpoint.digest.is_some() && tail.len() > 0 => begins(tail, part),
+        _ => Ok(true),
+    }
+}
+
+/// Returns whether the sizes of the parts permit that another program has added some to the state
+/// that was closed. After a close without any bytes, all parts count, because they cannot
+/// contradict anything that was promised. A part that already existed when the upload was closed
+/// was sent by a writer that was killed earlier, or that continued the same state.
+fn may_be_continued(parts: &BTreeMap<u32, Part>, checkpoint: &Checkpoint, tail: u64) -> bool {
     if checkpoint.parts == 0 && tail == 0 {
         return checkpoint.later == LaterParts::Count && !parts.is_empty();
     }
-    let tail_part = next_part.filter(|part| part.size == tail);
+    // No program can add a part to one that S3 only accepts at the end.
+    let tail_part =
+        next_part(parts, checkpoint).filter(|part| part.size == tail && part.size >= MIN_PART_SIZE);
     let added = tail_part.and_then(|part| parts.get(&part.part_number.saturating_add(1)));
-    added.is_some_and(|part| checkpoint.stale_part.as_ref() != Some(&part.etag))
+    let is_older = |part: &Part| {
+        let times = part.last_modified.zip(tail_part.and_then(|tail| tail.last_modified));
+        times.is_some_and(|(part, tail)| part < tail)
+    };
+    added.is_some_and(|part| checkpoint.stale_part.as_ref() != Some(&part.etag) && !is_older(part))
 }
 
 /// Returns the total size of `parts`, in bytes.
@@ -307,7 +370,8 @@ fn never_closed(store: &Store, upload_id: String, parts: BTreeMap<u32, Part>) ->
         chunk_size,
         last_part,
         kept: Kept::PartsAlone,
-        file: CommittedFile::Unknown,
+        file: SeenObject::Unknown,
+        checkpoint: SeenObject::Unknown,
     }
 }
 
@@ -341,20 +405,24 @@ pub(crate) fn parts_of(store: &Store, key: &str, upload_id: &str) -> Result<BTre
 }
 
 /// Returns the size at which an appending writer would resume. `closed` is the checkpoint of the
-/// upload, if it has one, and the length of its tail.
+/// upload at `path`, if it has one, and the length of its tail.
 pub(crate) fn resumable_bytes(
     store: &Store,
+    path: &str,
     parts: BTreeMap<u32, Part>,
     closed: Option<(Checkpoint, u64)>,
-) -> u64 {
-    match closed {
-        Some((checkpoint, tail))
-            if !went_on(&parts, &checkpoint, tail, next_part(&parts, &checkpoint)) =>
-        {
-            checkpoint.bytes.saturating_add(tail)
+) -> Result<u64> {
+    if let Some((checkpoint, tail)) = closed {
+        let is_continued = may_be_continued(&parts, &checkpoint, tail)
+            && match Checkpoint::load(store, path)? {
+                Some(stored) if stored.checkpoint == checkpoint => is_continued(&parts, &stored)?,
+                _ => true,
+            };
+        if !is_continued {
+            return Ok(checkpoint.bytes.saturating_add(tail));
         }
-        _ => total(never_closed(store, String::new(), parts).parts.iter()),
     }
+    Ok(total(never_closed(store, String::new(), parts).parts.iter()))
 }
 
 /// Returns whether an upload is older than `age`. An upload whose server does not state a time is
@@ -400,6 +468,44 @@ mod tests {
         ] {
             let part = Part { part_number: 1, size, etag, last_modified: None, checksum: None };
             assert_eq!(begins(&tail, &part).expect("memory can be read"), expected, "{part:?}");
+        }
+    }
+
+    #[test]
+    fn only_a_later_part_after_one_that_may_be_followed_continues_a_closed_file() {
+        let part = |part_number, size, second| {
+            let last_modified = Some(Timestamp::from_unix(1_000_000_000 + second));
+            Part { part_number, size, etag: "e".to_owned(), last_modified, checksum: None }
+        };
+        let closed = Checkpoint {
+            upload_id: "id".to_owned(),
+            parts: 1,
+            bytes: 2 * MIN_PART_SIZE,
+            digest: None,
+            chunk_size: 2 * MIN_PART_SIZE,
+            file: SeenObject::Absent,
+            later: LaterParts::Count,
+            stale_part: None,
+        };
+        let stale = Checkpoint { stale_part: Some("e".to_owned()), ..closed.clone() };
+        const TAIL: u64 = MIN_PART_SIZE + 7;
+        for (checkpoint, tail, size, added, expected) in [
+            (&closed, TAIL, TAIL, 9, true),
+            (&closed, TAIL, TAIL, 8, true),
+            // Sent by a writer whose close was overwritten.
+            (&closed, TAIL, TAIL, 7, false),
+            (&stale, TAIL, TAIL, 9, false),
+            (&closed, TAIL, TAIL + 1, 9, false),
+            // S3 does not accept a part after this one.
+            (&closed, MIN_PART_SIZE - 1, MIN_PART_SIZE - 1, 9, false),
+        ] {
+            let parts = [part(1, 2 * MIN_PART_SIZE, 0), part(2, size, 8), part(3, 1, added)];
+            let parts = parts.map(|part| (part.part_number, part)).into();
+            assert_eq!(
+                may_be_continued(&parts, checkpoint, tail),
+                expected,
+                "{tail} {size} {added}"
+            );
         }
     }
 }
