@@ -147,7 +147,7 @@ pub struct WalkOptions {
     /// driver's configuration applies (`walkconcurrency` of the S3 driver). If it is not set
     /// either, as few requests as possible are sent, one after another. The S3 driver lists large
     /// directories with several concurrent requests, at most 128, in the same order and with at
-    /// most four pages of keys in memory per request, but not together with `start_after`.
+    /// most ten pages of keys in memory per request, but not together with `start_after`.
     pub concurrency: Option<NonZeroUsize>,
 }
 

@@ -473,7 +473,7 @@ mod tests {
 
     #[test]
     fn only_a_later_part_after_one_that_may_be_followed_continues_a_closed_file() {
-        let part = |part_number, size, second| {
+        let part = |part_number, size, second: i64| {
             let last_modified = Some(Timestamp::from_unix(1_000_000_000 + second));
             Part { part_number, size, etag: "e".to_owned(), last_modified, checksum: None }
         };
