@@ -68,12 +68,7 @@ impl Failed {
         let unread = unread.filter(|_| status == 404 && document.code.is_empty());
         let error = unread.unwrap_or_else(|| error_of(status, &document, call, &body));
         let mut error = ids.attach_to(error.with_status(status), &document);
-        if error.kind() == ErrorKind::InvalidRange
-            && let Some(size) =
-                size.or_else(|| document.actual_object_size.as_deref().and_then(number))
-        {
-            error = error.with_object_size(size);
-        }
+        error = with_object_size(error, size, &document);
         let mut hint = explain_refusal(&document, signing);
         let bare = document.code.is_empty() && region.is_none();
         let mut redirect = None;
@@ -129,6 +124,15 @@ impl Failed {
             _ => false,
         };
         call.method == "HEAD" && bare && unclear
+    }
+}
+
+/// Adds the size of the object to the refusal of a range, from a header or from the document.
+fn with_object_size(error: Error, size: Option<u64>, document: &xml::ErrorDocument) -> Error {
+    let size = size.or_else(|| document.actual_object_size.as_deref().and_then(number));
+    match size.filter(|_| error.kind() == ErrorKind::InvalidRange) {
+        Some(size) => error.with_object_size(size),
+        None => error,
     }
 }
 
