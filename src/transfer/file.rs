@@ -147,8 +147,7 @@ fn replaceable_name(target: &Path) -> Result<&OsStr> {
         Error::new(ErrorKind::InvalidArgument, text)
     };
     let name = target.file_name().ok_or_else(|| refused("does not name a file"))?;
-    let leads_to_an_open_file =
-        fs::read_link(target).is_ok_and(|place| place.starts_with(OPEN_FILES));
+    let leads_to_an_open_file = target.read_link().is_ok_and(|place| place.starts_with(OPEN_FILES));
     match fs::metadata(target) {
         Ok(metadata) if metadata.is_dir() => Err(refused("is a directory")),
         Ok(metadata) if !metadata.is_file() || leads_to_an_open_file => {

@@ -28,14 +28,14 @@ impl Positional {
         thread::spawn(move || {
             for client in listener.incoming().flatten() {
                 let server = server.clone();
-                thread::spawn(move || server.serve(client));
+                thread::spawn(move || server.serve(&client));
             }
         });
         format!("http://{address}")
     }
 
     /// Responds to one request.
-    fn serve(&self, client: TcpStream) -> Option<()> {
+    fn serve(&self, client: &TcpStream) -> Option<()> {
         let mut reader = BufReader::new(client.try_clone().ok()?);
         let mut request = String::new();
         reader.read_line(&mut request).ok()?;
@@ -56,7 +56,8 @@ impl Positional {
         let (status, body) = self.respond(&request, &String::from_utf8(body).ok()?);
         let head = format!("HTTP/1.1 {status} X\r\nconnection: close\r\n");
         let length = format!("content-length: {}\r\n\r\n", body.len());
-        (&client).write_all(format!("{head}{length}{body}").as_bytes()).ok()
+        let mut client = client;
+        client.write_all(format!("{head}{length}{body}").as_bytes()).ok()
     }
 
     fn respond(&self, request: &str, body: &str) -> (u16, String) {

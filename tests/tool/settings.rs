@@ -164,10 +164,12 @@ fn a_secret_in_a_wrong_place_is_not_repeated() {
     let rig = Rig::new(&target, "secret");
     let with = |before: &str| format!("{before}{SECRET}");
     let (pair, colon, lone) = (with("secretkey="), with("secretkey:"), with(""));
+    let twice = format!("{SECRET}=");
     let (unknown, expiry) = (with("--x="), with("--expires="));
     for (arguments, expected) in [
         (vec!["ls", "s3://b/", "-o", &colon], "option 1, secretkey, is not written"),
         (vec!["ls", "s3://b/", "-o", "a=b", "-o", &lone], "option 2 is not written"),
+        (vec!["ls", "s3://b/", "-o", &twice, "-o", &twice], "is given twice"),
         (vec!["ls", "s3://b/", "-o", "accesskey=A", &pair], "write -o before it"),
         (vec!["cp", "-o", "accesskey=A", &pair, "s3://b/k"], "write -o before it"),
         (vec!["cp", &colon, "s3://b/k", "--json"], "write -o before it"),

@@ -37,7 +37,7 @@ pub(crate) struct Common {
     /// AWS_ENDPOINT_URL or of the profile
     #[arg(long, value_name = "URL")]
     pub(crate) endpoint: Option<String>,
-    /// The profile of AWS's configuration files
+    /// The profile of AWS's configuration files, which replaces keys and roles in variables
     #[arg(long, value_name = "NAME")]
     pub(crate) profile: Option<String>,
     /// Prints JSON: one value on a line, and failures on the standard error

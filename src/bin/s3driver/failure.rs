@@ -1,5 +1,5 @@
 //! The ways in which a command can fail, and the exit code for each.
-use crate::output::{json_line, shown};
+use crate::text::{json_line, shown};
 use s3driver::{Cancel, Error, ErrorKind};
 use serde_json::{Map, Value, json};
 use std::fmt::Display;

@@ -1,6 +1,6 @@
 //! Files on this machine as the sources and the targets of copies.
 use crate::failure::{Exit, Failure, Outcome};
-use crate::output::shown_path;
+use crate::text::shown_path;
 use std::fs;
 use std::path::Path;
 use std::time::SystemTime;

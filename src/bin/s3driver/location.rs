@@ -1,6 +1,6 @@
 //! Locations of objects and files: `s3://bucket/key`, a path on this machine, or `-`.
 use crate::failure::{Failure, Outcome};
-use crate::output::{shown, shown_path};
+use crate::text::{shown, shown_path};
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;

@@ -17,6 +17,7 @@ mod progress;
 mod settings;
 mod state;
 mod streams;
+mod text;
 mod tool;
 mod transfers;
 mod usage;

@@ -49,7 +49,7 @@ impl Bars {
         if let Ok(style) = ProgressStyle::with_template(template) {
             bar.set_style(style.progress_chars("=> "));
         }
-        bar.set_message(crate::output::shown(name));
+        bar.set_message(crate::text::shown(name));
         if matches!(self, Self::Shown) {
             bar.enable_steady_tick(TICK);
         }

@@ -3,7 +3,7 @@
 //! neither of them contains.
 use crate::common::Common;
 use crate::failure::{Exit, Failure, Outcome};
-use crate::output::shown_path;
+use crate::text::shown_path;
 use crate::usage::pair;
 use crate::yaml;
 use s3driver::credentials::{
@@ -62,6 +62,10 @@ impl Settings {
         options.extend(named);
         for (number, (name, _)) in options.iter().enumerate() {
             if options.iter().skip(number + 1).any(|(other, _)| other.eq_ignore_ascii_case(name)) {
+                // A text that is not the name of an option may be a secret.
+                let mut known = Parameters::options().iter().map(|option| option.name);
+                let known = known.find(|known| known.eq_ignore_ascii_case(name));
+                let name = known.unwrap_or("with an unknown name");
                 return Err(Failure::usage(format!("the option {name} is given twice")));
             }
         }

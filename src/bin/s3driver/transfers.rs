@@ -4,10 +4,10 @@ use crate::failure::{Failure, Outcome};
 use crate::listing::{exact, nothing_at};
 use crate::local::{Stamp, create_folder_of, remove_uploaded};
 use crate::location::{Location, S3Url, file_below};
-use crate::output::{shown, shown_path};
 use crate::progress::{Bar, Bars};
 use crate::state::UploadState;
 use crate::streams::{StandardInput, print_object};
+use crate::text::{shown, shown_path};
 use crate::tool::{Bucket, Tool};
 use crate::walk::Walk;
 use s3driver::client::{CopySource, ListObjects};
@@ -306,9 +306,10 @@ impl Sides {
         let bytes = match job {
             Job::Upload { file, key } => {
                 let to = to.ok_or_else(missing)?;
-                let stamp = Stamp::of(file)?;
+                let is_moved = source == Source::Removed;
+                let stamp = is_moved.then(|| Stamp::of(file)).transpose()?;
                 let bytes = self.upload(to, file, key, keep, &progress)?;
-                if source == Source::Removed {
+                if let Some(stamp) = stamp {
                     tool.check_interrupted()?;
                     remove_uploaded(file, stamp)?;
                 }

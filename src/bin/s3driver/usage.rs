@@ -1,7 +1,7 @@
 //! Errors in the arguments. A key that was typed in the wrong place is as secret as one in the right
 //! place, so arguments are repeated only if they cannot be secret.
 use crate::failure::Failure;
-use crate::output::lines;
+use crate::text::lines;
 use s3driver::driver::Parameters;
 use std::ffi::OsStr;
 

@@ -1,6 +1,6 @@
 //! The files below a directory on this machine.
 use crate::failure::{Failure, Outcome};
-use crate::output::{shown, shown_path};
+use crate::text::{shown, shown_path};
 use std::collections::VecDeque;
 use std::fs;
 use std::path::PathBuf;

@@ -1,7 +1,7 @@
 use crate::failure::Outcome;
 use crate::listing::visit_tree;
 use crate::location::S3Url;
-use crate::output::shown;
+use crate::text::shown;
 use crate::tool::Tool;
 use clap::Args;
 use serde_json::json;

@@ -1,5 +1,5 @@
 use crate::failure::{Failure, Outcome};
-use crate::output::{shown, shown_path};
+use crate::text::{shown, shown_path};
 use crate::tool::Tool;
 use clap::Args;
 use s3driver::sign::Request;

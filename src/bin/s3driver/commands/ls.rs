@@ -1,7 +1,7 @@
 use crate::failure::Outcome;
 use crate::listing::{Found, exact, nothing_at, time, visit_tree};
 use crate::location::S3Url;
-use crate::output::shown;
+use crate::text::shown;
 use crate::tool::{Bucket, Tool};
 use clap::Args;
 use s3driver::client::ListObjects;

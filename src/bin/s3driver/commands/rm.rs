@@ -1,7 +1,7 @@
 use crate::failure::{Exit, Failure, Outcome};
 use crate::listing::{Found, Listed, exact, nothing_at, visit_below, visit_tree};
 use crate::location::S3Url;
-use crate::output::shown;
+use crate::text::shown;
 use crate::tool::{Bucket, Tool};
 use clap::Args;
 use s3driver::client::DELETE_OBJECTS_KEYS;
@@ -115,12 +115,13 @@ impl Rm {
                 }
             }
         }
-        let verb = if self.dry_run { "would remove" } else { "removed" };
         for key in keys {
-            tool.output.report(
-                || format!("{verb} {}", shown(key)),
-                || json!({ "removed": !self.dry_run, "bucket": bucket.name, "key": key }),
-            )?;
+            let json = || json!({ "removed": !self.dry_run, "bucket": bucket.name, "key": key });
+            if self.dry_run {
+                tool.output.print(|| format!("would remove {}", shown(key)), json)?;
+            } else {
+                tool.output.report(|| format!("removed {}", shown(key)), json)?;
+            }
         }
         Ok(())
     }

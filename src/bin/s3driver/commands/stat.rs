@@ -1,6 +1,6 @@
 use crate::failure::Outcome;
 use crate::location::S3Url;
-use crate::output::shown;
+use crate::text::shown;
 use crate::tool::Tool;
 use clap::Args;
 use s3driver::time::Timestamp;

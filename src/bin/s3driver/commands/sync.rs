@@ -2,7 +2,7 @@ use crate::failure::{Failure, Outcome};
 use crate::listing::nothing_at;
 use crate::local;
 use crate::location::{Location, S3Url, file_below};
-use crate::output::{shown, shown_path};
+use crate::text::{shown, shown_path};
 use crate::tool::{Bucket, Tool};
 use crate::transfers::{Job, Keep, Plan, Source, both_local, run};
 use clap::Args;

@@ -2,7 +2,7 @@ use crate::common::{Common, With};
 use crate::failure::Outcome;
 use crate::listing::time;
 use crate::location::S3Url;
-use crate::output::shown;
+use crate::text::shown;
 use crate::tool::{Bucket, Tool};
 use clap::{Args, Subcommand};
 use s3driver::client::UploadRef;

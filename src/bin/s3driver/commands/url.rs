@@ -1,5 +1,5 @@
 use crate::failure::{Failure, Outcome};
-use crate::output::shown;
+use crate::text::shown;
 use crate::tool::Tool;
 use clap::Args;
 use s3driver::StorageDriver as _;

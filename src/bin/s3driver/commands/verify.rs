@@ -1,7 +1,7 @@
 use crate::each::for_each;
 use crate::failure::{Exit, Failure, Outcome};
 use crate::location::S3Url;
-use crate::output::shown;
+use crate::text::shown;
 use crate::tool::Tool;
 use clap::Args;
 use s3driver::StorageDriver as _;

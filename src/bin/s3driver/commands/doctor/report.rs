@@ -1,7 +1,7 @@
 //! The findings as a table and as JSON.
 use super::finding::{Finding, Verdict};
 use crate::failure::Outcome;
-use crate::output::shown;
+use crate::text::shown;
 use crate::tool::Tool;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
