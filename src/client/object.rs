@@ -227,22 +227,7 @@ impl Client {
         (bucket, key): (&str, &str),
         settings: &ObjectSettings,
     ) -> Result<PutResult> {
-        let describe = || {
-            let request = GetObject {
-                version_id: source.version_id.map(str::to_owned),
-                ..GetObject::default()
-            };
-            self.with_key(source.customer_key).head_object(source.bucket, source.key, &request)
-        };
-        let looked_up;
-        let (meta, merged) = match meta {
-            _ if !settings.describe_content() => (meta, None),
-            Some(meta) => (Some(meta), Some(settings.clone().with_description_of(meta))),
-            None => {
-                looked_up = describe()?;
-                (Some(&looked_up), Some(settings.clone().with_description_of(&looked_up)))
-            }
-        };
+        let merged = self.settings_of_copy(source, meta, settings)?;
         let all = merged.as_ref().unwrap_or(settings);
         let call = object_call("CopyObject", "PUT", bucket, key)?;
         let call = settings.condition.apply_to_write(all.apply_to(call)?)?;
@@ -270,7 +255,7 @@ impl Client {
             let meta = match meta {
                 Some(meta) => meta,
                 None => {
-                    looked_up = describe()?;
+                    looked_up = self.describe_source(source)?;
                     &looked_up
                 }
             };
@@ -300,6 +285,31 @@ impl Client {
             }
             Err(error) => Err(error),
         }
+    }
+
+    /// Requests the description of the object to copy.
+    fn describe_source(&self, source: CopySource<'_>) -> Result<ObjectMeta> {
+        let version_id = source.version_id.map(str::to_owned);
+        let request = GetObject { version_id, ..GetObject::default() };
+        self.with_key(source.customer_key).head_object(source.bucket, source.key, &request)
+    }
+
+    /// Returns the settings for a copy whose content headers and metadata replace those of its
+    /// source; `None` if it keeps them.
+    fn settings_of_copy(
+        &self,
+        source: CopySource<'_>,
+        meta: Option<&ObjectMeta>,
+        settings: &ObjectSettings,
+    ) -> Result<Option<ObjectSettings>> {
+        if !settings.describe_content() {
+            return Ok(None);
+        }
+        let settings = settings.clone();
+        Ok(Some(match meta {
+            Some(meta) => settings.with_description_of(meta),
+            None => settings.with_description_of(&self.describe_source(source)?),
+        }))
     }
 
     /// [HeadObject]: returns the size, the type and the metadata of an object. `request` is like

@@ -8,6 +8,7 @@ use crate::transport::Response;
 use std::io::{self, Read as _};
 
 /// A successful response to a GetObject.
+#[expect(clippy::large_enum_variant, reason = "a box would be an allocation for each read")]
 pub(super) enum Arrived {
     Opened(Opened),
     /// It does not state the size of the object.

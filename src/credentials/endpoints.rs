@@ -132,7 +132,7 @@ impl Context {
             Some(word) if word.eq_ignore_ascii_case("false") => Ok(Some(false)),
             Some(word) if word.eq_ignore_ascii_case("true") => Ok(Some(true)),
             Some(word) => Err(format!(
-                "{variable} ({key} in the profile) must be true or false: {} invalid",
+                "{variable} ({key} in the profile) must be true or false: {} is not valid",
                 shown_value(&word, Form::Word)
             )),
         }

@@ -175,7 +175,8 @@ fn entries(page: ListBucketResult) -> Vec<Entry> {
 /// the entry's name (`a` of `a-b`), and if the byte after it sorts before the slash. That directory
 /// may be on another page.
 fn may_sort_differently(store: &Store, parent: &str, entry: &Entry) -> bool {
-    let key = entry.key().strip_suffix('/').unwrap_or(entry.key());
+    let key = entry.key();
+    let key = key.strip_suffix('/').unwrap_or(key);
     let name = key.strip_prefix(parent).unwrap_or(key);
     // Hidden entries are not visited, wherever they are.
     name.bytes().skip(1).any(|byte| byte < b'/') && store.path(key).is_some()

@@ -242,8 +242,13 @@ pub(super) fn certificate(patient: &Patient) -> Verdict {
 /// Finds the account and the user or role to which the keys belong. That is AWS's service; a server
 /// with its own is named in the variable of AWS's SDKs.
 pub(super) fn identity(patient: &Patient) -> Verdict {
-    let has_service = patient.bucket.parameters.endpoint.is_aws()
-        || std::env::var_os("AWS_ENDPOINT_URL_STS").is_some();
+    let context = &patient.bucket.context;
+    let ignored =
+        context.setting("AWS_IGNORE_CONFIGURED_ENDPOINT_URLS", "ignore_configured_endpoint_urls");
+    let is_ignored = ignored.is_some_and(|word| word.eq_ignore_ascii_case("true"));
+    // The variable alone: a server that AWS_ENDPOINT_URL names for S3 rarely has this service.
+    let is_named = context.setting("AWS_ENDPOINT_URL_STS", "").is_some() && !is_ignored;
+    let has_service = patient.bucket.parameters.endpoint.is_aws() || is_named;
     if !has_service {
         return Verdict::NotUsed("the endpoint is not AWS, so no STS is known");
     }
@@ -251,7 +256,7 @@ pub(super) fn identity(patient: &Patient) -> Verdict {
     let Some(keys) = keys.as_ref() else {
         return Verdict::NotUsed("requests are anonymous");
     };
-    match caller_identity(&patient.bucket.context, keys) {
+    match caller_identity(context, keys) {
         Ok(identity) => {
             Verdict::passed(format!("{} of account {}", identity.arn, identity.account))
         }
