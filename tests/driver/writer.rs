@@ -955,7 +955,8 @@ fn a_writer_that_ends_without_success_leaves_what_another_one_closed() {
             server.put_part(server.bucket(), "f", &id, 1, content[..PART].to_vec());
         },
     ];
-    let ends: [fn(&Server, Box<dyn FileWriter>); 2] = [
+    type End = fn(&Server, Box<dyn FileWriter>);
+    let ends: [End; 2] = [
         |_, writer| drop(writer),
         |server, mut writer| {
             server.fail_next("CompleteMultipartUpload", 403, "AccessDenied", 1);
