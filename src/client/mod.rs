@@ -343,6 +343,11 @@ impl Client {
     pub fn clock(&self) -> &Arc<dyn Clock> {
         &self.inner.config.clock
     }
+
+    /// Reports whether the endpoint is one of AWS.
+    pub(crate) fn is_of_aws(&self) -> bool {
+        self.inner.config.endpoint.is_aws()
+    }
 }
 
 impl Inner {

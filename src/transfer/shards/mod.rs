@@ -16,7 +16,7 @@ use crate::client::{BucketKind, Client, ListObjects, Pages};
 use crate::error::{Error, ErrorKind, Result, catch_panic};
 use crate::sync;
 use crate::xml::{ListBucketResult, Object};
-use plan::{DELIMITER, Group, Level};
+use plan::{DELIMITER, Group, KeyOrder, Level};
 use std::collections::VecDeque;
 use std::num::NonZeroUsize;
 use std::ops::ControlFlow;
@@ -371,11 +371,12 @@ impl Shards<'_> {
             state.examined += 1;
         }
         let (client, cancel) = self.client.with_child_cancel();
+        let order = if client.is_of_aws() { KeyOrder::Bytes } else { KeyOrder::Unknown };
         let found = parallel::for_each(directories.len(), self.threads, &cancel, |index| {
             let Some(directory) = directories.get(index) else { return Ok(None) };
             let request = ListObjects::prefix(&**directory).delimiter(DELIMITER.to_string());
             let level = client.first_page(self.bucket, &request)?;
-            let members = plan::members(directory, &level);
+            let members = plan::members(directory, &level, order);
             Ok(members.map(|members| Level::new(directory.clone(), members)))
         })?;
         for (directory, level) in directories.into_iter().zip(found) {

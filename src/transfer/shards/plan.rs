@@ -70,10 +70,24 @@ impl Level {
     }
 }
 
+/// The order in which a server lists keys.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum KeyOrder {
+    /// That of their bytes, as AWS promises
+    /// (<https://docs.aws.amazon.com/AmazonS3/latest/userguide/ListingKeysUsingAPIs.html>).
+    Bytes,
+    /// That of their bytes, or that of a tree.
+    Unknown,
+}
+
 /// Returns the members of a directory in the order of their bytes, given its listing with a
 /// delimiter. Returns `None` if there are more pages, if entries are repeated, or if the server may
 /// list the members in another order: the directory is then listed as a whole.
-pub(super) fn members(directory: &str, level: &ListBucketResult) -> Option<Vec<String>> {
+pub(super) fn members(
+    directory: &str,
+    level: &ListBucketResult,
+    order: KeyOrder,
+) -> Option<Vec<String>> {
     if level.is_followed() {
         return None;
     }
@@ -87,7 +101,9 @@ pub(super) fn members(directory: &str, level: &ListBucketResult) -> Option<Vec<S
         files.into_iter().chain(directories).map(str::to_owned).collect();
     members.sort_unstable();
     let has_known_order = |pair: &[String]| match pair {
-        [one, next] => one < next && !comes_later_in_a_tree(one, next),
+        [one, next] => {
+            one < next && (order == KeyOrder::Bytes || !comes_later_in_a_tree(one, next))
+        }
         _ => true,
     };
     members.windows(2).all(has_known_order).then_some(members)
@@ -413,10 +429,14 @@ mod tests {
             ..ListBucketResult::default()
         };
         let found = |files: &[&str], directories: &[&str]| {
-            members("d/", &level(files, directories)).map(|members| members.join(" "))
+            members("d/", &level(files, directories), KeyOrder::Unknown)
+                .map(|members| members.join(" "))
         };
         assert_eq!(found(&["d/b", "d/m"], &["d/a/", "d/c/"]).as_deref(), Some("d/a/ d/b d/c/ d/m"));
         assert_eq!(found(&[], &["d/a/", "d/a-b/"]), None, "the order of a tree");
+        let on_aws = level(&["d/a-1"], &["d/a-b/", "d/a/"]);
+        let on_aws = members("d/", &on_aws, KeyOrder::Bytes).expect("the order of bytes");
+        assert_eq!(on_aws, ["d/a-1", "d/a-b/", "d/a/"]);
         for (files, directories) in [
             (&["d/a-b"][..], &["d/a/", "d/b/"][..]),
             (&["d/a-1", "d/a-2"], &["d/a/"]),
@@ -438,6 +458,6 @@ mod tests {
         assert_eq!(found(&[], &["d/"]), None, "the directory in itself");
         let mut followed = level(&["d/b"], &[]);
         followed.is_truncated = Some(true);
-        assert_eq!(members("d/", &followed), None, "more members");
+        assert_eq!(members("d/", &followed, KeyOrder::Bytes), None, "more members");
     }
 }

@@ -59,7 +59,7 @@ impl Url {
         let now = Timestamp::from(SystemTime::now());
         if !self.target.starts_with('/') {
             let options = parsed(&given, &["privatekey", "keypairid"])?;
-            let ends = now.plus(self.expires.unwrap_or(options.lifetime()));
+            let ends = now.plus(self.expires.unwrap_or_else(|| options.lifetime()));
             if self.cookies {
                 return print_cookies(tool, options.signer(), &self.target, (now, ends));
             }
@@ -70,7 +70,7 @@ impl Url {
         let middleware = CloudFront::new(Arc::new(bucket.driver), parsed(&given, &needed)?)?;
         if self.cookies {
             let options = parsed(&given, &needed)?;
-            let ends = now.plus(self.expires.unwrap_or(options.lifetime()));
+            let ends = now.plus(self.expires.unwrap_or_else(|| options.lifetime()));
             let resource = self.resource(&middleware)?;
             return print_cookies(tool, options.signer(), &resource, (now, ends));
         }
