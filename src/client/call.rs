@@ -81,7 +81,11 @@ impl<'a> Attempts<'a> {
     /// Adds a hint for a server that takes the first part of the path for a bucket while the bucket
     /// is in the host.
     fn with_addressing_hint(&self, error: Error, inner: &Inner) -> Error {
-        let lost = error.kind() == ErrorKind::NoSuchBucket;
+        // A router in front of the server may have a page of its own for hosts that it does not
+        // know.
+        let is_page = error.status() == Some(404) && error.code().is_none();
+        let lost = error.kind() == ErrorKind::NoSuchBucket
+            || (is_page && error.kind() == ErrorKind::Refused);
         if lost && self.located.host_bucket().is_some() && !inner.config.endpoint.is_aws() {
             let text = "check the endpoint and the bucket's name, which is part of the host: if \
                         the server expects it in the path, set forcepathstyle to true";

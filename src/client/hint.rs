@@ -38,6 +38,10 @@ pub(super) fn of_delete_marker(response: &Response) -> Option<String> {
     Some(hint.to_owned())
 }
 
+/// The hint for a response that is not one of S3's, such as a page of a proxy or a web server.
+pub(super) const NOT_S3: &str =
+    "check the endpoint: at this address, a server or a proxy responds that does not speak S3";
+
 /// Returns a hint that says what to do about a refusal, if that is known.
 pub(super) fn of_refusal(situation: &Situation<'_>) -> Option<String> {
     let Situation { error, call, .. } = situation;
@@ -58,6 +62,8 @@ pub(super) fn of_refusal(situation: &Situation<'_>) -> Option<String> {
             "check the bucket's name and the endpoint; the bucket must exist before the driver \
              starts"
         }
+        // The page of something else.
+        (ErrorKind::Refused, "") if error.status() == Some(404) => NOT_S3,
         (ErrorKind::NoSuchKey, "NoSuchKey") if call.key.is_empty() => {
             "the server looked for an object where the bucket should be: check the path and the \
              host of the endpoint"

@@ -344,9 +344,13 @@ impl Client {
         &self.inner.config.clock
     }
 
-    /// Reports whether the endpoint is one of AWS.
-    pub(crate) fn is_of_aws(&self) -> bool {
+    /// Reports whether the keys of a bucket are known to be listed in the order of their bytes, as
+    /// AWS promises
+    /// (<https://docs.aws.amazon.com/AmazonS3/latest/userguide/ListingKeysUsingAPIs.html>). Other
+    /// servers may list them in the order of a tree.
+    pub(crate) fn lists_in_order_of_bytes(&self, bucket: &str) -> bool {
         self.inner.config.endpoint.is_aws()
+            && BucketKind::of(bucket).is_ok_and(BucketKind::lists_in_order)
     }
 }
 

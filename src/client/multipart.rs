@@ -6,7 +6,9 @@ use super::condition::Condition;
 use super::entries::Entries;
 use super::meta::{ObjectMeta, has_opaque_etag, md5_of_etag, parts_of};
 use super::object::CopySource;
-use super::outcome::{Ended, Found, Wanted, check_names, may_have_happened, outcome_unknown};
+use super::outcome::{
+    Begun, Ended, Found, Wanted, check_names, may_have_happened, outcome_unknown,
+};
 use super::pages::{Follow, Page, Pages, Seen};
 use super::reply::{Reader, Said, read_document, read_what_is_said};
 use super::request::{Call, Recheck, TimeLimit, object_call};
@@ -226,7 +228,7 @@ impl Client {
         }
         call.time_limit = TimeLimit::ServerWork;
         call.recheck = Recheck::ByCaller;
-        let begun = self.inner.config.clock.instant();
+        let begun = Begun::now(&**self.clock());
         let look = || self.look(upload.bucket, upload.key, &made_of(parts), begun);
         let accept = |response: Response, deadline| {
             let version_id = response.header("x-amz-version-id").map(str::to_owned);

@@ -6,18 +6,17 @@ use super::customer_key::CustomerKey;
 use super::endpoint::copy_source;
 use super::listing::ListObjects;
 use super::meta::ObjectMeta;
-use super::outcome::{Age, Ended, Found, Wanted, may_have_happened, outcome_unknown};
+use super::outcome::{Age, Begun, Ended, Found, Wanted, may_have_happened, outcome_unknown};
 use super::range::ContentRange;
 use super::read::{GetObject, another_etag};
 use super::reply::{Reader, Said, read_what_is_said};
-use super::request::{Call, TimeLimit, object_call};
+use super::request::{Call, EXPECTED_OWNER, TimeLimit, object_call, version_of};
 use super::settings::ObjectSettings;
 use super::store::{Content, Etag, PutResult};
 use crate::error::{Error, ErrorKind, Result};
 use crate::sign;
 use crate::transport::Response;
 use crate::xml;
-use std::time::Instant;
 
 /// The source of a copy.
 #[derive(Clone, Copy, Debug)]
@@ -156,14 +155,15 @@ impl Client {
     ) -> Result<PutResult> {
         let call = settings.apply_to(object_call("PutObject", "PUT", bucket, key)?)?;
         let call = settings.condition.apply_to_write(call)?;
-        let begun = self.inner.config.clock.instant();
-        match self.store(&call, content, self.checksum_algorithm(), Etag::Optional) {
-            // Without a condition, an older object with the same bytes and other metadata could be
-            // there already, and the caller may repeat the put whatever its outcome was.
-            Err(error) if settings.condition != Condition::Always && may_have_happened(&error) => {
+        // Without a condition, an older object with the same bytes and other metadata could be
+        // there already, and the caller may repeat the put whatever its outcome was.
+        let is_conditional = settings.condition != Condition::Always;
+        let begun = is_conditional.then(|| Begun::now(&**self.clock()));
+        match (self.store(&call, content, self.checksum_algorithm(), Etag::Optional), begun) {
+            (Err(error), Some(begun)) if may_have_happened(&error) => {
                 self.settle_put(&call, content, begun, error)
             }
-            result => result,
+            (result, _) => result,
         }
     }
 
@@ -172,7 +172,7 @@ impl Client {
         &self,
         call: &Call<'_>,
         content: Content<'_>,
-        begun: Instant,
+        begun: Begun,
         error: Error,
     ) -> Result<PutResult> {
         let wanted = Wanted {
@@ -205,7 +205,8 @@ impl Client {
     ///
     /// If the responses do not show whether the object was copied (a lost response, a success
     /// without content), the client looks at the copy: if it was stored since then and has the
-    /// source's size and ETag, the copy has succeeded.
+    /// source's size, and the source's ETag where that is comparable, the copy has succeeded. After
+    /// a failure, an ETag that is not comparable leaves the outcome unknown.
     ///
     /// [CopyObject]: https://docs.aws.amazon.com/AmazonS3/latest/API/API_CopyObject.html
     pub fn copy_object(
@@ -218,8 +219,8 @@ impl Client {
         self.copy_known_object(source, None, (bucket, key), settings)
     }
 
-    /// Copies an object that the server has described as `meta`, which is only used if the
-    /// responses do not show the outcome.
+    /// Copies an object that the server has described as `meta`. The description is used if the
+    /// settings replace a part of it, and if the responses do not show the outcome.
     pub(crate) fn copy_known_object(
         &self,
         source: CopySource<'_>,
@@ -228,16 +229,20 @@ impl Client {
         settings: &ObjectSettings,
     ) -> Result<PutResult> {
         let merged = self.settings_of_copy(source, meta, settings)?;
-        let all = merged.as_ref().unwrap_or(settings);
+        let (all, same) = match &merged {
+            Some((merged, same)) => (merged, same),
+            None => (settings, source.condition),
+        };
         let call = object_call("CopyObject", "PUT", bucket, key)?;
         let call = settings.condition.apply_to_write(all.apply_to(call)?)?;
         let replaced = |is_replaced: bool| is_replaced.then_some("REPLACE");
         let mut call = source
+            .condition(same)
             .apply_to(call)?
             .maybe_header("x-amz-metadata-directive", replaced(merged.is_some()))
             .maybe_header("x-amz-tagging-directive", replaced(!settings.tags.is_empty()));
         call.time_limit = TimeLimit::ServerWork;
-        let begun = self.inner.config.clock.instant();
+        let begun = Begun::now(&**self.clock());
         let accept = |response: Response, deadline| {
             let version_id = response.header("x-amz-version-id").map(str::to_owned);
             let reader: Reader<xml::CopyResult> = (xml::copy_object_result, xml::MAX_REPLY_BYTES);
@@ -289,27 +294,41 @@ impl Client {
 
     /// Requests the description of the object to copy.
     fn describe_source(&self, source: CopySource<'_>) -> Result<ObjectMeta> {
-        let version_id = source.version_id.map(str::to_owned);
-        let request = GetObject { version_id, ..GetObject::default() };
-        self.with_key(source.customer_key).head_object(source.bucket, source.key, &request)
+        let call = object_call("HeadObject", "HEAD", source.bucket, source.key)?;
+        let call = version_of(call, source.version_id)?
+            .maybe_header(EXPECTED_OWNER, source.expected_owner);
+        let reader = self.with_key(source.customer_key);
+        reader.head(&call, |_, _| ()).map(|((), meta)| meta)
     }
 
     /// Returns the settings for a copy whose content headers and metadata replace those of its
-    /// source; `None` if it keeps them.
+    /// source, and the condition for the source that was described; `None` if it keeps them.
     fn settings_of_copy(
         &self,
         source: CopySource<'_>,
         meta: Option<&ObjectMeta>,
         settings: &ObjectSettings,
-    ) -> Result<Option<ObjectSettings>> {
+    ) -> Result<Option<(ObjectSettings, Condition)>> {
         if !settings.describe_content() {
             return Ok(None);
         }
-        let settings = settings.clone();
-        Ok(Some(match meta {
-            Some(meta) => settings.with_description_of(meta),
-            None => settings.with_description_of(&self.describe_source(source)?),
-        }))
+        let described;
+        let mut condition = source.condition.clone();
+        let meta = match meta {
+            Some(meta) => meta,
+            None => {
+                described = self.describe_source(source)?;
+                if let (Condition::Always, Some(etag)) = (&condition, &described.etag) {
+                    condition = Condition::IfMatch(etag.clone());
+                }
+                &described
+            }
+        };
+        // The server copies everything, even what cannot be sent again, such as other characters.
+        if settings.describe_content_of(meta) {
+            return Ok(None);
+        }
+        Ok(Some((settings.clone().with_description_of(meta), condition)))
     }
 
     /// [HeadObject]: returns the size, the type and the metadata of an object. `request` is like

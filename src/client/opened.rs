@@ -70,7 +70,7 @@ fn check_transcoding(response: &Response) -> Result<()> {
     }
     let text = format!(
         "the server decompresses this object, which is stored with Content-Encoding: {stored}, \
-         so its stored bytes cannot be read"
+         so the stored bytes do not arrive"
     );
     Err(Error::new(ErrorKind::Integrity, text)
         .with_status(response.status)

@@ -10,12 +10,13 @@ use super::call::Retry;
 use super::meta::{ObjectMeta, parts_of, same_etag};
 use super::reply::Said;
 use super::request::{Call, object_call};
+use crate::clock::Clock;
 use crate::error::{Error, ErrorKind, Result};
 use crate::net::percent;
 use crate::time::Timestamp;
 use crate::transport::Response;
 use crate::xml;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 /// The tolerance for ages: `Date` and `Last-Modified` have whole seconds, and the object may have
 /// been stored before the response was begun.
@@ -57,6 +58,25 @@ pub(super) enum Age {
     Unknown,
 }
 
+/// The beginning of a write, on both clocks: that of deadlines does not advance while the machine is
+/// suspended, and the time of day may be set back.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Begun {
+    instant: Instant,
+    time: SystemTime,
+}
+
+impl Begun {
+    pub(super) fn now(clock: &dyn Clock) -> Self {
+        Self { instant: clock.instant(), time: clock.now() }
+    }
+
+    fn elapsed(self, clock: &dyn Clock) -> Duration {
+        let by_day = clock.now().duration_since(self.time).unwrap_or_default();
+        clock.instant().saturating_duration_since(self.instant).max(by_day)
+    }
+}
+
 /// The evidence for the success of a write.
 #[derive(Debug)]
 pub(super) enum Ended<T> {
@@ -93,12 +113,11 @@ impl Wanted {
 
 impl Client {
     /// Looks at the object at `key`, which a write that began at `begun` may have stored.
-    pub(super) fn look(&self, bucket: &str, key: &str, wanted: &Wanted, begun: Instant) -> Found {
+    pub(super) fn look(&self, bucket: &str, key: &str, wanted: &Wanted, begun: Begun) -> Found {
         let head = object_call("HeadObject", "HEAD", bucket, key).and_then(|call| {
             self.head(&call, |response, meta| {
                 let date = response.header("date").and_then(Timestamp::parse_http_date);
-                let elapsed = self.inner.config.clock.instant().saturating_duration_since(begun);
-                age(date, meta.last_modified, elapsed)
+                age(date, meta.last_modified, begun.elapsed(&**self.clock()))
             })
         });
         match head {
@@ -117,7 +136,7 @@ impl Client {
         accept: impl Fn(Response, Option<Instant>) -> Result<Said<T>>,
         wanted: impl Fn() -> Result<Wanted>,
     ) -> Result<Ended<T>> {
-        let begun = self.inner.config.clock.instant();
+        let begun = Begun::now(&**self.clock());
         let mut rounds = 0;
         loop {
             rounds += 1;
@@ -281,6 +300,31 @@ mod tests {
         // With encryption under another key, ETags are not MD5s.
         let encrypted = ObjectMeta { has_opaque_etag: true, ..meta(&"cd".repeat(16)) };
         assert!(matches!(whole.compare(encrypted, Age::Since), Found::Similar(_, Age::Since)));
+    }
+
+    /// On Linux, the clock of deadlines stands still while a machine is suspended.
+    #[test]
+    fn p18_the_time_of_a_suspension_counts() {
+        #[derive(Debug)]
+        struct At(Instant, SystemTime);
+        impl Clock for At {
+            fn now(&self) -> SystemTime {
+                self.1
+            }
+            fn instant(&self) -> Instant {
+                self.0
+            }
+            fn sleep(&self, _: Duration) {}
+            fn random(&self) -> u64 {
+                0
+            }
+        }
+        let (instant, time) = (Instant::now(), SystemTime::now());
+        let (second, hour) = (Duration::from_secs(1), Duration::from_secs(3600));
+        let begun = Begun::now(&At(instant, time));
+        assert_eq!(begun.elapsed(&At(instant + second, time + hour)), hour);
+        assert_eq!(begun.elapsed(&At(instant + hour, time)), hour);
+        assert_eq!(begun.elapsed(&At(instant + second, time - hour)), second);
     }
 
     #[test]

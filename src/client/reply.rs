@@ -343,7 +343,7 @@ pub(super) fn read_what_is_said<T>(
     let refused = ids.attach_to(refused, &xml::ErrorDocument::default());
     match body.trim_ascii() {
         _ if xml::says_nothing(&body) => Ok(Said::Nothing(refused)),
-        text if is_web_page(text) => Err(refused.with_hint(NOT_S3)),
+        text if is_web_page(text) => Err(refused.with_hint(hint::NOT_S3)),
         _ => Err(refused),
     }
 }
@@ -378,15 +378,12 @@ pub(super) fn expect_nothing(
             "the server sent \u{201c}{}\u{201d}, which is not a response of S3",
             excerpt(text)
         );
-        let error = Error::new(ErrorKind::Protocol, text).with_status(status).with_hint(NOT_S3);
+        let error =
+            Error::new(ErrorKind::Protocol, text).with_status(status).with_hint(hint::NOT_S3);
         return Err(ids.attach_to(error, &xml::ErrorDocument::default()));
     }
     Ok(())
 }
-
-/// The hint for a response that is not one of S3's, such as a page of a proxy or a web server.
-const NOT_S3: &str = "check the endpoint: at this address, a server or a proxy responds that does \
-                      not speak S3";
 
 fn is_web_page(text: &[u8]) -> bool {
     ["<!doctype html", "<html"].iter().any(|start| {

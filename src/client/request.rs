@@ -153,6 +153,9 @@ pub(super) fn object_call<'a>(
     if key.is_empty() { Err(call.refuse("the key is empty")) } else { Ok(call) }
 }
 
+/// The header with the account that should own the bucket of the request.
+pub(super) const EXPECTED_OWNER: &str = "x-amz-expected-bucket-owner";
+
 /// Adds the version that an operation refers to. An empty id would name the current version, and a
 /// deletion of that one is another operation.
 pub(super) fn version_of<'a>(call: Call<'a>, version_id: Option<&'a str>) -> Result<Call<'a>> {

@@ -3,7 +3,7 @@ use super::Client;
 use super::body::Payload;
 use super::endpoint::Located;
 use super::outgoing::Coverage;
-use super::request::Call;
+use super::request::{Call, EXPECTED_OWNER};
 use super::signing::{Signing, unsignable};
 use crate::credentials::Lease;
 use crate::error::Error;
@@ -53,8 +53,12 @@ impl Client {
         // A new bucket does not have an owner yet, and a session does not have this condition.
         let owner = inner.config.expected_bucket_owner.as_deref();
         let names_bucket = !matches!(call.operation, "CreateBucket" | "ListBuckets");
-        let owner = owner.filter(|_| names_bucket && !call.creates_session());
-        headers.extend(owner.map(|account| ("x-amz-expected-bucket-owner", account)));
+        let owner = owner.filter(|_| {
+            names_bucket
+                && !call.creates_session()
+                && !call.headers.iter().any(|(name, _)| *name == EXPECTED_OWNER)
+        });
+        headers.extend(owner.map(|account| (EXPECTED_OWNER, account)));
         if let Some(framing) = coverage.framing() {
             framing.announce(&mut headers);
         }

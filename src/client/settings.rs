@@ -198,6 +198,20 @@ impl ObjectSettings {
             || !self.metadata.is_empty()
     }
 
+    /// Returns whether the content headers and the metadata here are those of a stored object.
+    pub(crate) fn describe_content_of(&self, meta: &ObjectMeta) -> bool {
+        let pairs = [
+            (&self.content_type, &meta.content_type),
+            (&self.content_encoding, &meta.content_encoding),
+            (&self.content_language, &meta.content_language),
+            (&self.content_disposition, &meta.content_disposition),
+            (&self.cache_control, &meta.cache_control),
+        ];
+        pairs.into_iter().all(|(setting, stored)| setting.is_none() || setting == stored)
+            && (self.expires.is_none() || self.expires == meta.expires)
+            && (self.metadata.is_empty() || self.metadata == meta.metadata)
+    }
+
     /// Adds the content headers and the metadata of a stored object, where these settings have
     /// none.
     #[must_use]

@@ -1,15 +1,18 @@
 //! Deletes an object that was copied elsewhere, if it was not replaced in the meantime.
 use super::Transfer;
-use crate::client::{Condition, DeleteObject, GetObject};
+use crate::client::{Client, Condition, DeleteObject, GetObject};
 use crate::error::{Error, ErrorKind, Result};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 impl Transfer<'_> {
     /// Deletes an object that was copied or downloaded, which completes a move. `etag` is the ETag
     /// of the version that was copied, as in [`Downloaded::etag`](super::Downloaded::etag). If
     /// another program has stored a new object at `key` since then, that object is kept.
     ///
-    /// On servers without conditional deletions, the ETag is compared by a HeadObject before the
-    /// deletion. Without an ETag, or with a weak one, the object is deleted unconditionally.
+    /// On servers that refuse conditional deletions, the ETag is compared by a HeadObject before the
+    /// deletion. On servers that ignore the condition, such as older versions of Ceph, a new object
+    /// is deleted. Without an ETag, or with a weak one, the object is deleted unconditionally.
     ///
     /// ```no_run
     /// use s3driver::client::Client;
@@ -26,42 +29,83 @@ impl Transfer<'_> {
     /// [`ErrorKind::Conflict`] if the object has another version now. The errors of
     /// [`Client::delete_object`](crate::client::Client::delete_object).
     pub fn delete_copied(&self, bucket: &str, key: &str, etag: Option<&str>) -> Result<()> {
-        let delete = |condition| {
-            let request = DeleteObject::default().condition(condition);
-            self.client.delete_object(bucket, key, &request).map(drop)
-        };
-        // A condition with a weak ETag never holds (RFC 9110 section 13.1.1).
-        let Some(etag) = etag.filter(|etag| !etag.starts_with("W/")) else {
-            return delete(Condition::Always);
-        };
-        let refusal = match delete(Condition::IfMatch(etag.to_owned())) {
-            Err(error) if error.kind() == ErrorKind::PreconditionFailed => error,
-            Err(error) if error.status() == Some(501) || error.code() == Some("NotImplemented") => {
-                error
+        delete_copied(&self.client, (bucket, key), etag, &ConditionSupport::default())
+    }
+}
+
+/// Whether the server is known to refuse conditions for one kind of request, or to compare ETags in
+/// a way that makes them useless.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct ConditionSupport {
+    refused: Arc<AtomicBool>,
+}
+
+impl ConditionSupport {
+    pub(crate) fn are_supported(&self) -> bool {
+        !self.refused.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn mark_unsupported(&self) {
+        self.refused.store(true, Ordering::Relaxed);
+    }
+}
+
+/// Deletes the version of an object that was copied, like [`Transfer::delete_copied`]. `conditions`
+/// states whether the server has conditional deletions, and remembers if it does not.
+pub(crate) fn delete_copied(
+    client: &Client,
+    (bucket, key): (&str, &str),
+    etag: Option<&str>,
+    conditions: &ConditionSupport,
+) -> Result<()> {
+    let delete = |condition| {
+        let request = DeleteObject::default().condition(condition);
+        client.delete_object(bucket, key, &request).map(drop)
+    };
+    // A condition with a weak ETag never holds (RFC 9110 section 13.1.1).
+    let Some(etag) = etag.filter(|etag| !etag.starts_with("W/")) else {
+        return delete(Condition::Always);
+    };
+    let mut refused = None;
+    if conditions.are_supported() {
+        match delete(Condition::IfMatch(etag.to_owned())) {
+            Err(error)
+                if error.kind() == ErrorKind::PreconditionFailed
+                    || lacks_conditional_deletions(&error) =>
+            {
+                refused = Some(error);
             }
             result => return result,
-        };
-        match self.client.head_object(bucket, key, &GetObject::default()) {
-            // An earlier attempt, whose response was lost, has deleted the object.
-            Err(look) if look.kind() == ErrorKind::NoSuchKey => return Ok(()),
-            Err(look) => return Err(look),
-            Ok(meta) if meta.etag.as_deref() != Some(etag) => {
-                let text = "the object was replaced while it was being moved: the new content is \
-                            still here, and the old content is at the destination";
-                return Err(Error::new(ErrorKind::Conflict, text)
-                    .with_bucket(bucket)
-                    .with_key(key)
-                    .with_source(refusal)
-                    .with_hint("move it again"));
-            }
-            // The server does not support the condition, or compares ETags in a different way.
-            Ok(_) => {}
         }
-        self.client.notice_fallback(
-            bucket,
-            "DeleteObject with If-Match",
-            "HeadObject with DeleteObject",
-        );
-        delete(Condition::Always)
     }
+    match client.head_object(bucket, key, &GetObject::default()) {
+        // An earlier attempt, whose response was lost, has deleted the object.
+        Err(look) if look.kind() == ErrorKind::NoSuchKey => return Ok(()),
+        Err(look) => return Err(look),
+        Ok(meta) if meta.etag.as_deref() != Some(etag) => {
+            let text = "the object was replaced while it was being moved: the new content is still \
+                        here, and the old content is at the destination";
+            let error = Error::new(ErrorKind::Conflict, text)
+                .with_bucket(bucket)
+                .with_key(key)
+                .with_hint("move it again");
+            return Err(match refused {
+                Some(refused) => error.with_source(refused),
+                None => error,
+            });
+        }
+        // The server does not support the condition, or compares ETags in a different way.
+        Ok(_) => {}
+    }
+    if refused.is_some() {
+        conditions.mark_unsupported();
+        let instead = "HeadObject with DeleteObject";
+        client.notice_fallback(bucket, "DeleteObject with If-Match", instead);
+    }
+    delete(Condition::Always)
+}
+
+/// Returns whether `error` means that the server does not have conditional deletions.
+pub(crate) fn lacks_conditional_deletions(error: &Error) -> bool {
+    error.status() == Some(501) || error.code() == Some("NotImplemented")
 }

@@ -130,7 +130,10 @@ impl Known {
         self.failed.retain(|(_, at)| is_remembered(at));
         self.winner = self.winner.filter(|(_, at)| is_remembered(at));
         let first = self.winner.as_ref().map(|(winner, _)| winner).or_else(|| found.first());
-        self.addresses = in_turns(found, first);
+        // Only some of many addresses are tried, so those that failed come last before the choice.
+        let mut preferred = found.to_vec();
+        preferred.sort_by_key(|address| self.failure_of(address));
+        self.addresses = in_turns(&preferred, first);
         self.sort();
         self.looked_up = Some(now);
     }
@@ -251,6 +254,18 @@ mod tests {
         assert_eq!(known.addresses, [b, c, a]);
         known.learn(&[a, b, c], at(4) + MEMORY);
         assert_eq!(known.addresses, [a, b, c]);
+    }
+
+    /// Only some of the addresses are tried, and the resolver returns them in the same order.
+    #[test]
+    fn many_failed_addresses_give_way_to_the_others() {
+        let found: Vec<_> = (1..=10).map(|n| address(&format!("192.0.2.{n}"))).collect();
+        let (mut known, now) = (Known::default(), Instant::now());
+        known.learn(&found, now);
+        assert_eq!(known.addresses, found[..MAX_ADDRESSES]);
+        known.none_won(&found[..MAX_ADDRESSES], now);
+        known.learn(&found, now);
+        assert_eq!(known.addresses[..2], found[8..]);
     }
 
     #[test]

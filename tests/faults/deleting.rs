@@ -292,8 +292,6 @@ fn p18_a_deletion_without_a_response_is_settled_by_head() {
     rig.finish();
 }
 
-/// The missing rest of the response could name a bucket that does not exist, or the response could
-/// come from a proxy.
 /// A router in front of the server has no route for the request, and responds with its own page.
 #[test]
 fn p18_the_page_of_a_router_does_not_say_that_an_object_is_gone() {
@@ -343,6 +341,8 @@ fn p18_a_missing_access_point_is_not_a_missing_object() {
     rig.finish();
 }
 
+/// The missing rest of the response could name a bucket that does not exist, or the response could
+/// come from a proxy.
 #[test]
 fn p18_a_truncated_404_is_not_a_success() {
     let cut = || {

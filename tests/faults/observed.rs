@@ -878,10 +878,10 @@ fn no_clock_is_read_for_events_without_an_observer() {
         rig.finish();
         (put, get)
     };
-    assert_eq!(readings(false), (4, 3));
+    assert_eq!(readings(false), (3, 3));
     // With an observer: the beginning of the operation, its admission, its request and its end; for
     // an object also the beginning and the end of its body.
-    assert_eq!(readings(true), (4 + 4, 3 + 6));
+    assert_eq!(readings(true), (3 + 4, 3 + 6));
 }
 
 #[test]

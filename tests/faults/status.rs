@@ -491,7 +491,10 @@ fn forcepathstyle_is_suggested() {
     let unknown = client(Some(rig.faulty.url())).get_object(BUCKET, "key", &Default::default());
     assert_eq!(rig.faulty.seen()[0].header("host"), Some("registry.s3.invalid"));
     let unreachable = client(None).get_object(BUCKET, "key", &Default::default());
-    for error in [unknown.unwrap_err(), unreachable.unwrap_err()] {
+    // A router in front of the server does not know the host.
+    rig.faulty.once("*", Fault::reply(404, "404 page not found"));
+    let page = client(Some(rig.faulty.url())).get_object(BUCKET, "key", &Default::default());
+    for error in [unknown.unwrap_err(), unreachable.unwrap_err(), page.unwrap_err()] {
         assert!(
             error.hint().is_some_and(|hint| hint.contains("set forcepathstyle to true")),
             "{error}"

@@ -655,6 +655,45 @@ fn a_copy_has_the_settings_that_are_given_and_the_others_of_its_source() {
     }
 }
 
+/// Metadata in other characters cannot be sent, but the server copies it. The settings that a copy
+/// names may already be those of the source, as those of the storage driver are.
+#[test]
+fn a_copy_with_the_settings_of_its_source_replaces_nothing() {
+    let rig = Rig::new();
+    let stored = settings().content_type("text/plain").metadata("owner", "a");
+    rig.client.put_object(BUCKET, "source", CONTENT, &stored).unwrap();
+    let foreign = |answer: Answer| answer.with("x-amz-meta-owner", "\u{e4}");
+    rig.faulty.always("HeadObject", Fault::changed(foreign));
+    let source = CopySource::new(BUCKET, "source");
+    let same = settings().content_type("text/plain");
+    rig.client.copy_object(source, BUCKET, "copy", &same).unwrap();
+    rig.faulty.heal();
+    let seen = rig.faulty.seen();
+    let copy = seen.iter().find(|seen| seen.operation == "CopyObject").unwrap();
+    assert_eq!(copy.header("x-amz-metadata-directive"), None);
+    let meta = rig.client.head_object(BUCKET, "copy", &GetObject::default()).unwrap();
+    assert_eq!(meta.metadata, [("owner".to_owned(), "a".to_owned())]);
+    rig.finish();
+}
+
+/// The headers that a copy keeps are those of the version that is copied.
+#[test]
+fn a_copy_combines_the_headers_and_the_content_of_one_version() {
+    let rig = Rig::new();
+    rig.store("source", CONTENT);
+    let change = settings().content_type("text/html");
+    let source = CopySource::new(BUCKET, "source").expected_owner("123456789012");
+    rig.client.copy_object(source, BUCKET, "copy", &change).unwrap();
+    let seen = rig.faulty.seen();
+    let of = |operation: &str| seen.iter().find(|seen| seen.operation == operation).unwrap();
+    let (head, copy) = (of("HeadObject"), of("CopyObject"));
+    assert_eq!(head.header("x-amz-expected-bucket-owner"), Some("123456789012"));
+    assert_eq!(copy.header("x-amz-source-expected-bucket-owner"), Some("123456789012"));
+    let etag = hex::encode(Md5::digest(CONTENT));
+    assert!(copy.header("x-amz-copy-source-if-match").is_some_and(|sent| sent.contains(&etag)));
+    rig.finish();
+}
+
 /// The result of the copy contains dates in other formats.
 #[test]
 fn case_09_a_copy_result_with_an_odd_date_is_a_success() {

@@ -73,8 +73,8 @@ pub(crate) fn message<'a>(
             let whole = argument.to_string_lossy().into_owned();
             let value = whole.split_once('=').map(|(_, value)| value.to_owned());
             // The value of a short option can follow it directly.
-            let attached =
-                whole.strip_prefix('-').and_then(|rest| rest.get(1..)).map(str::to_owned);
+            let attached = whole.strip_prefix('-').filter(|rest| !rest.starts_with('-'));
+            let attached = attached.and_then(|rest| rest.get(1..)).map(str::to_owned);
             [Some(whole), value, attached]
         })
         .flatten()
@@ -125,6 +125,20 @@ mod tests {
             assert!(message.starts_with(place.unwrap_or_default()), "{message}");
             assert!(!message.contains("wJalr"), "{message}");
         }
+    }
+
+    #[test]
+    fn the_name_of_an_unknown_option_is_repeated_and_its_value_is_not() {
+        let message = |text: &str| {
+            let command = clap::Command::new("s3driver").arg(clap::Arg::new("q").short('q'));
+            let given = arguments(text);
+            let error = command.try_get_matches_from(&given).expect_err("unknown");
+            message(&error, given.iter().skip(1).map(|text| OsStr::new(text.as_str())))
+        };
+        let long = message("s3driver --cache-control=wJalrXUtnFEMI");
+        assert!(long.contains("--cache-control") && !long.contains("wJalr"), "{long}");
+        let short = message("s3driver -kwJalrXUtnFEMI");
+        assert!(!short.contains("wJalr"), "{short}");
     }
 
     #[test]

@@ -314,9 +314,9 @@ impl Endpoint {
         }
     }
 
-    /// Reports whether requests may be signed for a region that the server names: not if both
-    /// endpoint and region are configured, and on AWS only for a region of the same partition,
-    /// because partitions share neither accounts nor buckets.
+    /// Reports whether requests may be signed for a region that the server names: not if a URL is
+    /// configured together with a region, or names one in a host of AWS, and on AWS only for a
+    /// region of the same partition, because partitions share neither accounts nor buckets.
     pub(super) fn may_learn_region(&self, region: &str) -> bool {
         let fixed = matches!(self.source, HostSource::Url(RegionSource::Given));
         !fixed

@@ -3,8 +3,8 @@
 use super::store::Store;
 use super::uploads;
 use super::writer::checkpoint::{self, checkpoint_key};
-use crate::client::{Condition, DELETE_OBJECTS_KEYS, DeleteObject, GetObject, ListObjects};
-use crate::error::{Error, ErrorKind, Result};
+use crate::client::{DELETE_OBJECTS_KEYS, GetObject, ListObjects};
+use crate::error::{ErrorKind, Result};
 use crate::transfer;
 
 /// Deletes the file at `path` and everything below it, and aborts the unfinished files of both.
@@ -51,43 +51,6 @@ pub(super) fn delete_path(store: &Store, path: &str, key: &str) -> Result<bool> 
     }
 
     Ok(ended > 0)
-}
-
-/// Deletes an object that was copied, but only the version that was copied.
-///
-/// # Errors
-/// [`ErrorKind::Conflict`] if there is another version now, which is kept.
-pub(super) fn delete_copied(store: &Store, key: &str, etag: Option<&str>) -> Result<()> {
-    let (client, bucket) = (&store.client, &*store.bucket);
-    // A condition with a weak ETag never holds (RFC 9110 section 13.1.1).
-    let strong = etag.filter(|etag| !etag.starts_with("W/"));
-    let Some(etag) = strong.filter(|_| store.conditional_deletes.are_supported()) else {
-        return client.delete_object(bucket, key, &DeleteObject::default()).map(drop);
-    };
-    let same = DeleteObject::default().condition(Condition::IfMatch(etag.to_owned()));
-    match client.delete_object(bucket, key, &same) {
-        Err(error) if error.kind() == ErrorKind::PreconditionFailed => {
-            match client.head_object(bucket, key, &GetObject::default()) {
-                // An earlier attempt, whose response was lost, has deleted the object.
-                Err(look) if look.kind() == ErrorKind::NoSuchKey => return Ok(()),
-                Err(look) => return Err(look),
-                Ok(meta) if meta.etag.as_deref() != Some(etag) => {
-                    let text = "the file was written again while it was being moved: the new \
-                                content is still here, and its destination has the old one";
-                    return Err(Error::new(ErrorKind::Conflict, text)
-                        .with_source(error)
-                        .with_hint("move it again"));
-                }
-                // The server compares ETags in a different way.
-                Ok(_) => {}
-            }
-        }
-        Err(error) if error.status() == Some(501) || error.code() == Some("NotImplemented") => {}
-        result => return result.map(drop),
-    }
-    store.conditional_deletes.mark_unsupported();
-    client.notice_fallback(bucket, "DeleteObject with If-Match", "HeadObject with DeleteObject");
-    client.delete_object(bucket, key, &DeleteObject::default()).map(drop)
 }
 
 fn head(store: &Store, key: &str) -> Result<bool> {

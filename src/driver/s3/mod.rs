@@ -28,8 +28,8 @@ use crate::driver::{
     WalkStep, WriteMode,
 };
 use crate::error::{Error, ErrorKind, Result};
-use crate::transfer::{CopyRanges, ReadAhead, copy_any_size};
-use delete::{delete_copied, delete_path};
+use crate::transfer::{CopyRanges, ReadAhead, copy_any_size, delete_copied};
+use delete::delete_path;
 use std::collections::BTreeSet;
 use std::io::{self, Read};
 use std::sync::Arc;
@@ -413,7 +413,8 @@ impl StorageDriver for S3Driver {
             Err(error) => Err(store.error(error, from)),
             Ok(_) => {
                 uploads::end_at(store, from)?;
-                delete_copied(store, &source, meta.etag.as_deref())
+                let (place, etag) = ((&*store.bucket, &*source), meta.etag.as_deref());
+                delete_copied(&store.client, place, etag, &store.conditional_deletes)
                     .map_err(|error| store.error(error, from))
             }
         }

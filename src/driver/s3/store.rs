@@ -5,9 +5,8 @@ use crate::credentials::{Environment, Provider};
 use crate::driver::path::{below, check_path};
 use crate::error::{Error, ErrorKind, Result};
 use crate::observe::Notice;
-use crate::transfer::{MemoryLimit, PartStorage, SpoolFolder};
+use crate::transfer::{ConditionSupport, MemoryLimit, PartStorage, SpoolFolder};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 
 /// The content type of everything that the registry's drivers store.
 const CONTENT_TYPE: &str = "application/octet-stream";
@@ -194,23 +193,6 @@ fn with_log(config: Config, parameters: &Parameters) -> Config {
 #[cfg(not(feature = "log"))]
 const fn with_log(config: Config, _: &Parameters) -> Config {
     config
-}
-
-/// Whether the server is known to refuse conditions for one kind of request, or to compare ETags in a
-/// way that makes them useless.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct ConditionSupport {
-    refused: Arc<AtomicBool>,
-}
-
-impl ConditionSupport {
-    pub(crate) fn are_supported(&self) -> bool {
-        !self.refused.load(Ordering::Relaxed)
-    }
-
-    pub(crate) fn mark_unsupported(&self) {
-        self.refused.store(true, Ordering::Relaxed);
-    }
 }
 
 /// Reports whether a component of `path` begins with [`RESERVED`].

@@ -170,16 +170,18 @@ fn entries(page: ListBucketResult) -> Vec<Entry> {
     entries
 }
 
-/// Reports whether an entry of the directory `parent` may be at different places in the order of
-/// bytes and in that of a tree. This is only possible if a directory's name may be the beginning of
-/// the entry's name (`a` of `a-b`), and if the byte after it sorts before the slash. That directory
-/// may be on another page.
+/// Reports whether the server may list an entry of the directory `parent` in the order of a tree,
+/// at another place than in the order of bytes. This is only possible if a directory's name may be
+/// the beginning of the entry's name (`a` of `a-b`), and if the byte after it sorts before the
+/// slash. That directory may be on another page.
 fn may_sort_differently(store: &Store, parent: &str, entry: &Entry) -> bool {
     let key = entry.key();
     let key = key.strip_suffix('/').unwrap_or(key);
     let name = key.strip_prefix(parent).unwrap_or(key);
     // Hidden entries are not visited, wherever they are.
-    name.bytes().skip(1).any(|byte| byte < b'/') && store.path(key).is_some()
+    !store.client.lists_in_order_of_bytes(&store.bucket)
+        && name.bytes().skip(1).any(|byte| byte < b'/')
+        && store.path(key).is_some()
 }
 
 fn visit_page(

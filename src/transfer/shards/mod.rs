@@ -371,7 +371,8 @@ impl Shards<'_> {
             state.examined += 1;
         }
         let (client, cancel) = self.client.with_child_cancel();
-        let order = if client.is_of_aws() { KeyOrder::Bytes } else { KeyOrder::Unknown };
+        let is_known = client.lists_in_order_of_bytes(self.bucket);
+        let order = if is_known { KeyOrder::Bytes } else { KeyOrder::Unknown };
         let found = parallel::for_each(directories.len(), self.threads, &cancel, |index| {
             let Some(directory) = directories.get(index) else { return Ok(None) };
             let request = ListObjects::prefix(&**directory).delimiter(DELIMITER.to_string());

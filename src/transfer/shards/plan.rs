@@ -73,8 +73,7 @@ impl Level {
 /// The order in which a server lists keys.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum KeyOrder {
-    /// That of their bytes, as AWS promises
-    /// (<https://docs.aws.amazon.com/AmazonS3/latest/userguide/ListingKeysUsingAPIs.html>).
+    /// That of their bytes.
     Bytes,
     /// That of their bytes, or that of a tree.
     Unknown,

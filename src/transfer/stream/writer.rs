@@ -68,7 +68,7 @@ pub struct ObjectWriter<'a> {
     /// The number of the part being filled.
     number: u32,
     size: u64,
-    /// The failure of the last write.
+    /// The first failure of a write.
     failure: Option<FirstFailure>,
     /// Whether the upload is kept after the writer ends without success.
     abandoned: Abandoned,
@@ -430,8 +430,14 @@ impl<'a> ObjectWriter<'a> {
 impl Write for ObjectWriter<'_> {
     /// Accepts at most the rest of the current part in one call.
     fn write(&mut self, content: &[u8]) -> io::Result<usize> {
-        let accepted = self.accept(content);
-        self.failure = accepted.as_ref().err().map(FirstFailure::of);
+        // The caller may have ignored an earlier failure, whose bytes are missing.
+        let accepted = match &mut self.failure {
+            Some(failure) => Err(failure.next_error()),
+            None => self.accept(content),
+        };
+        if let Err(error) = &accepted {
+            self.failure.get_or_insert_with(|| FirstFailure::of(error));
+        }
         accepted.map_err(io::Error::from)
     }
 

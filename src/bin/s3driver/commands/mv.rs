@@ -7,7 +7,8 @@ use clap::Args;
 /// Moves files to S3, objects to files, and objects to other keys
 ///
 /// Each source is removed when its copy is complete. If another program changes it in the meantime,
-/// the new content is kept, and the command fails.
+/// the new content is kept, and the command fails; servers that ignore conditional deletions remove
+/// it.
 #[derive(Args)]
 pub(crate) struct Mv {
     /// The file or object to move

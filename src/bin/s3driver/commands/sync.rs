@@ -15,7 +15,8 @@ use std::path::Path;
 
 /// Makes a directory like another one: copies what is missing, has another size or is older
 ///
-/// Neither directory may contain the other. Links to files are followed. A link to a directory is an error, because it can lead in a circle.
+/// Neither directory may contain the other. Links to files are followed. A link to a directory is
+/// an error, because it can lead in a circle.
 #[derive(Args)]
 pub(crate) struct Sync {
     /// The directory to copy

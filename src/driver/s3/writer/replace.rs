@@ -13,7 +13,7 @@ use super::checkpoint::{Checkpoint, SeenObject, checkpoint_key};
 use crate::client::{Client, Condition, DeleteObject, GetObject, lacks_operation};
 use crate::driver::s3::store::Store;
 use crate::error::{Error, ErrorKind, Result};
-use crate::transfer::PartSlice;
+use crate::transfer::{PartSlice, lacks_conditional_deletions};
 
 /// The path of an unfinished file, in its store, and the client that sends the requests.
 type Place<'a> = (&'a Store, &'a Client, &'a str);
@@ -99,7 +99,9 @@ pub(super) fn remove(place: Place<'_>, upload_id: &str, found: &SeenObject) -> R
         && store.conditional_deletes.are_supported()
     {
         match delete(Condition::IfMatch(etag.clone())) {
-            Err(error) if is_refuted(&error) || is_unsupported(&error) => refused = Some(error),
+            Err(error) if is_refuted(&error) || lacks_conditional_deletions(&error) => {
+                refused = Some(error);
+            }
             result => return result,
         }
     }
@@ -116,11 +118,6 @@ pub(super) fn remove(place: Place<'_>, upload_id: &str, found: &SeenObject) -> R
         client.notice_fallback(&store.bucket, "DeleteObject with If-Match", instead);
     }
     Ok(())
-}
-
-/// Returns whether the server does not have conditional deletions.
-fn is_unsupported(error: &Error) -> bool {
-    error.status() == Some(501) || error.code() == Some("NotImplemented")
 }
 
 /// Returns whether the object at the key of the path's checkpoint differs from the one that was
