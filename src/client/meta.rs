@@ -20,7 +20,7 @@ pub struct ObjectMeta {
     pub last_modified: Option<Timestamp>,
     /// `Content-Type`.
     pub content_type: Option<String>,
-    /// `Content-Encoding`, as it was stored: the client never acts on it.
+    /// `Content-Encoding`, as it was stored, without `aws-chunked`: the client never acts on it.
     pub content_encoding: Option<String>,
     /// `Content-Language`.
     pub content_language: Option<String>,
@@ -94,7 +94,7 @@ impl ObjectMeta {
             etag,
             last_modified: date("last-modified"),
             content_type: text("content-type"),
-            content_encoding: text("content-encoding"),
+            content_encoding: response.header("content-encoding").and_then(stored_encoding),
             content_language: text("content-language"),
             content_disposition: text("content-disposition"),
             cache_control: text("cache-control"),
@@ -209,6 +209,16 @@ pub(super) fn parts_of(etag: &str) -> Option<u64> {
 pub(super) fn same_etag(one: &str, other: &str) -> bool {
     let hexadecimal = |etag: &str| md5_of_etag(etag).is_some() || parts_of(etag).is_some();
     one == other || hexadecimal(one) && one.eq_ignore_ascii_case(other)
+}
+
+/// Returns the encoding of the stored content. Some servers store `aws-chunked` as well
+/// (DigitalOcean: rclone issue 8724), which is the framing of the request that stored the object. In
+/// a copy's headers, it would announce a body in chunks.
+fn stored_encoding(text: &str) -> Option<String> {
+    let is_stored =
+        |encoding: &&str| !encoding.is_empty() && !encoding.eq_ignore_ascii_case("aws-chunked");
+    let stored: Vec<_> = text.split(',').map(str::trim).filter(is_stored).collect();
+    (!stored.is_empty()).then(|| stored.join(","))
 }
 
 /// Returns an ETag in the form for conditional headers, or `None` for a [weak](is_weak) one.

@@ -2,6 +2,7 @@
 
 use crate::driver::{driver, parameters};
 use crate::server::{Answer, Fault, Seen};
+use crate::support::listing::page_by_position;
 use crate::{BUCKET, Rig, config, content};
 use s3driver::ErrorKind;
 use s3driver::client::{Client, ListObjects};
@@ -19,21 +20,7 @@ fn pages_by_position(backend: Client, page_size: usize) -> impl Fn(&Seen) -> Opt
         let pages = backend.objects(BUCKET, ListObjects::prefix("root/a/")).pages();
         let keys: Vec<String> =
             pages.flat_map(|page| page.unwrap().contents).map(|object| object.key).collect();
-        let token = seen.head.split("continuation-token=").nth(1);
-        let at = token
-            .map_or(0, |token| token.split(['&', ' ']).next().unwrap().parse::<usize>().unwrap());
-        let end = (at + page_size).min(keys.len());
-        let page: String = keys[at.min(end)..end]
-            .iter()
-            .map(|key| format!("<Contents><Key>{key}</Key><Size>1</Size></Contents>"))
-            .collect();
-        let more = end < keys.len();
-        let token = format!("<NextContinuationToken>{end}</NextContinuationToken>");
-        let token = if more { token } else { String::new() };
-        let text = format!(
-            "<ListBucketResult><IsTruncated>{more}</IsTruncated>{token}{page}</ListBucketResult>"
-        );
-        Some(Fault::reply(200, text))
+        Some(Fault::reply(200, page_by_position(&keys, &seen.head, page_size)))
     }
 }
 

@@ -676,6 +676,33 @@ fn a_copy_with_the_settings_of_its_source_replaces_nothing() {
     rig.finish();
 }
 
+/// DigitalOcean stores the framing of an upload as an encoding (rclone issue 8724). In the headers
+/// of a copy, it would announce a body.
+#[test]
+fn the_framing_of_an_upload_is_not_an_encoding_of_the_object() {
+    for (stored, kept) in [
+        ("aws-chunked", None),
+        ("aws-chunked,gzip", Some("gzip")),
+        ("gzip, AWS-chunked", Some("gzip")),
+        ("gzip, br", Some("gzip,br")),
+        ("", None),
+    ] {
+        let rig = Rig::new();
+        rig.store("source", CONTENT);
+        let head = move |answer: Answer| answer.with("content-encoding", stored);
+        rig.faulty.always("HeadObject", Fault::changed(head));
+        let meta = rig.client.head_object(BUCKET, "source", &GetObject::default()).unwrap();
+        assert_eq!(meta.content_encoding.as_deref(), kept, "{stored}");
+        let change = settings().content_type("text/html");
+        let source = CopySource::new(BUCKET, "source");
+        rig.client.copy_object(source, BUCKET, "copy", &change).unwrap();
+        let seen = rig.faulty.seen();
+        let copy = seen.iter().find(|seen| seen.operation == "CopyObject").unwrap();
+        assert_eq!(copy.header("content-encoding"), kept, "{stored}");
+        rig.finish();
+    }
+}
+
 /// The headers that a copy keeps are those of the version that is copied.
 #[test]
 fn a_copy_combines_the_headers_and_the_content_of_one_version() {

@@ -169,6 +169,22 @@ impl Store {
     }
 }
 
+/// Returns a page of a listing as a server writes it that pages by position: its token is the number
+/// of keys before the page. `head` is the head of the request.
+pub fn page_by_position(keys: &[String], head: &str, size: usize) -> String {
+    let token = head.split("continuation-token=").nth(1);
+    let at = token.map_or(0, |token| token.split(['&', ' ']).next().unwrap().parse().unwrap());
+    let end = keys.len().min(at + size);
+    let page: String = keys[at.min(end)..end]
+        .iter()
+        .map(|key| format!("<Contents><Key>{key}</Key><Size>1</Size></Contents>"))
+        .collect();
+    let more = end < keys.len();
+    let token = format!("<NextContinuationToken>{end}</NextContinuationToken>");
+    let token = if more { token } else { String::new() };
+    format!("<ListBucketResult><IsTruncated>{more}</IsTruncated>{token}{page}</ListBucketResult>")
+}
+
 /// Returns a continuation token. It is opaque, so that clients cannot use it as a key.
 pub fn token(name: &str) -> String {
     format!("1-{}", hex::encode(name.as_bytes().iter().rev().copied().collect::<Vec<_>>()))

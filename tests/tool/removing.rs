@@ -2,6 +2,7 @@
 //! was already listed.
 
 use crate::rig::{Rig, Run};
+use crate::support::listing::page_by_position;
 use crate::support::target::Target;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{Ipv4Addr, TcpListener, TcpStream};
@@ -81,18 +82,7 @@ impl Positional {
         if !request.starts_with("GET") {
             return (404, String::new());
         }
-        let token = request.split("continuation-token=").nth(1);
-        let at = token.map_or(0, |token| token.split(['&', ' ']).next().unwrap().parse().unwrap());
-        let end = keys.len().min(at + PAGE);
-        let page: String = keys[at.min(end)..end]
-            .iter()
-            .map(|key| format!("<Contents><Key>{key}</Key><Size>1</Size></Contents>"))
-            .collect();
-        let more = end < keys.len();
-        let token = format!("<NextContinuationToken>{end}</NextContinuationToken>");
-        let token = if more { token } else { String::new() };
-        let state = format!("<IsTruncated>{more}</IsTruncated>{token}");
-        (200, format!("<ListBucketResult>{state}{page}</ListBucketResult>"))
+        (200, page_by_position(&keys, request, PAGE))
     }
 }
 

@@ -12,8 +12,8 @@
 //!
 //! This has two limits. A file whose key has more than 1,014 bytes can be written, but it cannot be
 //! closed without a commit, because S3 limits keys to 1,024 bytes; such a path never has a
-//! checkpoint. In a versioned bucket, past
-//! checkpoints remain as old versions until a lifecycle rule removes them.
+//! checkpoint. In a versioned bucket, past checkpoints remain as old versions until a lifecycle
+//! rule removes them.
 //!
 //! The object consists of the bytes, a line of JSON, and 32 further characters. The JSON names the
 //! upload that the bytes belong to, and states how many parts and bytes precede them, with a digest
