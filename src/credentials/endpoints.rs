@@ -21,7 +21,7 @@ pub(super) const SSO: Service =
 pub(super) struct Service {
     /// The beginning of its host names.
     label: &'static str,
-    /// The variable of its own endpoint.
+    /// The environment variable that names the endpoint of this service alone.
     variable: &'static str,
     /// Its name in a section of services.
     section: &'static str,

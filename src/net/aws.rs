@@ -108,8 +108,8 @@ impl Partition {
         }
     }
 
-    /// Returns the domain of the partition's services that are reached over IPv4 and IPv6. S3 has
-    /// none of its own: it has a label `dualstack` in the other domain.
+    /// Returns the domain of the partition's services that are reached over IPv4 and IPv6. S3 does
+    /// not use it: its dual-stack hosts have the label `dualstack` in the usual domain.
     #[cfg(feature = "client")]
     pub(crate) const fn dual_stack_suffix(self) -> &'static str {
         match self {

@@ -332,7 +332,7 @@ fn assume_role_works_with_static_keys() {
     assert!(failed(&keys_of(Static::anonymous())).contains("anonymously"));
 }
 
-/// STS names neither the clocks nor a code of its own if a request was signed at another time.
+/// STS does not have a separate code for requests that were signed at another time.
 #[test]
 fn a_wrong_clock_of_this_machine_is_corrected_for_sts() {
     const AHEAD: u64 = 3 * 3600;

@@ -215,7 +215,7 @@ fn failed_downloads_leave_no_file_and_keep_the_old_one() {
     let directory = TempDir::new().unwrap();
     let target = directory.path().join("target");
     fs::write(&target, "old").unwrap();
-    // A server of its own for each case: a request of an earlier one may still be on its way.
+    // Each case has its own server, because a request of an earlier one may still be on its way.
     let stored = || {
         let server = server();
         server.put_object(server.bucket(), "f", bytes(6, 0, 3 * PART));
