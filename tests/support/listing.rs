@@ -173,7 +173,8 @@ impl Store {
 /// of keys before the page. `head` is the head of the request.
 pub fn page_by_position(keys: &[String], head: &str, size: usize) -> String {
     let token = head.split("continuation-token=").nth(1);
-    let at = token.map_or(0, |token| token.split(['&', ' ']).next().unwrap().parse().unwrap());
+    let token = token.and_then(|rest| rest.split(['&', ' ']).next());
+    let at: usize = token.map_or(0, |token| token.parse().expect("a token of this server"));
     let end = keys.len().min(at + size);
     let page: String = keys[at.min(end)..end]
         .iter()
