@@ -4,7 +4,7 @@
 use crate::server::{Answer, End, Fault, Faulty, Seen};
 use crate::support::ServerOptions;
 use crate::support::body::Algorithm;
-use crate::support::target::bytes_at;
+use crate::support::content::bytes;
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD as BASE64;
 use s3driver::ErrorKind;
@@ -73,7 +73,7 @@ fn uploads_carry_a_checksum_that_the_server_verifies() {
                 config(&faulty).checksum(checksum).signature(signature).payload_signing(payload),
             )
             .unwrap();
-            let content = bytes_at(1, 0, 100_000);
+            let content = bytes(1, 0, 100_000);
             let stored =
                 client.put_object(BUCKET, "key", &content, &ObjectSettings::default()).unwrap();
             let sum = sum_of(header, &content);
@@ -100,12 +100,12 @@ fn multipart_uploads_have_a_checksum_of_the_whole_object() {
         let upload = UploadRef { bucket: BUCKET, key: "key", upload_id: &id };
         let parts: Vec<_> = (1..=3)
             .map(|number| {
-                client.upload_part(upload, number, &bytes_at(number.into(), 0, 1000)).unwrap()
+                client.upload_part(upload, number, &bytes(number.into(), 0, 1000)).unwrap()
             })
             .collect();
         client.complete_multipart_upload(upload, &parts, &Condition::Always).unwrap();
         assert!(seen(&faulty, "UploadPart").iter().all(|seen| seen.header(header).is_some()));
-        let content: Vec<u8> = (1..=3).flat_map(|number| bytes_at(number, 0, 1000)).collect();
+        let content: Vec<u8> = (1..=3).flat_map(|number| bytes(number, 0, 1000)).collect();
         let create = &seen(&faulty, "CreateMultipartUpload")[0];
         assert_eq!(create.header("x-amz-checksum-type"), Some("FULL_OBJECT"));
         // The completion has the checksum of the whole object, which no request has read.
@@ -136,7 +136,7 @@ fn multipart_uploads_can_have_a_composite_checksum() {
         // The server demands the checksum of each part.
         let kept = faulty.backend.object_info(BUCKET, "key").unwrap().checksum.clone().unwrap();
         let sums: Vec<u8> = (1..=3)
-            .flat_map(|number| BASE64.decode(sum_of(header, &bytes_at(number, 0, 1000))).unwrap())
+            .flat_map(|number| BASE64.decode(sum_of(header, &bytes(number, 0, 1000))).unwrap())
             .collect();
         assert_eq!(kept.value, format!("{}-3", sum_of(header, &sums)));
         // A reader cannot compare it.
@@ -157,7 +157,7 @@ fn send_parts(client: &Client) -> (Vec<Part>, Begun) {
     let settings = ObjectSettings::default();
     let begun = Begun(client.create_multipart_upload(BUCKET, "key", &settings).unwrap());
     let send = |number: u32| {
-        client.upload_part(begun.upload(), number, &bytes_at(number.into(), 0, 1000)).unwrap()
+        client.upload_part(begun.upload(), number, &bytes(number.into(), 0, 1000)).unwrap()
     };
     ((1..=3).map(send).collect(), begun)
 }
@@ -171,7 +171,7 @@ fn a_completion_of_other_bytes_fails() {
         let client = client(&faulty, checksum);
         let (parts, begun) = send_parts(&client);
         // Another program has replaced a part, and its ETag is not compared.
-        let other = client.upload_part(begun.upload(), 2, &bytes_at(9, 0, 1000)).unwrap();
+        let other = client.upload_part(begun.upload(), 2, &bytes(9, 0, 1000)).unwrap();
         let mut mixed = parts.clone();
         mixed[1].etag.clone_from(&other.etag);
         let error = client
@@ -216,7 +216,7 @@ fn a_completion_of_other_bytes_fails() {
 fn streams_files_and_copies_have_the_chosen_checksum() {
     let faulty = Faulty::start(ServerOptions::default());
     let plain = client(&faulty, Checksum::None);
-    let content = bytes_at(4, 0, (11 << 20) + 7);
+    let content = bytes(4, 0, (11 << 20) + 7);
     let file = tempfile::NamedTempFile::new().unwrap();
     std::fs::write(file.path(), &content).unwrap();
     for (checksum, header) in all() {
@@ -261,7 +261,7 @@ fn bitflip_and_bad_checksum() {
     for (checksum, header) in all() {
         let faulty = start();
         let client = client(&faulty, checksum);
-        let content = bytes_at(1, 0, 300_000);
+        let content = bytes(1, 0, 300_000);
         client.put_object(BUCKET, "key", &content, &ObjectSettings::default()).unwrap();
         faulty.once("GetObject", Fault::changed(flipped));
         let error = get(&client).unwrap_err();
@@ -340,7 +340,7 @@ fn an_object_with_a_lock_has_a_digest() {
 fn md5_is_compared_if_the_etag_is_one() {
     let faulty = start();
     let client = client(&faulty, Checksum::Md5);
-    let content = bytes_at(1, 0, 300_000);
+    let content = bytes(1, 0, 300_000);
     client.put_object(BUCKET, "key", &content, &ObjectSettings::default()).unwrap();
     assert!(seen(&faulty, "PutObject")[0].header("content-md5").is_some());
     assert!(get(&client).unwrap() == content);
@@ -371,13 +371,12 @@ fn md5_is_compared_if_the_etag_is_one() {
     assert_eq!(get(&client).unwrap_err().kind(), ErrorKind::Integrity);
     let id = client.create_multipart_upload(BUCKET, "key", &ObjectSettings::default()).unwrap();
     let upload = UploadRef { bucket: BUCKET, key: "key", upload_id: &id };
-    let parts = [1, 2].map(|number| {
-        client.upload_part(upload, number, &bytes_at(number.into(), 0, 1000)).unwrap()
-    });
+    let parts = [1, 2]
+        .map(|number| client.upload_part(upload, number, &bytes(number.into(), 0, 1000)).unwrap());
     client.complete_multipart_upload(upload, &parts, &Condition::Always).unwrap();
     assert!(seen(&faulty, "UploadPart").iter().all(|seen| seen.header("content-md5").is_some()));
     assert!(!seen(&faulty, "CreateMultipartUpload")[0].head.contains("x-amz-checksum"));
-    assert!(get(&client).unwrap() == [bytes_at(1, 0, 1000), bytes_at(2, 0, 1000)].concat());
+    assert!(get(&client).unwrap() == [bytes(1, 0, 1000), bytes(2, 0, 1000)].concat());
 }
 
 /// Bytes that are damaged during an upload are rejected, sent again, and stored correctly.

@@ -1,6 +1,6 @@
 //! Encryption with keys of the customer (SSE-C), over https.
+use crate::support::content::bytes;
 use crate::support::gate::OWNER_ACCOUNT;
-use crate::support::target::bytes_at;
 use crate::support::{Server, ServerOptions};
 use s3driver::client::{
     Client, Condition, Config, CopySource, CustomerKey, Endpoint, GetObject, ObjectSettings, Scheme,
@@ -39,7 +39,7 @@ fn objects_are_stored_and_read_with_the_customers_key() {
     let (key, other) = (CustomerKey::new(&[1; 32]), CustomerKey::new(&[2; 32]));
     let (client, wrong) = (plain.with_customer_key(&key), plain.with_customer_key(&other));
     let bucket = server.bucket();
-    let content = bytes_at(1, 0, 100_000);
+    let content = bytes(1, 0, 100_000);
     client.put_object(bucket, "k", &content, &ObjectSettings::default()).unwrap();
     let request = GetObject::default();
     let meta = client.head_object(bucket, "k", &request).unwrap();
@@ -64,7 +64,7 @@ fn uploads_in_parts_and_ranges_use_the_customers_key() {
     let plain = Client::new(config(&server)).unwrap();
     let client = plain.with_customer_key(&CustomerKey::new(&[3; 32]));
     let bucket = server.bucket();
-    let content = bytes_at(2, 0, 2 * PART + 17);
+    let content = bytes(2, 0, 2 * PART + 17);
     let transfer = Transfer::new(&client).part_size(PART as u64);
     let settings = ObjectSettings::default();
     transfer.upload(&mut &content[..], bucket, "k", &settings).unwrap();
@@ -82,7 +82,7 @@ fn a_copy_has_a_key_for_its_source_and_one_for_its_target() {
     let plain = Client::new(config(&server)).unwrap();
     let (from, to) = (CustomerKey::new(&[4; 32]), CustomerKey::new(&[5; 32]));
     let bucket = server.bucket();
-    let content = bytes_at(3, 0, PART + 3);
+    let content = bytes(3, 0, PART + 3);
     let settings = ObjectSettings::default();
     plain.with_customer_key(&from).put_object(bucket, "k", &content, &settings).unwrap();
     let source = CopySource::new(bucket, "k");

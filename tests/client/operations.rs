@@ -7,7 +7,8 @@ mod lock;
 mod tags;
 mod versions;
 
-use crate::support::target::{Target, bytes_at};
+use crate::support::content::bytes;
+use crate::support::target::Target;
 use crate::support::{Server, ServerOptions};
 use s3driver::client::{
     ByteRange, Client, Condition, CopySource, CreateBucket, GetObject, HELD_BODY, ListObjects,
@@ -87,7 +88,7 @@ crate::checks! {
         let prefix = target.scratch("roundtrip");
         for size in [0, 1, 4096, 1 << 20, (3 << 20) + 17] {
             let key = format!("{prefix}/{size}");
-            let content = bytes_at(size as u64, 0, size);
+            let content = bytes(size as u64, 0, size);
             put(&client, target, &key, &content);
             let meta = client.head_object(&target.bucket, &key, &Default::default()).unwrap();
             assert_eq!(meta.size, size as u64);
@@ -121,7 +122,7 @@ crate::checks! {
     fn ranges_are_exact(target) {
         let client = target.client();
         let key = target.scratch("range");
-        let content = bytes_at(1, 0, 100_000);
+        let content = bytes(1, 0, 100_000);
         put(&client, target, &key, &content);
         let read = |range| {
             client.get_object(&target.bucket, &key, &GetObject::range(range))?.read_all(1 << 20)
@@ -318,7 +319,7 @@ crate::checks! {
     fn a_multipart_upload_becomes_one_object(target) {
         let client = target.client();
         let key = target.scratch("multipart");
-        let content = bytes_at(7, 0, 2 * PART + 12_345);
+        let content = bytes(7, 0, 2 * PART + 12_345);
         let id = client
             .create_multipart_upload(&target.bucket, &key, &ObjectSettings::default())
             .unwrap();
@@ -378,7 +379,7 @@ crate::checks! {
     fn parts_are_copied_in_ranges(target) {
         let client = target.client();
         let (from, to) = (target.scratch("copy-from"), target.scratch("copy-to"));
-        let content = bytes_at(9, 0, PART + 1000);
+        let content = bytes(9, 0, PART + 1000);
         put(&client, target, &from, &content);
         let id = client
             .create_multipart_upload(&target.bucket, &to, &ObjectSettings::default())
@@ -488,7 +489,7 @@ crate::checks! {
         let key = target.scratch("stream");
         let settings = ObjectSettings::default();
         for length in [300_000, HELD_BODY as usize + 300_001] {
-            let content = bytes_at(3, 0, length);
+            let content = bytes(3, 0, length);
             client
                 .put_object_from(
                     &target.bucket,
@@ -583,9 +584,9 @@ fn a_certificate_is_returned_although_it_is_not_trusted() {
 
 #[test]
 fn the_bytes_of_these_tests_depend_on_their_position() {
-    let whole = bytes_at(5, 0, 1000);
+    let whole = bytes(5, 0, 1000);
     for offset in [0, 1, 7, 8, 9, 500] {
-        assert_eq!(bytes_at(5, offset, 100), whole[offset as usize..offset as usize + 100]);
+        assert_eq!(bytes(5, offset, 100), whole[offset as usize..offset as usize + 100]);
     }
     assert_ne!(whole[..8], whole[8..16]);
 }

@@ -2,8 +2,9 @@
 //! on the server with the deviation (`S3_SERVER` names it) or, if S3 may behave the same way, on
 //! all servers.
 
+use crate::support::content::bytes;
 use crate::support::fetch::fetch;
-use crate::support::target::{Target, bytes_at};
+use crate::support::target::Target;
 use s3driver::ErrorKind;
 use s3driver::client::{
     Checksum, Client, Condition, CopySource, GetObject, HELD_BODY, ListObjects, ObjectSettings,
@@ -32,8 +33,8 @@ fn copying_in_parts(target: &Target, root: &str) -> S3Driver {
 fn uploaded(client: &Client, target: &Target, key: &str, id: &str) -> Vec<Part> {
     let upload = UploadRef { bucket: &target.bucket, key, upload_id: id };
     vec![
-        client.upload_part(upload, 1, &bytes_at(1, 0, PART)).unwrap(),
-        client.upload_part(upload, 2, &bytes_at(1, PART as u64, 77)).unwrap(),
+        client.upload_part(upload, 1, &bytes(1, 0, PART)).unwrap(),
+        client.upload_part(upload, 2, &bytes(1, PART as u64, 77)).unwrap(),
     ]
 }
 
@@ -85,7 +86,7 @@ crate::checks! {
     fn a_large_file_below_a_root_with_percent_signs_is_moved(target) {
         for root in ["plain", "p%zz", "p%25+x y"] {
             let driver = copying_in_parts(target, &target.scratch(root));
-            let content = bytes_at(2, 0, 2 * PART + 77);
+            let content = bytes(2, 0, 2 * PART + 77);
             driver.put_content("/from", &content).unwrap();
             driver.rename("/from", "/to").unwrap();
             assert!(driver.get_content("/to").unwrap() == content);
@@ -98,7 +99,7 @@ crate::checks! {
     fn a_part_that_was_not_copied_is_an_error(target) {
         let (client, key) = (target.client(), target.scratch("part-copy"));
         client
-            .put_object(&target.bucket, &key, &bytes_at(3, 0, PART), &ObjectSettings::default())
+            .put_object(&target.bucket, &key, &bytes(3, 0, PART), &ObjectSettings::default())
             .unwrap();
         let id = begin(&client, target, &key);
         let upload = UploadRef { bucket: &target.bucket, key: &key, upload_id: &id };
@@ -213,7 +214,7 @@ crate::checks! {
     // stores it with them.
     fn a_streamed_body_is_stored_without_its_framing(target) {
         let (key, content) =
-            (target.scratch("streamed"), bytes_at(4, 0, HELD_BODY as usize + 300_001));
+            (target.scratch("streamed"), bytes(4, 0, HELD_BODY as usize + 300_001));
         let settings =
             ObjectSettings::default().content_encoding("gzip");
         let put = |client: &Client| {
@@ -415,7 +416,7 @@ crate::checks! {
     // Ceph does not compare checksums, and rclone does not support any, but sending one is
     // harmless.
     fn sending_a_checksum_does_no_harm(target) {
-        let (key, content) = (target.scratch("checksum"), bytes_at(5, 0, PART + 77));
+        let (key, content) = (target.scratch("checksum"), bytes(5, 0, PART + 77));
         for checksum in [
             Checksum::Crc32,
             Checksum::Crc32Composite,

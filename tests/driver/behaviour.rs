@@ -1,8 +1,9 @@
 //! Tests the behaviour of the S3 driver on real servers that the conformance suite for all drivers
 //! (`tests/driver/conformance.rs`, feature `conformance`) does not cover.
 
+use crate::support::content::bytes;
 use crate::support::relay::Relay;
-use crate::support::target::{Target, bytes_at};
+use crate::support::target::Target;
 use crate::support::{Server, ServerOptions};
 use s3driver::client::{ObjectSettings, RetryPolicy, Timeouts};
 use s3driver::driver::{
@@ -543,7 +544,7 @@ fn a_registry_works_through_an_access_point() {
     assert_eq!(driver.bucket(), "arn:aws:s3:us-east-1:123456789012:accesspoint/registry");
     driver.probe_write().unwrap();
 
-    let content = bytes_at(1, 0, 11 << 20);
+    let content = bytes(1, 0, 11 << 20);
     let mut writer = driver.writer("/data/large", WriteMode::Create).unwrap();
     writer.write_all(&content).unwrap();
     writer.commit().unwrap();

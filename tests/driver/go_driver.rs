@@ -2,7 +2,8 @@
 //! other's files and resumes its uploads, and the Go driver finds what it needs to resume ours. Its
 //! requests are replayed exactly; no Go code runs here.
 
-use crate::support::target::{Target, bytes_at};
+use crate::support::content::bytes;
+use crate::support::target::Target;
 use s3driver::ErrorKind;
 use s3driver::client::{Client, Condition, CopySource, ObjectSettings, Part, UploadRef};
 use s3driver::driver::{S3Driver, StorageDriver, WriteMode};
@@ -128,7 +129,7 @@ crate::checks! {
         let go = Go::new(target, &root, path);
         // A large layer is a completed upload, an empty layer is an upload of one empty part, and a
         // link is one PutObject.
-        let content = bytes_at(1, 0, 2 * GO_CHUNK + 12_345);
+        let content = bytes(1, 0, 2 * GO_CHUNK + 12_345);
         let id = go.begin();
         go.complete(&id, &go.send(&id, 1, &content));
         assert!(driver.get_content(path).unwrap() == content);
@@ -156,7 +157,7 @@ crate::checks! {
         let root = target.scratch("go-closed");
         let driver = target.driver(&root);
         let go = Go::new(target, &root, "/up/data");
-        let content = bytes_at(2, 0, 3 * GO_CHUNK + 99);
+        let content = bytes(2, 0, 3 * GO_CHUNK + 99);
         for closed in [GO_CHUNK, 2 * GO_CHUNK, GO_CHUNK + 7 * MIB] {
             // Another file whose key begins with this one's is in the same listing.
             let neighbour = Go::new(target, &root, "/up/data2");
@@ -181,7 +182,7 @@ crate::checks! {
         let root = target.scratch("go-short");
         let driver = target.driver(&root);
         let go = Go::new(target, &root, "/up/data");
-        let content = bytes_at(3, 0, GO_CHUNK + 3 * MIB);
+        let content = bytes(3, 0, GO_CHUNK + 3 * MIB);
         let id = go.begin();
         go.send(&id, 1, &content);
         let mut writer = append(&driver, "/up/data");
@@ -201,10 +202,10 @@ crate::checks! {
         let driver = target.driver(&root);
         let go = Go::new(target, &root, "/up/data");
         let old = go.begin();
-        go.send(&old, 1, &bytes_at(8, 0, GO_CHUNK));
+        go.send(&old, 1, &bytes(8, 0, GO_CHUNK));
         // Servers report times in whole seconds.
         std::thread::sleep(Duration::from_millis(1_100));
-        let content = bytes_at(4, 0, GO_CHUNK + 5);
+        let content = bytes(4, 0, GO_CHUNK + 5);
         let new = go.begin();
         go.send(&new, 1, &content[..GO_CHUNK]);
         let mut writer = append(&driver, "/up/data");
@@ -222,7 +223,7 @@ crate::checks! {
         let driver = target.driver(&root);
         let go = Go::new(target, &root, "/up/data");
         for size in SIZES {
-            let content = bytes_at(6, 0, size);
+            let content = bytes(6, 0, size);
             create(&driver, "/up/data", &content).close().unwrap();
             let (id, mut parts) = go.resume().expect("an upload");
             assert!(
@@ -253,7 +254,7 @@ crate::checks! {
         let driver = target.driver(&root);
         let go = Go::new(target, &root, "/up/data");
         for size in SIZES {
-            let content = bytes_at(7, 0, size);
+            let content = bytes(7, 0, size);
             let id = go.begin();
             go.send(&id, 1, &content);
             let mut writer = append(&driver, "/up/data");
@@ -275,7 +276,7 @@ crate::checks! {
         let root = target.scratch("go-alternates");
         let driver = target.driver(&root);
         let go = Go::new(target, &root, "/up/data");
-        let content = bytes_at(9, 0, 40 * MIB);
+        let content = bytes(9, 0, 40 * MIB);
         for size in SIZES {
             for more in [1, MIB, 7 * MIB] {
                 create(&driver, "/up/data", &content[..size]).close().unwrap();
@@ -298,7 +299,7 @@ crate::checks! {
         let root = target.scratch("go-resumes");
         let driver = target.driver(&root);
         let go = Go::new(target, &root, "/up/data");
-        let content = bytes_at(5, 0, 23 * MIB);
+        let content = bytes(5, 0, 23 * MIB);
         let close = || {
             let mut writer = driver.writer("/up/data", WriteMode::Create).unwrap();
             writer.write_all(&content[..12 * MIB]).unwrap();

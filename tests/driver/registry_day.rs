@@ -2,7 +2,8 @@
 //! committed by a move, linked, listed and garbage-collected, and abandoned uploads are purged.
 //! Every digest is checked at the end.
 
-use crate::support::target::{Target, bytes_at};
+use crate::support::content::bytes;
+use crate::support::target::Target;
 use s3driver::driver::{S3Driver, StorageDriver, WalkOptions, WalkStep, WriteMode};
 use s3driver::{ErrorKind, Result};
 use sha2::{Digest, Sha256};
@@ -192,8 +193,8 @@ crate::checks! {
         let driver = registry.process();
 
         // Three clients push at the same time, and two of them share a layer.
-        let base = bytes_at(1, 0, (7 << 20) + 123);
-        let contents = [base.clone(), bytes_at(2, 0, 12 << 20), bytes_at(3, 0, 70_000), base];
+        let base = bytes(1, 0, (7 << 20) + 123);
+        let contents = [base.clone(), bytes(2, 0, 12 << 20), bytes(3, 0, 70_000), base];
         let pushed: Vec<String> = std::thread::scope(|scope| {
             let running: Vec<_> = contents
                 .iter()
@@ -228,7 +229,7 @@ crate::checks! {
 
         // One push is abandoned in the middle, and another one is cancelled.
         registry.begin("library/app0", "given-up").unwrap();
-        registry.append("library/app0", "given-up", 0, &bytes_at(9, 0, 6 << 20), b"").unwrap();
+        registry.append("library/app0", "given-up", 0, &bytes(9, 0, 6 << 20), b"").unwrap();
         registry.begin("library/app0", "cancelled").unwrap();
         registry.append("library/app0", "cancelled", 0, b"some bytes", b"").unwrap();
         driver

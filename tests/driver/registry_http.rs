@@ -4,7 +4,8 @@
 use crate::service::collect::{Collection, Mode, Untagged};
 use crate::service::http::{Request, Server};
 use crate::service::{Deletion, Downloads, Log, Options, Registry};
-use crate::support::target::{Target, bytes_at};
+use crate::support::content::bytes;
+use crate::support::target::Target;
 use s3driver::driver::{S3Driver, StorageDriver, WriteMode};
 use s3driver::middleware;
 use serde_json::{Value, json};
@@ -86,8 +87,7 @@ impl Process {
     }
     /// Stores an image with one layer, whose content depends on `seed`.
     fn image(&self, name: &str, tag: &str, seed: u64) -> String {
-        let manifest =
-            image(&self.store(name, b"{}"), &self.store(name, &bytes_at(seed, 0, 1_000)));
+        let manifest = image(&self.store(name, b"{}"), &self.store(name, &bytes(seed, 0, 1_000)));
         self.put_manifest(name, tag, OCI_MANIFEST, &manifest).expect(201).digest()
     }
     fn collect(&self, untagged: Untagged) -> crate::service::collect::Collected {
@@ -248,7 +248,7 @@ crate::checks! {
 
     fn blobs_are_pulled_whole_and_in_ranges(target) {
         let registry = Process::start(target, &target.scratch("http"));
-        let content = bytes_at(1, 0, 6 * MIB + 7);
+        let content = bytes(1, 0, 6 * MIB + 7);
         let digest = registry.push("library/a", &content, &[content.len()]);
         let path = format!("/v2/library/a/blobs/{digest}");
         let response = registry.get(&path).expect(200);
@@ -310,7 +310,7 @@ crate::checks! {
     fn a_push_in_chunks_is_ordered_and_can_be_resumed_by_any_process(target) {
         let root = target.scratch("http");
         let (first, second) = (Process::start(target, &root), Process::start(target, &root));
-        let content = bytes_at(2, 0, 12 * MIB + 5);
+        let content = bytes(2, 0, 12 * MIB + 5);
         let begun = first.send("POST", "/v2/a/blobs/uploads/", &[], b"").expect(202);
         let place = begun.location();
         assert!(place.contains(begun.header("docker-upload-uuid").unwrap()));
@@ -354,7 +354,7 @@ crate::checks! {
         let root = target.scratch("http");
         let registry = Process::start(target, &root);
         for (seed, size) in [(3, 0), (4, 1), (5, 6 * MIB)] {
-            let content = bytes_at(seed, 0, size);
+            let content = bytes(seed, 0, size);
             let expected = digest(&content);
             let path = format!("/v2/a/blobs/{expected}");
             let single = registry
@@ -393,7 +393,7 @@ crate::checks! {
         let root = target.scratch("http");
         let registry = Process::start(target, &root);
         let wrong = digest(b"something else");
-        let content = bytes_at(6, 0, 6 * MIB);
+        let content = bytes(6, 0, 6 * MIB);
         registry
             .send("POST", &format!("/v2/a/blobs/uploads/?digest={wrong}"), &[], &content)
             .fails(400, "DIGEST_INVALID");
@@ -424,7 +424,7 @@ crate::checks! {
         registry.send("DELETE", &place, &[], b"").expect(204);
         registry.get(&place).fails(404, "BLOB_UPLOAD_UNKNOWN");
         let place = registry.send("POST", "/v2/a/blobs/uploads/", &[], b"").expect(202).location();
-        registry.send("PATCH", &place, &[], &bytes_at(7, 0, 6 * MIB)).expect(202);
+        registry.send("PATCH", &place, &[], &bytes(7, 0, 6 * MIB)).expect(202);
         registry.send("DELETE", &place, &[], b"").expect(204);
         registry.send("DELETE", &place, &[], b"").fails(404, "BLOB_UPLOAD_UNKNOWN");
         for id in ["../../x", "x", "00000000-0000-0000-0000-00000000000g", "%2e%2e"] {
@@ -436,7 +436,7 @@ crate::checks! {
     fn a_broken_push_continues_where_it_broke(target) {
         let root = target.scratch("http");
         let registry = Process::start(target, &root);
-        let content = bytes_at(8, 0, 8 * MIB);
+        let content = bytes(8, 0, 8 * MIB);
         let place = registry.send("POST", "/v2/a/blobs/uploads/", &[], b"").expect(202).location();
         let mut socket = TcpStream::connect(registry.server.address()).unwrap();
         write!(
@@ -457,7 +457,7 @@ crate::checks! {
     fn the_hash_state_is_gos_and_content_is_read_back_only_without_it(target) {
         let root = target.scratch("http");
         let registry = Process::start(target, &root);
-        let content = bytes_at(9, 0, 6 * MIB + 100);
+        let content = bytes(9, 0, 6 * MIB + 100);
         for state in ["kept", "lost", "of other content"] {
             let place =
                 registry.send("POST", "/v2/a/blobs/uploads/", &[], b"").expect(202).location();
@@ -971,7 +971,7 @@ crate::checks! {
         for size in [0, 10, 6 * MIB] {
             let place =
                 registry.send("POST", "/v2/a/b/blobs/uploads/", &[], b"").expect(202).location();
-            registry.send("PATCH", &place, &[], &bytes_at(1, 0, size)).expect(202);
+            registry.send("PATCH", &place, &[], &bytes(1, 0, size)).expect(202);
         }
         let purge = |age, mode| registry.registry.purge(age, mode).unwrap();
         assert_eq!(purge(Duration::from_secs(3600), Mode::Remove), 0);
@@ -1083,7 +1083,7 @@ crate::checks! {
     fn an_interrupted_commit_is_repeated(target) {
         let root = target.scratch("http");
         let registry = Process::start(target, &root);
-        let content = bytes_at(11, 0, 6 * MIB);
+        let content = bytes(11, 0, 6 * MIB);
         let place = registry.send("POST", "/v2/a/blobs/uploads/", &[], b"").expect(202).location();
         registry.send("PATCH", &place, &[], &content).expect(202);
         // A process commits, and dies before it moves the blob to its place.
@@ -1342,7 +1342,7 @@ fn the_registry_serves_tls() {
         ClientConnection::new(Arc::new(client), ServerName::try_from("127.0.0.1").unwrap())
             .unwrap();
     let mut stream = StreamOwned::new(connection, connect(&server));
-    let content = bytes_at(12, 0, MIB);
+    let content = bytes(12, 0, MIB);
     let digest = digest(&content);
     // Two requests on one connection, both larger than a TLS record.
     let head = format!(

@@ -1,7 +1,7 @@
 //! Tests for the table "Connection".
 
 use crate::server::{End, Fault, error_document};
-use crate::support::target::bytes_at;
+use crate::support::content::bytes;
 use crate::support::{Server, ServerOptions};
 use crate::{ATTEMPTS, BUCKET, Rig, quickly, retry, upload};
 use s3driver::client::{Client, Config, Endpoint, HELD_BODY, ObjectSettings, RetryPolicy, Scheme};
@@ -100,7 +100,7 @@ fn close_after_and_reset_after() {
 fn a_partly_consumed_body_is_not_sent_again() {
     let rig = Rig::new();
     rig.faulty.once("PutObject", Fault::silent(End::Close));
-    let content = bytes_at(1, 0, HELD_BODY as usize + 1);
+    let content = bytes(1, 0, HELD_BODY as usize + 1);
     let settings = ObjectSettings::default();
     let error = rig
         .client
@@ -144,7 +144,7 @@ fn a_body_that_is_read_only_once_is_not_sent_over_a_connection_that_is_being_clo
     let client = Client::new(Config::new(endpoint).retry(RetryPolicy::never())).unwrap();
     let settings = ObjectSettings::default();
     let length = HELD_BODY + 1;
-    let content = bytes_at(1, 0, length as usize);
+    let content = bytes(1, 0, length as usize);
     for _ in 0..3 {
         client.put_object(BUCKET, "small", b"content", &settings).unwrap();
         client.put_object_from(BUCKET, "large", &mut &content[..], length, &settings).unwrap();
@@ -155,7 +155,7 @@ fn a_body_that_is_read_only_once_is_not_sent_over_a_connection_that_is_being_clo
 
 #[test]
 fn reset_mid_upload_and_close_mid_upload() {
-    let content = bytes_at(1, 0, 4 << 20);
+    let content = bytes(1, 0, 4 << 20);
     for end in [End::Reset, End::Close] {
         let rig = Rig::new();
         rig.faulty.times("PutObject", 0, 2, Fault::silent(end).mid_upload(100_000));
@@ -174,7 +174,7 @@ fn reset_mid_upload_and_close_mid_upload() {
 #[test]
 fn stall_upload() {
     let rig = Rig::new();
-    let content = bytes_at(1, 0, 16 << 20);
+    let content = bytes(1, 0, 16 << 20);
     rig.faulty.once("PutObject", Fault::silent(End::Hang).mid_upload(1000));
     quickly(|| rig.put("key", &content)).unwrap();
     assert_eq!(rig.count("PutObject"), 2);
@@ -216,7 +216,7 @@ fn an_untrusted_certificate_is_an_error_without_a_retry() {
 
 #[test]
 fn early_error() {
-    let content = bytes_at(1, 0, 16 << 20);
+    let content = bytes(1, 0, 16 << 20);
     let rig = Rig::new();
     rig.faulty
         .always("PutObject", Fault::error(403, "AccessDenied").mid_upload(1000).end(End::Hang));
@@ -310,7 +310,7 @@ fn an_endless_trickle_of_an_object_ends_at_a_deadline() {
     let rig = Rig::with(ServerOptions::default(), |config| {
         config.timeouts(crate::timeouts().stall(Duration::from_millis(400)))
     });
-    rig.store("key", &bytes_at(1, 0, 1 << 20));
+    rig.store("key", &bytes(1, 0, 1 << 20));
     rig.faulty
         .always("GetObject", Fault::changed(|answer| answer).trickled(Duration::from_millis(10)));
     let error = quickly(|| rig.get("key")).unwrap_err();

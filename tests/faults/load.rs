@@ -238,7 +238,7 @@ fn an_upload_can_wait_for_another_request() {
     }
     let rig = Rig::with(ServerOptions::default(), |config| config.max_requests(places(1)));
     let length = HELD_BODY + 1;
-    let content = crate::support::target::bytes_at(1, 0, length as usize);
+    let content = crate::support::content::bytes(1, 0, length as usize);
     rig.store("from", &content);
     quickly(|| {
         thread::scope(|scope| {

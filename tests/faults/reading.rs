@@ -2,7 +2,7 @@
 
 use crate::server::{Answer, End, Fault};
 use crate::support::ServerOptions;
-use crate::support::target::bytes_at;
+use crate::support::content::bytes;
 use crate::{ATTEMPTS, BUCKET, Rig, quickly};
 use s3driver::ErrorKind;
 use s3driver::client::{ByteRange, Checksum, GetObject, VersionSelector};
@@ -12,7 +12,7 @@ const SIZE: usize = 300_000;
 
 fn rig() -> (Rig, Vec<u8>) {
     let rig = Rig::new();
-    let content = bytes_at(7, 0, SIZE);
+    let content = bytes(7, 0, SIZE);
     rig.store("key", &content);
     (rig, content)
 }
@@ -347,7 +347,7 @@ fn range_shifted() {
 /// never a mixture.
 #[test]
 fn etag_changed_and_shrunk() {
-    for replacement in [bytes_at(8, 0, SIZE), bytes_at(8, 0, 1000), Vec::new()] {
+    for replacement in [bytes(8, 0, SIZE), bytes(8, 0, 1000), Vec::new()] {
         let (rig, content) = rig();
         rig.faulty.once("GetObject", Fault::cut(70_000, End::Close));
         let mut reader = rig.client.get_object(BUCKET, "key", &GetObject::default()).unwrap();
@@ -497,7 +497,7 @@ fn an_object_without_a_tag_set_has_no_tags() {
 #[test]
 fn a_failed_download_is_continued_with_its_own_version() {
     let (rig, content) = rig();
-    let (other, newer) = (bytes_at(8, 0, SIZE), bytes_at(9, 0, SIZE));
+    let (other, newer) = (bytes(8, 0, SIZE), bytes(9, 0, SIZE));
     rig.store("other", &other);
     let directory = tempfile::tempdir().unwrap();
     let file = directory.path().join("file");

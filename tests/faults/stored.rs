@@ -5,7 +5,7 @@
 use crate::driver::driver;
 use crate::server::{Answer, End, Fault};
 use crate::support::ServerOptions;
-use crate::support::target::bytes_at;
+use crate::support::content::bytes;
 use crate::{ATTEMPTS, BUCKET, Rig, upload};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
@@ -83,7 +83,7 @@ const WAYS: [Way; 4] = [
 #[test]
 fn p01_an_early_200_is_not_stored() {
     const SIZE: usize = 16 << 20;
-    let content = bytes_at(1, 0, SIZE);
+    let content = bytes(1, 0, SIZE);
     let early =
         |end: End| Fault::reply_with(200, &[("etag", "\"e\"")], "").mid_upload(1 << 20).end(end);
     for Way { operation, send, repeatable } in WAYS {
@@ -112,7 +112,7 @@ fn p01_an_early_200_is_not_stored() {
 /// The server returns a different MD5 or checksum than that of the bytes that were sent.
 #[test]
 fn p13_a_stored_object_that_differs_is_an_integrity_error() {
-    let large = bytes_at(3, 0, usize::try_from(HELD_BODY).unwrap() + 1000);
+    let large = bytes(3, 0, usize::try_from(HELD_BODY).unwrap() + 1000);
     for (name, value) in [
         ("etag", format!("\"{OTHER_MD5}\"")),
         ("etag", format!("\"{}\"", OTHER_MD5.to_uppercase())),
@@ -253,7 +253,7 @@ fn uploaded(rig: &Rig, count: u32) -> (String, Vec<Part>) {
     let id = rig.begin("parts");
     let part = |number: u32| {
         rig.client
-            .upload_part(upload("parts", &id), number, &bytes_at(number.into(), 0, 1000))
+            .upload_part(upload("parts", &id), number, &bytes(number.into(), 0, 1000))
             .unwrap()
     };
     let parts = (1..=count).map(part).collect();
@@ -361,7 +361,7 @@ fn case_29_a_completion_without_an_etag_is_a_success() {
             // The embedded server expects its own ETags.
             for (number, part) in (1..).zip(&mut parts) {
                 part.etag = if opaque {
-                    hex::encode(Md5::digest(bytes_at(number, 0, 1000)))
+                    hex::encode(Md5::digest(bytes(number, 0, 1000)))
                 } else {
                     part.etag.clone()
                 };
@@ -771,7 +771,7 @@ fn p20_weak_etags_are_never_sent_as_conditions() {
     let rig = Rig::new();
     rig.faulty.always("HeadObject", weak());
     rig.faulty.always("GetObject", weak());
-    let content = bytes_at(5, 0, 6 << 20);
+    let content = bytes(5, 0, 6 << 20);
     rig.store("root/from", &content);
     let driver = driver(&rig);
     driver.rename("/from", "/to").unwrap();
@@ -883,7 +883,7 @@ fn copies_fall_back_to_supported_operations() {
         Fault::reply(200, ""),
         Fault::reply(200, "<CopyObjectResult><ETag>e</ETag></CopyObjectResult>"),
     ];
-    let content = bytes_at(7, 0, (17 << 20) + 77);
+    let content = bytes(7, 0, (17 << 20) + 77);
     let source = CopySource::new(BUCKET, "source");
     for (index, fault) in missing().into_iter().chain(empty).enumerate() {
         let rig = Rig::new();

@@ -3,7 +3,7 @@
 
 use crate::server::{End, Fault};
 use crate::support::ServerOptions;
-use crate::support::target::bytes_at;
+use crate::support::content::bytes;
 use crate::{BUCKET, Rig, assert_no_secret};
 use s3driver::client::{
     Checksum, Client, Config, Endpoint, HELD_BODY, ObjectSettings, PayloadSigning, PutResult,
@@ -17,7 +17,7 @@ use std::io::{self, Read};
 /// Returns a body longer than that limit, which has several chunks of 64 KiB and a shorter one.
 /// Every byte depends on its position.
 fn long() -> Vec<u8> {
-    bytes_at(7, 0, HELD_BODY as usize + 100_003)
+    bytes(7, 0, HELD_BODY as usize + 100_003)
 }
 
 fn put_as(
@@ -50,7 +50,7 @@ fn with_checksum(checksum: Checksum) -> Rig {
 #[test]
 fn a_short_body_is_signed() {
     for length in [0, 1, 100_000, HELD_BODY as usize] {
-        let (rig, content) = (Rig::new(), bytes_at(7, 0, length));
+        let (rig, content) = (Rig::new(), bytes(7, 0, length));
         put(&rig.client, &content).unwrap();
         assert_eq!(sent(&rig, "x-amz-content-sha256"), Some(hex::encode(Sha256::digest(&content))));
         assert!(rig.stored("key").unwrap() == content);
@@ -78,7 +78,7 @@ fn a_short_body_is_sent_again() {
     for fault in
         [Fault::error(503, "SlowDown"), Fault::silent(End::Close), Fault::error(400, "BadDigest")]
     {
-        let (rig, content) = (Rig::new(), bytes_at(7, 0, 100_000));
+        let (rig, content) = (Rig::new(), bytes(7, 0, 100_000));
         rig.faulty.times("PutObject", 0, 2, fault);
         put(&rig.client, &content).unwrap();
         assert_eq!(rig.count("PutObject"), 3);
@@ -102,7 +102,7 @@ impl Read for Failing<'_> {
 
 #[test]
 fn a_reader_that_ends_early_or_fails_is_an_error_before_any_request() {
-    let (rig, content) = (Rig::new(), bytes_at(7, 0, 100_000));
+    let (rig, content) = (Rig::new(), bytes(7, 0, 100_000));
     let settings = ObjectSettings::default();
     let early = put_as(&rig.client, &mut &content[..], 100_001, &settings).unwrap_err();
     assert!(early.message().contains("ended after 100000 of 100001 bytes"), "{early}");
@@ -149,7 +149,7 @@ fn a_long_body_that_ends_early_or_fails_stores_nothing() {
 #[test]
 fn bytes_beyond_the_length_stay_in_the_reader() {
     for length in [100_000, HELD_BODY as usize + 5] {
-        let (rig, content) = (Rig::new(), bytes_at(7, 0, length + 9));
+        let (rig, content) = (Rig::new(), bytes(7, 0, length + 9));
         let mut source = &content[..];
         put_as(&rig.client, &mut source, length, &ObjectSettings::default()).unwrap();
         assert_eq!(source, &content[length..]);

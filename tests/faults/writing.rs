@@ -1,7 +1,7 @@
 //! Tests for the writes in the table "Writing, multipart, copy, delete".
 
 use crate::server::{Answer, End, Fault, error_document};
-use crate::support::target::bytes_at;
+use crate::support::content::bytes;
 use crate::{ATTEMPTS, BUCKET, Rig, quickly, upload};
 use s3driver::client::{Condition, CopySource, CreateBucket, ObjectSettings, Part};
 use s3driver::{Error, ErrorKind, Result};
@@ -119,7 +119,7 @@ fn put_ok_error() {
 fn uploaded(rig: &Rig) -> (String, Vec<Part>) {
     let id = rig.begin("parts");
     let part = |number: u32| {
-        let content = bytes_at(number.into(), 0, 1000);
+        let content = bytes(number.into(), 0, 1000);
         rig.client.upload_part(upload("parts", &id), number, &content).unwrap()
     };
     let parts = vec![part(1), part(2)];
@@ -127,7 +127,7 @@ fn uploaded(rig: &Rig) -> (String, Vec<Part>) {
 }
 
 fn whole() -> Vec<u8> {
-    [bytes_at(1, 0, 1000), bytes_at(2, 0, 1000)].concat()
+    [bytes(1, 0, 1000), bytes(2, 0, 1000)].concat()
 }
 
 fn complete(rig: &Rig, id: &str, parts: &[Part]) -> Result<()> {
@@ -173,7 +173,7 @@ fn upload_part_is_stored_once_after_faults() {
         (1..).zip(committed_then_lost().into_iter().chain([Fault::error(503, "SlowDown")]))
     {
         rig.faulty.once("UploadPart", fault);
-        let content = bytes_at(number.into(), 0, 1000);
+        let content = bytes(number.into(), 0, 1000);
         parts.push(rig.client.upload_part(upload("parts", &id), number, &content).unwrap());
     }
     assert_eq!(rig.count("UploadPart"), 8);
@@ -361,7 +361,7 @@ fn complete_finds_another_object() {
     lost(&rig);
     assert_eq!(complete(&rig, &id, &parts).unwrap_err().kind(), ErrorKind::NoSuchUpload);
     // The object has the same size. Unless ETags are MD5s, it is unknown whether it is ours.
-    rig.store("parts", &bytes_at(9, 0, 2000));
+    rig.store("parts", &bytes(9, 0, 2000));
     lost(&rig);
     assert_eq!(complete(&rig, &id, &parts).unwrap_err().kind(), ErrorKind::OutcomeUnknown);
     // The HEAD fails as well.

@@ -10,8 +10,9 @@
 //! S3DRIVER_LOAD=full cargo test --release --test processes load:: -- --nocapture
 //! ```
 
+use crate::support::content::bytes;
 use crate::support::process::{self, memory};
-use crate::support::target::{Target, bytes_at, on_every_target};
+use crate::support::target::{Target, on_every_target};
 use crate::support::{Server, ServerOptions};
 use s3driver::client::SignatureVersion;
 use s3driver::driver::{Parameters, S3Driver, StorageDriver, WalkOptions, WalkStep, WriteMode};
@@ -239,7 +240,7 @@ fn aws(target: &Target, root: &str, folder: &Path) -> bool {
 fn load(target: &Target, scale: &Scale, compare: bool) {
     let (name, root) = (&target.name, target.scratch("load"));
     let (driver, threads) = open(target, &root, scale);
-    let shared = bytes_at(1, 0, scale.size + scale.streams * SHIFT);
+    let shared = bytes(1, 0, scale.size + scale.streams * SHIFT);
     let content = |index: usize| &shared[index * SHIFT..][..scale.size];
     for index in 0..scale.streams {
         driver.put_content(&format!("/read/{index}"), content(index)).unwrap();

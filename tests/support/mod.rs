@@ -20,6 +20,7 @@ pub mod backend;
 pub mod body;
 pub mod clock;
 pub mod conditions;
+pub mod content;
 pub mod fetch;
 pub mod form;
 pub mod gate;

@@ -320,18 +320,3 @@ macro_rules! checks {
         }
     )*};
 }
-
-/// Returns bytes that depend on their position, so that swapped, repeated or missing parts are
-/// noticed: each run of 8 bytes contains its own offset, mixed with a seed.
-pub fn bytes_at(seed: u64, offset: u64, length: usize) -> Vec<u8> {
-    let mut bytes = Vec::with_capacity(length + 16);
-    let mut block = offset / 8;
-    while bytes.len() < length + 8 {
-        let mut mixed = block.wrapping_add(seed).wrapping_mul(0x9E37_79B9_7F4A_7C15);
-        mixed ^= mixed >> 29;
-        bytes.extend_from_slice(&mixed.to_le_bytes());
-        block += 1;
-    }
-    let skip = (offset % 8) as usize;
-    bytes[skip..skip + length].to_vec()
-}

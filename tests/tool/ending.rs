@@ -2,7 +2,8 @@
 
 use crate::checks;
 use crate::rig::{Rig, Run};
-use crate::support::target::{Target, bytes_at};
+use crate::support::content::bytes;
+use crate::support::target::Target;
 use serde_json::Value;
 use std::io::{BufRead, BufReader};
 use std::process::{Child, Command};
@@ -71,7 +72,7 @@ checks! {
 
     fn a_reader_that_leaves_ends_the_tool_in_silence(target) {
         let rig = Rig::new(target, "pipe");
-        rig.put("x", &bytes_at(4, 0, 4 << 20));
+        rig.put("x", &bytes(4, 0, 4 << 20));
         let mut child = rig.start(&["cat", &rig.url("x")]);
         let mut first = [0; 8];
         std::io::Read::read_exact(child.stdout.as_mut().unwrap(), &mut first).unwrap();
@@ -208,7 +209,7 @@ fn an_interrupted_upload_leaves_nothing() {
         } else {
             400 << 20
         };
-        let file = rig.file("x", &bytes_at(5, 0, size));
+        let file = rig.file("x", &bytes(5, 0, size));
         let child = rig.start(&["cp", &file, &rig.url("x"), "-o", "concurrency=1"]);
         match &target.embedded {
             Some(server) => wait_until("an upload has begun", || {
@@ -232,7 +233,7 @@ fn an_interrupted_download_leaves_nothing() {
     let target = Target::all().remove(0);
     let Some(server) = &target.embedded else { return };
     let rig = Rig::new(&target, "signal");
-    rig.put("x", &bytes_at(6, 0, 12 << 20));
+    rig.put("x", &bytes(6, 0, 12 << 20));
     let slow = crate::stalling::Stalling::start(server.address(), 4 << 20);
     let path = crate::rig::text(&rig.path("x"));
     let mut command = rig.bare();

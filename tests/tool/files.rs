@@ -5,7 +5,7 @@ use crate::ending::{signal, wait_until};
 use crate::rig::{Rig, Run, text};
 use crate::stalling::Stalling;
 use crate::support;
-use crate::support::target::bytes_at;
+use crate::support::content::bytes;
 use std::fs;
 
 /// The size of an object with several parts of 5 MiB.
@@ -15,7 +15,7 @@ checks! {
     fn cp_uploads_downloads_and_copies(target) {
         let rig = Rig::new(target, "cp");
         for (name, size) in [("small", 100), ("large", LARGE), ("empty", 0)] {
-            let content = bytes_at(2, 0, size);
+            let content = bytes(2, 0, size);
             let file = rig.file(name, &content);
             let line = rig.json(&["cp", &file, &rig.url("")]).remove(0);
             assert_eq!(line["bytes"], size);
@@ -38,7 +38,7 @@ checks! {
     fn cp_of_a_directory_keeps_its_structure(target) {
         let rig = Rig::new(target, "cpr");
         for (number, name) in ["tree/a", "tree/b/c", "tree/b/d e"].into_iter().enumerate() {
-            rig.file(name, &bytes_at(number as u64, 0, 1000));
+            rig.file(name, &bytes(number as u64, 0, 1000));
         }
         let tree = rig.path("tree");
         let error = rig.fails(2, &["cp", tree.to_str().unwrap(), &rig.url("t")]);
@@ -63,7 +63,7 @@ checks! {
 
     fn mv_removes_its_source_when_the_copy_is_complete(target) {
         let rig = Rig::new(target, "mv");
-        let content = bytes_at(8, 0, LARGE);
+        let content = bytes(8, 0, LARGE);
         let file = rig.file("x", &content);
         rig.ok(&["mv", &file, &rig.url("a/x")]);
         assert_eq!((rig.files(), rig.names()), (vec![], vec!["a/x".to_owned()]));
@@ -83,13 +83,13 @@ checks! {
     fn sync_copies_what_differs_and_removes_only_when_asked(target) {
         let rig = Rig::new(target, "sync");
         for name in ["s/1", "s/2/3", "s/4"] {
-            rig.file(name, &bytes_at(1, 0, 100));
+            rig.file(name, &bytes(1, 0, 100));
         }
         let folder = text(&rig.path("s"));
         let copied = |lines: Vec<serde_json::Value>| lines.len();
         assert_eq!(copied(rig.json(&["sync", &folder, &rig.url("t")])), 3);
         assert_eq!(copied(rig.json(&["sync", &folder, &rig.url("t")])), 0);
-        rig.file("s/1", &bytes_at(2, 0, 101));
+        rig.file("s/1", &bytes(2, 0, 101));
         fs::remove_file(rig.path("s/4")).unwrap();
         let planned = rig.json(&["sync", &folder, &rig.url("t"), "--delete", "--dry-run"]);
         let actions: Vec<_> = planned.iter().map(|line| line["action"].clone()).collect();
@@ -98,7 +98,7 @@ checks! {
         assert_eq!(rig.names(), ["t/1", "t/2/3", "t/4"]);
         rig.ok(&["sync", &folder, &rig.url("t"), "--delete"]);
         assert_eq!(rig.names(), ["t/1", "t/2/3"]);
-        assert_eq!(rig.get("t/1"), bytes_at(2, 0, 101));
+        assert_eq!(rig.get("t/1"), bytes(2, 0, 101));
 
         rig.ok(&["sync", &rig.url("t"), &rig.url("u")]);
         let back = text(&rig.path("back"));
@@ -176,7 +176,7 @@ fn a_download_continues_where_it_ended() {
     let target = support::target::Target::all().remove(0);
     let Some(server) = &target.embedded else { return };
     let rig = Rig::new(&target, "resume");
-    let content = bytes_at(3, 0, LARGE);
+    let content = bytes(3, 0, LARGE);
     rig.put("x", &content);
     let file = rig.path("x");
     let slow = Stalling::start(server.address(), 4 << 20);
@@ -216,7 +216,7 @@ fn another_version_of_an_object_begins_again() {
     let rig = Rig::new(&target, "versions");
     let file = text(&rig.path("x"));
     for version in 0..3 {
-        let content = bytes_at(version, 0, 6 << 20);
+        let content = bytes(version, 0, 6 << 20);
         rig.put("x", &content);
         rig.ok(&["cp", &rig.url("x"), &file, "--resume"]);
         assert_eq!(fs::read(&file).unwrap(), content);

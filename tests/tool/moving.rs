@@ -4,7 +4,8 @@
 use crate::checks;
 use crate::interposed::Interposed;
 use crate::rig::{Rig, Run, text};
-use crate::support::target::{Target, bytes_at};
+use crate::support::content::bytes;
+use crate::support::target::Target;
 use s3driver::client::ObjectSettings;
 use std::fs;
 use std::time::SystemTime;
@@ -98,7 +99,7 @@ fn an_object_that_is_replaced_while_it_is_moved_is_kept() {
         return;
     }
     let rig = Rig::new(&target, "replaced");
-    let (old, new) = (bytes_at(1, 0, 1000), bytes_at(2, 0, 1000));
+    let (old, new) = (bytes(1, 0, 1000), bytes(2, 0, 1000));
     let key = |name: &str| format!("/{}/{}", target.bucket, rig.key(name));
     let replace = || {
         let (client, bucket) = (rig.client.clone(), target.bucket.clone());
@@ -135,7 +136,7 @@ fn a_file_that_changes_while_it_is_moved_is_kept() {
         return;
     }
     let rig = Rig::new(&target, "rewritten");
-    let content = bytes_at(1, 0, 1000);
+    let content = bytes(1, 0, 1000);
     let file = rig.file("file", &content);
     let start = format!("PUT /{}/{}", target.bucket, rig.key("x"));
     let path = rig.path("file");

@@ -2,7 +2,7 @@
 
 use crate::checks;
 use crate::rig::Rig;
-use crate::support::target::bytes_at;
+use crate::support::content::bytes;
 use s3driver::client::ObjectSettings;
 use serde_json::{Value, json};
 
@@ -54,7 +54,7 @@ checks! {
 
     fn cat_writes_an_object_or_a_part_of_it(target) {
         let rig = Rig::new(target, "cat");
-        let content: Vec<u8> = bytes_at(1, 0, 1 << 20).iter().map(|byte| byte % 64 + 32).collect();
+        let content: Vec<u8> = bytes(1, 0, 1 << 20).iter().map(|byte| byte % 64 + 32).collect();
         rig.put("x", &content);
         let text = String::from_utf8(content).unwrap();
         assert_eq!(rig.ok(&["cat", &rig.url("x")]), text);
@@ -105,7 +105,7 @@ checks! {
     fn du_adds_up_directories(target) {
         let rig = Rig::new(target, "du");
         for (name, size) in [("d/a/1", 10), ("d/a/b/2", 20), ("d/c", 5), ("dd", 100)] {
-            rig.put(name, &bytes_at(1, 0, size));
+            rig.put(name, &bytes(1, 0, size));
         }
         let lines = rig.json(&["du", &rig.url("d")]);
         assert_eq!(lines, [

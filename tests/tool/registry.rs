@@ -4,7 +4,8 @@
 use crate::checks;
 use crate::rig::Rig;
 use crate::support::Server;
-use crate::support::target::{Target, bytes_at};
+use crate::support::content::bytes;
+use crate::support::target::Target;
 use s3driver::StorageDriver;
 use s3driver::driver::{FileKind, S3Driver, WalkOptions, WalkStep, WriteMode};
 use serde_json::Value;
@@ -52,14 +53,14 @@ fn push(driver: &S3Driver) {
     let path = format!("{UPLOADS}/1/data");
     driver.put_content(&format!("{UPLOADS}/1/startedat"), b"now").unwrap();
     let mut writer = driver.writer(&path, WriteMode::Create).unwrap();
-    writer.write_all(&bytes_at(1, 0, 7 << 20)).unwrap();
+    writer.write_all(&bytes(1, 0, 7 << 20)).unwrap();
     writer.close().unwrap();
     let mut writer = driver.writer(&path, WriteMode::Append).unwrap();
-    writer.write_all(&bytes_at(1, 7 << 20, 6 << 20)).unwrap();
+    writer.write_all(&bytes(1, 7 << 20, 6 << 20)).unwrap();
     writer.commit().unwrap();
     driver.rename(&path, &format!("{BLOBS}/cc/data")).unwrap();
     let mut writer = driver.writer(&format!("{UPLOADS}/2/data"), WriteMode::Create).unwrap();
-    writer.write_all(&bytes_at(2, 0, 6 << 20)).unwrap();
+    writer.write_all(&bytes(2, 0, 6 << 20)).unwrap();
     writer.cancel().unwrap();
     driver.delete(&format!("{UPLOADS}/1")).unwrap();
 }
@@ -94,14 +95,14 @@ fn purge(driver: &S3Driver) {
 fn prepared(target: &Target) -> &Server {
     let server = target.embedded.as_ref().expect("the embedded server");
     for path in [format!("{BLOBS}/aa/data"), format!("{UPLOADS}/3/startedat")] {
-        server.put_object(&target.bucket, &format!("root{path}"), bytes_at(9, 0, 100));
+        server.put_object(&target.bucket, &format!("root{path}"), bytes(9, 0, 100));
     }
     for path in
         [format!("{UPLOADS}/3/data"), format!("{UPLOADS}/4/data"), format!("{BLOBS}/aa/new")]
     {
         let key = format!("root{path}");
         let id = server.begin_upload(&target.bucket, &key, std::time::SystemTime::now());
-        server.put_part(&target.bucket, &key, &id, 1, bytes_at(3, 0, 5 << 20));
+        server.put_part(&target.bucket, &key, &id, 1, bytes(3, 0, 5 << 20));
     }
     server
 }
@@ -209,13 +210,13 @@ checks! {
             format!("docker/registry/v2/blobs/sha256/{}/{digest}/data", &digest[..2])
         };
         for number in 0..20 {
-            let content = bytes_at(number, 0, 1000);
+            let content = bytes(number, 0, 1000);
             rig.put(&blob(&content), &content);
         }
         let report = rig.json(&verify);
         assert_eq!(report, [serde_json::json!({ "blobs": 20, "bytes": 20_000, "damaged": 0 })]);
-        let damaged = blob(&bytes_at(7, 0, 1000));
-        rig.put(&damaged, &bytes_at(70, 0, 1000));
+        let damaged = blob(&bytes(7, 0, 1000));
+        rig.put(&damaged, &bytes(70, 0, 1000));
         rig.put("docker/registry/v2/blobs/sha256/ee/eeee/data", b"");
         let run = rig.run(&verify);
         assert_eq!((run.code, &*run.stderr), (Some(5), "s3driver: 2 blobs are damaged\n"));

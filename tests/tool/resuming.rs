@@ -3,7 +3,8 @@
 use crate::ending::{signal, wait_until};
 use crate::rig::{Rig, Run, text};
 use crate::support::Server;
-use crate::support::target::{Target, bytes_at};
+use crate::support::content::bytes;
+use crate::support::target::Target;
 use std::fs;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -38,7 +39,7 @@ fn a_killed_upload_is_continued_by_the_next_command() {
     let target = Target::all().remove(0);
     let Some(server) = &target.embedded else { return };
     let rig = Rig::new(&target, "killed");
-    let content = bytes_at(7, 0, SIZE);
+    let content = bytes(7, 0, SIZE);
     let file = rig.file("x", &content);
     let run = ended_by("KILL", &rig, server, &file, &[]);
     assert_eq!(run.code, None);
@@ -72,9 +73,9 @@ fn a_file_that_changed_after_the_kill_is_uploaded_as_it_is() {
     let target = Target::all().remove(0);
     let Some(server) = &target.embedded else { return };
     let rig = Rig::new(&target, "changed");
-    let file = rig.file("x", &bytes_at(7, 0, SIZE));
+    let file = rig.file("x", &bytes(7, 0, SIZE));
     ended_by("KILL", &rig, server, &file, &[]);
-    let mut content = bytes_at(7, 0, SIZE);
+    let mut content = bytes(7, 0, SIZE);
     content[0] ^= 1;
     content.truncate(SIZE - 1);
     rig.file("x", &content);
@@ -88,7 +89,7 @@ fn a_token_whose_upload_is_gone_is_replaced() {
     let target = Target::all().remove(0);
     let Some(server) = &target.embedded else { return };
     let rig = Rig::new(&target, "gone");
-    let content = bytes_at(7, 0, SIZE);
+    let content = bytes(7, 0, SIZE);
     let file = rig.file("x", &content);
     ended_by("KILL", &rig, server, &file, &[]);
     rig.ok(&["uploads", "abort", &rig.url("x"), "--older-than", "0s"]);
@@ -109,7 +110,7 @@ fn an_interruption_leaves_nothing_even_with_resume() {
     let target = Target::all().remove(0);
     let Some(server) = &target.embedded else { return };
     let rig = Rig::new(&target, "interrupted");
-    let file = rig.file("x", &bytes_at(7, 0, SIZE));
+    let file = rig.file("x", &bytes(7, 0, SIZE));
     for more in [&[][..], &["--resume"]] {
         let run = ended_by("INT", &rig, server, &file, more);
         assert_eq!((run.code, &*run.stderr), (Some(130), "s3driver: interrupted\n"));
@@ -122,7 +123,7 @@ fn an_upload_that_cannot_be_begun_leaves_no_token_and_one_that_cannot_be_aborted
     let target = Target::all().remove(0);
     let Some(server) = &target.embedded else { return };
     let rig = Rig::new(&target, "refused");
-    let file = rig.file("x", &bytes_at(7, 0, SIZE));
+    let file = rig.file("x", &bytes(7, 0, SIZE));
     let cp = ["cp", &file, &rig.url("x"), "-o", "concurrency=1"];
     server.fail_next("CreateMultipartUpload", 403, "AccessDenied", 1);
     rig.fails(4, &cp);
@@ -141,7 +142,7 @@ fn a_failed_upload_is_kept_only_with_resume() {
     let target = Target::all().remove(0);
     let Some(server) = &target.embedded else { return };
     let rig = Rig::new(&target, "failed");
-    let content = bytes_at(7, 0, SIZE);
+    let content = bytes(7, 0, SIZE);
     let file = rig.file("x", &content);
     let cp = ["cp", &file, &rig.url("x"), "-o", "concurrency=1"];
     let refuse = || server.fail_next("CompleteMultipartUpload", 403, "AccessDenied", 1);
@@ -166,7 +167,7 @@ fn without_a_directory_for_state_an_upload_works_as_well() {
         return;
     }
     let rig = Rig::new(&target, "stateless");
-    let content = bytes_at(7, 0, SIZE);
+    let content = bytes(7, 0, SIZE);
     let file = rig.file("x", &content);
     let occupied = rig.file("occupied", b"not a directory");
     for state in [None, Some(&*occupied)] {

@@ -3,7 +3,8 @@
 use crate::checks;
 use crate::ending::{signal, wait_until};
 use crate::rig::{Rig, Run};
-use crate::support::target::{Target, bytes_at};
+use crate::support::content::bytes;
+use crate::support::target::Target;
 use std::io::Write;
 use std::process::{Command, Stdio};
 
@@ -16,7 +17,7 @@ checks! {
     fn the_standard_input_becomes_an_object_and_an_object_the_standard_output(target) {
         let rig = Rig::new(target, "streams");
         for (name, size) in [("empty", 0), ("small", 1000), ("exact", 5 << 20), ("large", 12 << 20)] {
-            let content = bytes_at(11, 0, size);
+            let content = bytes(11, 0, size);
             let mut child = piped(rig.command(&["cp", "-", &rig.url(name)]));
             let mut input = child.stdin.take().unwrap();
             // Pieces of a size that divides neither parts nor blocks.
@@ -61,7 +62,7 @@ fn an_interrupted_standard_input_leaves_nothing() {
     let rig = Rig::new(&target, "stop");
     let mut child = piped(rig.command(&["cp", "-", &rig.url("x")]));
     let mut input = child.stdin.take().unwrap();
-    input.write_all(&bytes_at(1, 0, 12 << 20)).unwrap();
+    input.write_all(&bytes(1, 0, 12 << 20)).unwrap();
     wait_until("an upload has begun", || !server.open_uploads(&target.bucket).is_empty());
     signal(&child, "INT");
     let run = Run::of(child.wait_with_output().unwrap());

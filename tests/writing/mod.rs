@@ -1,8 +1,9 @@
-//! Shared code of the writer tests: drivers, position-dependent bytes, and direct access to the
+//! Shared code of the writer tests: drivers, content, and direct access to the
 //! server's state.
 #![allow(dead_code, unreachable_pub, reason = "every test file uses only a part of this module")]
 
 use crate::support::Server;
+pub use crate::support::content::{bytes, fill};
 use s3driver::driver::{Parameters, ParametersBuilder, S3Driver};
 use s3driver::sign::Credentials;
 use std::io::{self, Read};
@@ -33,41 +34,6 @@ pub fn parameters_for(
 
 pub fn driver(server: &Server) -> S3Driver {
     S3Driver::new(&parameters(server).build().expect("parameters")).expect("a driver")
-}
-
-/// Returns the eight bytes at `8 * index` of the content of `seed`. No two parts are equal, so a
-/// wrong order is noticed.
-fn word(seed: u64, index: u64) -> [u8; 8] {
-    let mut x = index ^ seed.wrapping_mul(0x9e37_79b9_7f4a_7c15);
-    x = (x ^ (x >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    (x ^ (x >> 27)).to_le_bytes()
-}
-
-/// Returns the byte at `position`.
-pub fn byte(seed: u64, position: u64) -> u8 {
-    word(seed, position / 8)[(position % 8) as usize]
-}
-
-/// Fills the buffer with the bytes from `position` on.
-pub fn fill(seed: u64, position: u64, buffer: &mut [u8]) {
-    let (mut index, mut rest) = (position / 8, buffer);
-    let first = rest.len().min(((8 - position % 8) % 8) as usize);
-    if first > 0 {
-        let (head, tail) = rest.split_at_mut(first);
-        let skipped = (position % 8) as usize;
-        head.copy_from_slice(&word(seed, index)[skipped..skipped + first]);
-        (index, rest) = (index + 1, tail);
-    }
-    for chunk in rest.chunks_mut(8) {
-        chunk.copy_from_slice(&word(seed, index)[..chunk.len()]);
-        index += 1;
-    }
-}
-
-pub fn bytes(seed: u64, from: u64, length: usize) -> Vec<u8> {
-    let mut content = vec![0; length];
-    fill(seed, from, &mut content);
-    content
 }
 
 /// A reader of `length` bytes of a content that are generated on the fly.

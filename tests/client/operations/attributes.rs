@@ -1,6 +1,7 @@
 //! Attributes of objects, and listings of buckets.
 use super::PART;
-use crate::support::target::{Target, bytes_at};
+use crate::support::content::bytes;
+use crate::support::target::Target;
 use s3driver::ErrorKind;
 use s3driver::client::{
     Checksum, ChecksumAlgorithm, ChecksumType, Client, Condition, CreateBucket, DeleteObject,
@@ -16,7 +17,7 @@ fn store_parts(client: &Client, target: &Target, key: &str) -> u64 {
     let parts: Vec<_> = (1..)
         .zip(sizes)
         .map(|(number, size)| {
-            client.upload_part(upload, number, &bytes_at(number.into(), 0, size)).unwrap()
+            client.upload_part(upload, number, &bytes(number.into(), 0, size)).unwrap()
         })
         .collect();
     client.complete_multipart_upload(upload, &parts, &Condition::Always).unwrap();

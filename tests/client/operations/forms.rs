@@ -1,5 +1,6 @@
 //! Forms for browser uploads (POST Object), submitted over a socket.
-use crate::support::target::{Target, bytes_at};
+use crate::support::content::bytes;
+use crate::support::target::Target;
 use s3driver::client::{GetObject, ObjectSettings, SignatureVersion};
 use s3driver::sign::{Credentials, PostForm, PostPolicy, v2, v4};
 use s3driver::time::Timestamp;
@@ -81,7 +82,7 @@ crate::checks! {
         let client = target.client();
         let prefix = target.scratch("form");
         let key = format!("{prefix}/a.txt");
-        let content = bytes_at(3, 0, 50_000);
+        let content = bytes(3, 0, 50_000);
         let form = signed(target, &prefix, 600);
         assert_eq!(submit(target, &fields(&form, &key), &content), 204);
         let stored = client.get_object(&target.bucket, &key, &GetObject::default()).unwrap();
@@ -137,7 +138,7 @@ crate::checks! {
             let status = submit(target, &fields, b"content");
             assert!((400..500).contains(&status), "{what}: {status}");
         }
-        for content in [&[][..], &bytes_at(1, 0, MOST as usize + 1)] {
+        for content in [&[][..], &bytes(1, 0, MOST as usize + 1)] {
             let status = submit(target, &good, content);
             assert!((400..500).contains(&status), "{} bytes: {status}", content.len());
         }

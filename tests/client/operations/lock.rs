@@ -1,6 +1,7 @@
 //! Object Lock: configurations, retentions and legal holds.
 use super::PART;
-use crate::support::target::{Target, bytes_at};
+use crate::support::content::bytes;
+use crate::support::target::Target;
 use s3driver::client::{
     Checksum, Client, Condition, CreateBucket, DefaultRetention, DeleteObject, GetObject,
     GovernanceMode, LegalHold, ObjectLock, ObjectLockConfiguration, ObjectSettings, Retention,
@@ -203,7 +204,7 @@ crate::checks! {
         let settings = ObjectSettings::default().retention(retention).legal_hold(LegalHold::On);
         let id = client.create_multipart_upload(&locked.bucket, "k", &settings).unwrap();
         let upload = UploadRef { bucket: &locked.bucket, key: "k", upload_id: &id };
-        let part = client.upload_part(upload, 1, &bytes_at(1, 0, PART)).unwrap();
+        let part = client.upload_part(upload, 1, &bytes(1, 0, PART)).unwrap();
         let done =
             client.complete_multipart_upload(upload, &[part], &Condition::Always).unwrap();
         assert_eq!(locked.retention("k"), Some(retention));

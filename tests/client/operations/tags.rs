@@ -1,6 +1,6 @@
 //! Tags of objects.
 use super::PART;
-use crate::support::target::bytes_at;
+use crate::support::content::bytes;
 use s3driver::ErrorKind;
 use s3driver::client::{
     Condition, CopySource, CreateBucket, GetObject, ObjectSettings, Tag, UploadRef,
@@ -130,7 +130,7 @@ crate::checks! {
         let (bucket, key) = (&*target.bucket, target.scratch("large-tags"));
         let copy = format!("{key}-copy");
         let settings = ObjectSettings::default().tags(unusual());
-        client.put_object(bucket, &key, &bytes_at(3, 0, PART + 1), &settings).unwrap();
+        client.put_object(bucket, &key, &bytes(3, 0, PART + 1), &settings).unwrap();
         let transfer = Transfer::new(&client).part_size(PART as u64);
         let copied = transfer
             .copy(CopySource::new(bucket, &key), bucket, &copy, &ObjectSettings::default())

@@ -1,6 +1,7 @@
 //! Versions of objects.
 use super::PART;
-use crate::support::target::{Target, bytes_at};
+use crate::support::content::bytes;
+use crate::support::target::Target;
 use s3driver::ErrorKind;
 use s3driver::client::{
     ByteRange, Client, Condition, CopySource, CreateBucket, DeleteObject, GetObject, ListObjects,
@@ -57,7 +58,7 @@ crate::checks! {
     fn every_version_is_read_copied_and_listed(target) {
         let client = target.client();
         let bucket = versioned_bucket(target, &client);
-        let old = bytes_at(1, 0, 300_000);
+        let old = bytes(1, 0, 300_000);
         let (first, second) = (put(&client, &bucket, "k", &old), put(&client, &bucket, "k", b"new"));
         assert_ne!(first, second);
         assert_eq!(read(&client, &bucket, "k", &GetObject::default()), b"new");
@@ -169,7 +170,7 @@ crate::checks! {
         let source = CopySource::new(&bucket, "k").version_id(&before);
         let id = client.create_multipart_upload(&bucket, "k", &ObjectSettings::default()).unwrap();
         let upload = UploadRef { bucket: &bucket, key: "k", upload_id: &id };
-        let content = bytes_at(2, 0, PART);
+        let content = bytes(2, 0, PART);
         let parts = [
             client.upload_part(upload, 1, &content).unwrap(),
             client.upload_part_copy(source, 0..6, upload, 2).unwrap(),

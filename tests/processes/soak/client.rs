@@ -2,7 +2,7 @@
 
 use super::driver::PART;
 use super::worker::{ANY_KEY, BUCKET, Worker};
-use crate::support::target::bytes_at;
+use crate::support::content::bytes;
 use s3driver::client::{
     ByteRange, Condition, CopySource, GetObject, ListObjects, ObjectSettings, Part, UploadRef,
 };
@@ -186,7 +186,7 @@ impl Worker<'_> {
         let transfer = Transfer::new(&self.client).part_size(PART as u64);
         let kind = self.dice.roll(8);
         let content = if kind == 0 {
-            bytes_at(self.dice.roll(u64::MAX), 0, PART + 1 + self.dice.roll(9) as usize)
+            bytes(self.dice.roll(u64::MAX), 0, PART + 1 + self.dice.roll(9) as usize)
         } else {
             self.content()
         };

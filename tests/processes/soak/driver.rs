@@ -2,7 +2,7 @@
 //! `t0/1`.
 
 use super::worker::Worker;
-use crate::support::target::bytes_at;
+use crate::support::content::bytes;
 use s3driver::driver::{
     FileWriter, Method, StorageDriver, UrlOptions, WalkOptions, WalkStep, WriteMode,
 };
@@ -176,7 +176,7 @@ impl Worker<'_> {
         self.count("put_content into a folder");
         for _ in 0..3 {
             let key = format!("{}/d/{}/{}", self.prefix, self.dice.roll(2), self.dice.roll(8));
-            let content = bytes_at(self.dice.roll(u64::MAX), 0, 100);
+            let content = bytes(self.dice.roll(u64::MAX), 0, 100);
             let result = self.driver.put_content(&format!("/{key}"), &content);
             self.changed(&key, Some(content), result);
         }
@@ -282,7 +282,7 @@ impl Worker<'_> {
         let [key, to] = ["large", "moved"].map(|name| format!("{}/{name}", self.prefix));
         let [path, target] = [&key, &to].map(|key| format!("/{key}"));
         self.count("writer of many parts");
-        let content = bytes_at(self.dice.roll(u64::MAX), 0, PART + 1000);
+        let content = bytes(self.dice.roll(u64::MAX), 0, PART + 1000);
         let Some(mut writer) = self.write(&path, WriteMode::Create, &content) else { return };
         let result = writer.commit();
         self.changed(&key, Some(content), result);

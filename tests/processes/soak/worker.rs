@@ -1,8 +1,8 @@
 //! The operations of one thread, and its model of the bucket.
 
 use crate::server::Faulty;
+use crate::support::content::bytes;
 use crate::support::outcome::old_or_new;
-use crate::support::target::bytes_at;
 use s3driver::client::Client;
 use s3driver::driver::S3Driver;
 use s3driver::{Error, ErrorKind, Result};
@@ -119,7 +119,7 @@ impl<'a> Worker<'a> {
 
     pub(crate) fn content(&mut self) -> Vec<u8> {
         let (seed, size) = (self.dice.roll(u64::MAX), self.dice.roll(LARGEST));
-        bytes_at(seed, 0, size as usize)
+        bytes(seed, 0, size as usize)
     }
 
     /// Counts an operation.
