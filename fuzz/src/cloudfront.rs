@@ -51,7 +51,7 @@ pub fn ip_ranges(data: &[u8]) {
     // `serde_json` rejects them if they are not UTF-8.
     let Ok(document) = serde_json::from_slice::<Value>(data) else { return };
     let mut all: Vec<(u32, u32)> = Vec::new();
-    for entry in document["prefixes"].as_array().expect("a list") {
+    for entry in document["prefixes"].as_array().into_iter().flatten() {
         let Some((address, bits)) =
             entry["ip_prefix"].as_str().and_then(|cidr| cidr.split_once('/'))
         else {

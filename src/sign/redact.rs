@@ -1,4 +1,5 @@
 //! `Debug` output for signed data, with values that grant access redacted.
+use crate::net::percent;
 use crate::text::{is_secret_name, write_char};
 use std::fmt;
 
@@ -40,6 +41,20 @@ impl fmt::Display for Line<'_> {
     }
 }
 
+/// Returns whether a string to sign is the policy of a form in base64, which may contain a session
+/// token. All other strings to sign have several lines.
+pub(super) fn is_policy(canonical_request: &str, string_to_sign: &str) -> bool {
+    canonical_request.is_empty() && !string_to_sign.contains('\n')
+}
+
+/// Returns `string_to_sign`, or a placeholder if it is a [policy](is_policy).
+pub(super) fn string_to_sign<'a>(canonical_request: &str, string_to_sign: &'a str) -> &'a str {
+    match is_policy(canonical_request, string_to_sign) {
+        true => REDACTED,
+        false => string_to_sign,
+    }
+}
+
 fn push_line(out: &mut String, line: &str) {
     match line.split_once(':') {
         Some((name, _)) if is_secret_name(name) => {
@@ -53,11 +68,19 @@ fn push_line(out: &mut String, line: &str) {
 
 /// Returns the values of a line that [`Line`] redacts.
 pub(super) fn secrets(line: &str) -> impl Iterator<Item = &str> {
-    let of = |(name, value)| is_secret_name(name).then_some(value);
-    let header = line.split_once(':').and_then(of);
-    header
-        .into_iter()
-        .chain(line.split('&').filter_map(move |pair| pair.split_once('=').and_then(of)))
+    let header = line.split_once(':').filter(|(name, _)| is_secret_name(name));
+    let parameters = line.split('&').filter_map(|pair| pair.split_once('='));
+    let parameters = parameters.filter(|(name, _)| is_secret_parameter(name));
+    header.into_iter().chain(parameters).map(|(_, value)| value)
+}
+
+/// Returns whether the values of a query parameter are never shown. Its name may be
+/// percent-encoded, and the first one may follow a path.
+fn is_secret_parameter(name: &str) -> bool {
+    let name = name.rsplit_once('?').map_or(name, |(_, name)| name);
+    is_secret_name(name)
+        || percent::decode(name)
+            .is_some_and(|name| std::str::from_utf8(&name).is_ok_and(is_secret_name))
 }
 
 fn push_query(out: &mut String, line: &str) {
@@ -67,7 +90,7 @@ fn push_query(out: &mut String, line: &str) {
         }
 
         match pair.split_once('=') {
-            Some((name, _)) if is_secret_name(name) => {
+            Some((name, _)) if is_secret_parameter(name) => {
                 out.push_str(name);
                 out.push('=');
                 out.push_str(REDACTED);
@@ -113,6 +136,13 @@ mod tests {
         );
         assert_eq!(format!("{}", Line("authorization:s3cret")), "authorization:<redacted>");
         assert_eq!(format!("{}", Line("a\u{1b}b\u{e9}")), "a\\u{1b}b\u{e9}");
+        for name in ["X-Amz-Security%2DToken", "/k?X-Amz-Security%2DToken", "/k?%53ignature"] {
+            let line = format!("{name}=s3cret&a%2Db=shown");
+            let shown = format!("{name}=<redacted>&a%2Db=shown");
+            assert_eq!(format!("{}", Line(&line)), shown);
+        }
+        // A malformed escape is not decoded.
+        assert_eq!(format!("{}", Line("/k?signature%=shown")), "/k?signature%=shown");
         let pairs = [("Authorization", "s3cret"), ("host", "shown")];
         assert_eq!(
             format!("{:?}", Pairs(&pairs)),
@@ -126,6 +156,7 @@ mod tests {
         for (line, hidden) in [
             ("authorization:s3cret", &["s3cret"][..]),
             ("a=b&x-amz-signature=1&Signature=2", &["1", "2"]),
+            ("/k?X-Amz-Security%2DToken=1&a=2", &["1"]),
             ("host:shown", &[]),
             ("signature", &[]),
         ] {

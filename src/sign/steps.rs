@@ -1,5 +1,5 @@
 //! The results of signing, which all signature versions share.
-use super::redact::{Hidden, Pairs, Text};
+use super::redact::{Hidden, Pairs, Text, string_to_sign};
 use std::fmt;
 
 /// The steps that lead to a signature. `Debug` redacts secrets.
@@ -59,9 +59,10 @@ impl Steps {
     }
 
     /// Returns the canonical request and the string to sign, with values that grant access
-    /// redacted: session tokens and encryption keys.
+    /// redacted: session tokens, encryption keys, and the policy of a form, which may contain a
+    /// session token.
     pub fn redacted(&self) -> (String, String) {
-        (Text(&self.canonical_request).redacted(), Text(&self.string_to_sign).redacted())
+        (Text(&self.canonical_request).redacted(), self.string_to_sign_text().redacted())
     }
 
     /// Returns the credential scope, such as `20130524/us-east-1/s3/aws4_request`. In SigV4A it
@@ -73,6 +74,10 @@ impl Steps {
     /// Returns the SHA-256 of the canonical request in hex. Empty in version 2.
     pub fn canonical_request_hash(&self) -> &str {
         self.string_to_sign_line(3)
+    }
+
+    fn string_to_sign_text(&self) -> Text<'_> {
+        Text(string_to_sign(&self.canonical_request, &self.string_to_sign))
     }
 
     fn string_to_sign_line(&self, number: usize) -> &str {
@@ -88,7 +93,7 @@ impl fmt::Debug for Steps {
         f.debug_struct("Steps")
             .field("version", &self.version)
             .field("canonical_request", &Text(&self.canonical_request))
-            .field("string_to_sign", &Text(&self.string_to_sign))
+            .field("string_to_sign", &self.string_to_sign_text())
             .field("signature", &Hidden)
             .finish()
     }

@@ -247,13 +247,20 @@ pub(super) fn steps_to_verify(
 /// Returns whether a region set covers a region. A member of the set is a region's name, or a
 /// pattern in which `*` matches any characters.
 pub(super) fn set_covers(set: &str, region: &str) -> bool {
-    set.split(',').any(|pattern| match pattern.trim_ascii().split_once('*') {
-        None => pattern.trim_ascii() == region,
-        Some((start, end)) => {
-            region.len() >= start.len() + end.len()
-                && region.starts_with(start)
-                && region.ends_with(end)
-        }
+    set.split(',').any(|pattern| matches(pattern.trim_ascii(), region))
+}
+
+/// Returns whether `pattern`, in which every `*` matches any characters, matches all of `region`.
+fn matches(pattern: &str, region: &str) -> bool {
+    let Some((start, rest)) = pattern.split_once('*') else { return pattern == region };
+    let (middle, end) = rest.rsplit_once('*').unwrap_or(("", rest));
+    let between = region.strip_prefix(start).and_then(|rest| rest.strip_suffix(end));
+    // If the pieces match in this order at all, they match at the first place of each.
+    between.is_some_and(|between| {
+        middle
+            .split('*')
+            .try_fold(between, |rest, piece| rest.split_once(piece).map(|(_, after)| after))
+            .is_some()
     })
 }
 
@@ -425,6 +432,13 @@ mod tests {
             ("us-*-1", "us-east-1", true),
             ("us-*-1", "us-1", false),
             ("us-*", "eu-west-1", false),
+            ("*-east-*", "us-east-1", true),
+            ("*-east-*", "us-west-1", false),
+            ("u*-*s*-1", "us-east-1", true),
+            ("u*t-*s*-1", "us-east-1", false),
+            ("us-*-east-*-1", "us-east-1", false),
+            ("**", "us-east-1", true),
+            ("*us-east-1*", "us-east-1", true),
             ("", "us-east-1", false),
         ] {
             assert_eq!(set_covers(set, region), covered, "{set} {region}");

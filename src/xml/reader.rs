@@ -92,6 +92,14 @@ impl<'a> Document<'a> {
 
     /// Returns the next event. Comments and processing instructions are skipped.
     pub(super) fn next(&mut self) -> Result<Event<'a>, Error> {
+        self.event()?.map_err(|name| {
+            self.fail(format!("the document has an unknown reference &{};", shown(name)))
+        })
+    }
+
+    /// Like [`next`](Self::next), but returns the name of a reference that does not refer to a
+    /// character as the inner error, after which the document can be read further.
+    fn event(&mut self) -> Result<Result<Event<'a>, &'a str>, Error> {
         loop {
             self.at = self.base + self.tokens.position();
             let inside = self.tokens.depth() > 0;
@@ -100,10 +108,14 @@ impl<'a> Document<'a> {
                 .next()
                 .map_err(|e| self.fail(format!("the document is not well-formed: {e}")))?;
             match token {
-                Token::Open(name) => return self.open(name),
-                Token::Close => return Ok(Event::Close),
-                Token::Text(text) | Token::Section(text) if inside => return Ok(Event::Text(text)),
-                Token::Reference(name) if inside => return self.resolve(name).map(Event::Char),
+                Token::Open(name) => return self.open(name).map(Ok),
+                Token::Close => return Ok(Ok(Event::Close)),
+                Token::Text(text) | Token::Section(text) if inside => {
+                    return Ok(Ok(Event::Text(text)));
+                }
+                Token::Reference(name) if inside => {
+                    return Ok(resolved(name).map(Event::Char).ok_or(name));
+                }
                 Token::Text(text) if text.trim_ascii().is_empty() => {}
                 Token::Text(_) | Token::Section(_) | Token::Reference(_) => {
                     return Err(self.fail("the document has text outside its root element"));
@@ -120,7 +132,7 @@ impl<'a> Document<'a> {
                         self.fail("the document is cut off: it ends inside its root element")
                     );
                 }
-                Token::End => return Ok(Event::End),
+                Token::End => return Ok(Ok(Event::End)),
             }
         }
     }
@@ -287,8 +299,8 @@ impl<'a> Document<'a> {
 
     /// Reads the text of the element that was just opened into `slot`, if nothing depends on it.
     /// The slot becomes `Some(None)` if the text is empty, cannot be parsed by `value`, occurs
-    /// twice or contains elements, because an operation that took effect must not fail because of
-    /// such a text.
+    /// twice, or contains elements or references to no character, because an operation that took
+    /// effect must not fail because of such a text.
     pub(super) fn aside<T>(
         &mut self,
         slot: &mut Option<Option<T>>,
@@ -296,26 +308,27 @@ impl<'a> Document<'a> {
     ) -> Result<(), Error> {
         let twice = slot.is_some();
         let plain = self.tokens.plain().map(Ok);
-        let text = plain.unwrap_or_else(|| self.text_without_elements())?;
+        let text = plain.unwrap_or_else(|| self.readable_text())?;
         *slot = Some(if twice { None } else { value(text).ok().flatten() });
         Ok(())
     }
 
     /// Reads the text of the open element up to its end. Returns an empty text if it contains
-    /// elements.
-    fn text_without_elements(&mut self) -> Result<&str, Error> {
+    /// elements, or references to no character: Ceph writes U+0001 in a key as `&#x01;`, although
+    /// XML 1.0 has no such character.
+    fn readable_text(&mut self) -> Result<&str, Error> {
         let inside = self.tokens.depth();
-        let mut has_only_text = true;
+        let mut is_readable = true;
         self.scratch.clear();
         while self.tokens.depth() >= inside {
-            match self.next()? {
-                Event::Text(piece) => push_normalized(&mut self.scratch, piece),
-                Event::Char(c) => self.scratch.push(c),
-                Event::Open(_) => has_only_text = false,
-                Event::Close | Event::End => {}
+            match self.event()? {
+                Ok(Event::Text(piece)) => push_normalized(&mut self.scratch, piece),
+                Ok(Event::Char(c)) => self.scratch.push(c),
+                Ok(Event::Open(_)) | Err(_) => is_readable = false,
+                Ok(Event::Close | Event::End) => {}
             }
         }
-        Ok(if has_only_text { &self.scratch } else { "" })
+        Ok(if is_readable { &self.scratch } else { "" })
     }
 
     /// Creates an error at the last token.
@@ -355,13 +368,6 @@ impl<'a> Document<'a> {
             return Err(self.fail(format!("the document nests more than {MAX_DEPTH} elements")));
         }
         Ok(())
-    }
-
-    /// Returns the character to which the reference `&name;` refers, or an error if there is none.
-    fn resolve(&self, name: &str) -> Result<char, Error> {
-        resolved(name).ok_or_else(|| {
-            self.fail(format!("the document has an unknown reference &{};", shown(name)))
-        })
     }
 
     /// Checks a processing instruction. An XML declaration must come first, and must not declare an

@@ -78,8 +78,8 @@ pub fn says_nothing(body: &[u8]) -> bool {
 /// Reads an error document of S3 or STS, at most [`MAX_REPLY_BYTES`] of it.
 ///
 /// - Required: the root `Error`, or `ErrorResponse` with an `Error` in it.
-/// - Optional: every element. If an element occurs twice, the first one counts, because a poor
-///   description of an error is better than none.
+/// - Optional: every element. If an element occurs twice, the first one counts, and one whose text
+///   cannot be read counts as missing, because a poor description of an error is better than none.
 /// - Refused: everything else, such as the HTML of a proxy or JSON.
 ///
 /// ```
@@ -109,7 +109,7 @@ fn error_root(document: &mut Document<'_>, root: &str) -> Result<ErrorDocument, 
     let mut request_id = None;
     document.children(|document, child| match child {
         "Error" => error(document).map(|error| found = found.take().or(Some(error))),
-        "RequestId" | "RequestID" => first(document, child, &mut request_id, value::word),
+        "RequestId" | "RequestID" => first(document, &mut request_id, value::word),
         _ => document.unknown(child),
     })?;
 
@@ -157,11 +157,12 @@ fn error(document: &mut Document<'_>) -> Result<ErrorDocument, Error> {
             "StringToSignBytes" => (&mut found.steps.string_to_sign_bytes, value::marker),
             _ => return document.unknown(child),
         };
-        first(document, child, slot, read)
+        first(document, slot, read)
     })?;
 
-    // S3 repeats the header `Authorization` as an invalid argument.
-    if found.argument_name.as_deref().is_some_and(is_secret_name) {
+    // S3 repeats the header `Authorization` as an invalid argument. A name that is missing or
+    // cannot be read may be that one.
+    if found.argument_name.as_deref().is_none_or(is_secret_name) {
         found.argument_value = None;
     }
 
@@ -173,15 +174,10 @@ fn error(document: &mut Document<'_>) -> Result<ErrorDocument, Error> {
 /// A function of [`value`] that parses a text which may be missing.
 type Read = fn(&str) -> Result<Option<String>, &'static str>;
 
-/// Reads the text of `element` into `slot`, unless the slot already has one.
-fn first(
-    document: &mut Document<'_>,
-    element: &str,
-    slot: &mut Option<String>,
-    read: Read,
-) -> Result<(), Error> {
+/// Reads the text of the element that was just opened into `slot`, unless the slot already has one.
+fn first(document: &mut Document<'_>, slot: &mut Option<String>, read: Read) -> Result<(), Error> {
     let mut text = None;
-    document.field(element, &mut text, read)?;
+    document.aside(&mut text, read)?;
     if slot.is_none() {
         *slot = text.flatten();
     }

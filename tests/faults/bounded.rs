@@ -3,8 +3,8 @@
 
 use crate::driver::driver;
 use crate::server::{Answer, End, Fault, Seen};
-use crate::support::process;
-use crate::{BUCKET, Rig, quickly, upload};
+use crate::support::{ServerOptions, process};
+use crate::{BUCKET, Rig, quickly, timeouts, upload};
 use s3driver::client::{ByteRange, GetObject, ListObjects};
 use s3driver::credentials::{Container, Context, Environment, Source};
 use s3driver::driver::{S3Driver, StorageDriver, WalkOptions, WalkStep, WriteMode};
@@ -17,6 +17,7 @@ use std::num::NonZeroUsize;
 use std::ops::ControlFlow;
 use std::process::Command;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
 
 /// A length in bytes that exceeds the memory that any of these tests may use.
 const HUGE: u64 = 5 << 30;
@@ -86,7 +87,9 @@ fn p02_an_announced_length_is_not_reserved() {
 /// part of it.
 #[test]
 fn p02_an_object_is_read_in_linear_time() {
-    let rig = Rig::new();
+    // The faulty server reads the whole object from the other one before it responds.
+    let patient = timeouts().idle(Duration::from_secs(20));
+    let rig = Rig::with(ServerOptions::default(), |config| config.timeouts(patient));
     let content: Vec<u8> =
         (0..48_u32 << 20).map(|at| (at.wrapping_mul(2_654_435_761) >> 24) as u8).collect();
     rig.store("k", &content);

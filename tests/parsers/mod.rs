@@ -32,6 +32,16 @@ pub(crate) fn seen_by_parsers(data: &[u8]) -> Vec<Element> {
 }
 
 impl Element {
+    /// Returns whether every reader accepts the text: it is not next to elements, and has no
+    /// character that `quick-xml` alone produces from a reference (or U+FFFD, which it inserts for
+    /// one that is not a number of Unicode).
+    pub(crate) fn is_plain(&self) -> bool {
+        let odd = |c: char| {
+            (c < ' ' && !matches!(c, '\t' | '\n' | '\r')) || matches!(c, '\u{fffd}'..='\u{ffff}')
+        };
+        self.children.is_empty() && !self.text.contains(odd)
+    }
+
     /// Returns the children of that name.
     pub(crate) fn children(&self, name: &str) -> impl Iterator<Item = &Self> {
         self.children.iter().filter(move |child| child.name == name)

@@ -681,7 +681,7 @@ fn many_lines_are_counted_instead_of_printed() {
     let shown = Explanation::v4(&text, "", "").to_string();
     assert!(shown.len() < 20_000 && shown.contains(" 99801 more lines"), "{}", shown.len());
     // Each of these is a secret, and the server's line is longer than all of them.
-    let ours = "signature=abc&".repeat(20_000);
+    let ours = format!("GET\n{}", "signature=abc&".repeat(20_000));
     let theirs = "x".repeat(200_000);
     let server = ServerSide { string_to_sign: Some(&theirs), ..ServerSide::default() };
     let comparison = compare(&Explanation::v2(&ours, ""), &server);

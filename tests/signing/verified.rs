@@ -2,7 +2,7 @@
 //! error that names the place.
 
 use s3driver::sign::chunked::{ChunkSigner, Layout, Trailer, TrailerChecksum};
-use s3driver::sign::explain::Cause;
+use s3driver::sign::explain::{Cause, ServerSide, compare};
 use s3driver::sign::verify::{
     Carrier, Content, Form, MAX_SKEW, Refusal, SignedBody, SignedBy, Verifier,
 };
@@ -1309,4 +1309,42 @@ fn debug_shows_no_secret() {
         assert!(text.contains(shown), "{shown}: {text}");
     }
     assert!(!text.contains("s3cret") && !text.contains(&verified.steps.signature), "{text}");
+}
+
+/// The policy of a form contains the session token, and its base64 is the string to sign.
+#[test]
+fn debug_of_a_form_shows_no_policy() {
+    let with_token =
+        |id: &str| keys(id).map(|credentials| credentials.with_session_token("s3cret-token"));
+    let own = with_token("id").unwrap();
+    let policy = PostPolicy::new(NOW).equals("bucket", "b").equals("key", "k");
+    let newer = v4::post_policy(&policy, &own, SCOPE, NOW).unwrap();
+    let older = v2::post_policy(&policy, &own).unwrap();
+    for signed in [newer, older] {
+        let added = signed.fields.iter().map(|(name, value)| (*name, value.as_str()));
+        let fields: Vec<_> = [("key", "k")].into_iter().chain(added).collect();
+        let verified =
+            Verifier::new(&with_token, NOW).verify_form(&Form::new("b", &fields)).unwrap();
+        let SignedBody::Policy { document, .. } = &verified.body else { panic!("no policy") };
+        assert!(String::from_utf8_lossy(document).contains("s3cret-token"));
+        let expected =
+            format!("Policy {{ document: {}, file_size: 0..={} }}", document.len(), u64::MAX);
+        assert_eq!(format!("{:?}", verified.body), expected);
+
+        let steps = &verified.steps;
+        assert_eq!(steps.string_to_sign, signed.string_to_sign);
+        let theirs = signed.string_to_sign.replacen('e', "X", 1);
+        let server = ServerSide { string_to_sign: Some(&theirs), ..ServerSide::default() };
+        let comparison = compare(&steps.explain(), &server);
+        assert_eq!(comparison.difference().map(|found| found.byte), Some(1));
+        for text in [
+            format!("{steps:?}"),
+            format!("{:?}", steps.redacted()),
+            steps.explain().to_string(),
+            format!("{comparison:?} {comparison}"),
+        ] {
+            assert!(text.contains("<redacted>"), "{text}");
+            assert!(!text.contains(&signed.string_to_sign[8..24]), "{text}");
+        }
+    }
 }

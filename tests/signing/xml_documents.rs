@@ -809,6 +809,48 @@ mod errors {
         }
     }
 
+    /// The value may be that of `Authorization` if the name is missing or cannot be read.
+    #[test]
+    fn an_argument_without_a_readable_name_is_discarded() {
+        for name in ["", "<ArgumentName>Authorization&#x1;</ArgumentName>", "<ArgumentName/>"] {
+            let body =
+                format!("<Error>{name}<ArgumentValue>Signature=501b</ArgumentValue></Error>");
+            let error = xml::error_document(body.as_bytes()).unwrap();
+            assert_eq!((error.argument_name, error.argument_value), (None, None), "{name}");
+        }
+    }
+
+    /// A detail that cannot be read does not hide the rest of the description.
+    #[test]
+    fn unreadable_details_are_left_out() {
+        for detail in [
+            "<Key>a&#x1;b</Key>",
+            "<Key>a&#x1;</Key><Resource>/b/a&b;</Resource>",
+            "<Resource><x/></Resource>",
+            "<Resource>/b/<Error><Code>x</Code></Error></Resource>",
+        ] {
+            let body = format!(
+                "<Error>{detail}<Code>RequestTimeTooSkewed</Code><Message>m</Message>\
+                 <Region>eu-west-1</Region><ServerTime>2009-02-20T00:00:00Z</ServerTime></Error>"
+            );
+            let error = xml::error_document(body.as_bytes()).unwrap();
+            assert_eq!((&*error.code, &*error.message), ("RequestTimeTooSkewed", "m"), "{detail}");
+            assert_eq!(error.region.as_deref(), Some("eu-west-1"), "{detail}");
+            assert_eq!(error.server_time.as_deref(), Some("2009-02-20T00:00:00Z"), "{detail}");
+            assert_eq!((error.key, error.resource), (None, None), "{detail}");
+
+            let body = format!("<CopyObjectResult>{body}</CopyObjectResult>");
+            let error = xml::copy_object_result(body.as_bytes()).unwrap_err();
+            assert_eq!(error.document.unwrap().code, "RequestTimeTooSkewed", "{detail}");
+        }
+        let two = b"<Error><Key>&#x1;</Key><Key>k</Key></Error>";
+        assert_eq!(xml::error_document(two).unwrap().key.as_deref(), Some("k"));
+        for broken in ["a&#x1", "a&#x1;<b>", "a\u{1}b"] {
+            let body = format!("<Error><Code>A</Code><Key>{broken}</Key></Error>");
+            assert!(xml::error_document(body.as_bytes()).is_err(), "{broken:?}");
+        }
+    }
+
     #[test]
     fn incomplete_ones_are_accepted() {
         for (body, code, message) in [
@@ -1151,6 +1193,36 @@ mod lenient {
             (Some("k"), Some("u"))
         );
         assert_eq!((read.max_uploads, read.encoding_type.as_deref()), (None, Some("url")));
+    }
+
+    /// Ceph writes U+0001 in a key as a reference to a character that XML 1.0 does not have.
+    #[test]
+    fn keys_of_uploads_may_be_unreadable() {
+        for key in ["a&#x1;b", "a&#x01;b", "&b;", "<x>&#x1;</x>"] {
+            let with_key = |document: &str| {
+                assert!(document.contains("<Key>k</Key>"));
+                document.replace("<Key>k</Key>", &format!("<Key>{key}</Key>"))
+            };
+            let initiated =
+                xml::initiate_multipart_upload_result(with_key(INITIATE).as_bytes()).unwrap();
+            assert_eq!(initiated.upload_id, "VXBsb2FkIElE", "{key}");
+            assert_eq!(initiated.key, None, "{key}");
+
+            let completed =
+                xml::complete_multipart_upload_result(with_key(COMPLETE).as_bytes()).unwrap();
+            assert_eq!(completed.etag.as_deref(), Some("3858f62230ac3c915f300c664312c11f-9"));
+            assert_eq!(completed.key, None, "{key}");
+
+            let page = xml::list_parts_result(with_key(PARTS).as_bytes()).unwrap();
+            let numbers: Vec<_> = page.parts.iter().map(|part| part.part_number).collect();
+            assert_eq!((numbers, page.key), (vec![2, 3], None), "{key}");
+        }
+        for key in ["a&#x1b", "a&#x1;<b>", "a\u{1}b"] {
+            let document = INITIATE.replace("<Key>k<", &format!("<Key>{key}<"));
+            assert!(xml::initiate_multipart_upload_result(document.as_bytes()).is_err(), "{key:?}");
+        }
+        // Keys on which an operation depends are still refused.
+        refused(key("a&#x1;b"), "unknown reference &#x1;");
     }
 
     #[test]

@@ -63,6 +63,17 @@ impl Comparison {
         self.cause
     }
 
+    /// Redacts both sides of the difference entirely.
+    fn redacted(self) -> Self {
+        let redacted = || redact::REDACTED.to_owned();
+        let difference = self.difference.map(|difference| Difference {
+            ours: redacted(),
+            theirs: redacted(),
+            ..difference
+        });
+        Self { difference, ..self }
+    }
+
     /// Returns the first difference, or `None` if nothing that the server shows differs.
     pub const fn difference(&self) -> Option<&Difference> {
         self.difference.as_ref()
@@ -92,6 +103,7 @@ pub fn compare(ours: &Explanation<'_>, server: &ServerSide<'_>) -> Comparison {
 
     let secrets = ours.canonical_request.unwrap_or(ours.string_to_sign);
     first_difference(SignedText::StringToSign, ours.string_to_sign, &theirs, secrets, cause)
+        .map(|found| if ours.signs_policy() { found.redacted() } else { found })
         .unwrap_or(Comparison { cause: Cause::WrongSecret, difference: None })
 }
 

@@ -106,6 +106,17 @@ impl<'a> Explanation<'a> {
         Self { version: Version::V2, canonical_request: None, string_to_sign, signature }
     }
 
+    /// Returns whether the string to sign is the policy of a form, which may contain a session
+    /// token.
+    fn signs_policy(&self) -> bool {
+        redact::is_policy(self.canonical_request.unwrap_or(""), self.string_to_sign)
+    }
+
+    /// Returns the string to sign, or a placeholder if it is a policy.
+    fn shown_string_to_sign(&self) -> &'a str {
+        redact::string_to_sign(self.canonical_request.unwrap_or(""), self.string_to_sign)
+    }
+
     /// Returns the first characters of the signature, which are enough to distinguish signatures
     /// but not enough to use one.
     fn signature_start(&self) -> &'a str {
@@ -121,7 +132,7 @@ impl fmt::Display for Explanation<'_> {
             Version::V4 | Version::V4a => self.fmt_tasks(f)?,
             Version::V2 => {
                 writeln!(f, "Step 1: string to sign")?;
-                Lines { text: self.string_to_sign, label: v2_label }.fmt(f)?;
+                Lines { text: self.shown_string_to_sign(), label: v2_label }.fmt(f)?;
                 writeln!(f, "Step 2: signature")?;
                 write!(
                     f,
@@ -142,7 +153,7 @@ impl Explanation<'_> {
         }
 
         writeln!(f, "Task 2: string to sign")?;
-        write!(f, "{}", Lines { text: self.string_to_sign, label: v4_label })?;
+        write!(f, "{}", Lines { text: self.shown_string_to_sign(), label: v4_label })?;
         writeln!(f, "Task 3: signature")?;
         if self.version == Version::V4a {
             writeln!(
