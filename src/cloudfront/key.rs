@@ -120,8 +120,7 @@ impl PrivateKey {
 
             invalid_key(text).with_path(&*shown).with_source(e)
         })?;
-        // A file that is not text does not contain a PEM block either, so the advice of that error
-        // applies.
+        // Only the text of the PEM block matters: what precedes it may have any encoding.
         Self::from_pem(&text_of(&bytes)).map_err(|e| e.with_path(shown))
     }
 
@@ -374,8 +373,7 @@ fn nested(text: &str) -> Option<Zeroizing<String>> {
     }
 
     let plain = text.trim_start_matches('\u{feff}').trim().trim_matches(['"', '\'']);
-    // The letters of escaped line endings would otherwise be decoded as base64.
-    let plain = Zeroizing::new(plain.replace("\\r", "\n").replace("\\n", "\n").replace('\\', ""));
+    let plain = unescaped(plain);
     let bytes = base64_of(&plain)?;
     if let Some(inner) =
         std::str::from_utf8(&bytes).ok().filter(|inner| inner.contains("-----BEGIN"))
@@ -399,6 +397,24 @@ fn nested(text: &str) -> Option<Zeroizing<String>> {
     )))
 }
 
+/// Replaces escaped line endings, whose letters would otherwise be decoded as base64, and removes
+/// other backslashes. The text is written once, so that no copy of it remains in memory.
+fn unescaped(text: &str) -> Zeroizing<String> {
+    let mut plain = Zeroizing::new(String::with_capacity(text.len()));
+    let mut rest = text;
+    while let Some((before, after)) = rest.split_once('\\') {
+        plain.push_str(before);
+        rest = after;
+        if let Some(after) = after.strip_prefix(['r', 'n']) {
+            plain.push('\n');
+            rest = after;
+        }
+    }
+
+    plain.push_str(rest);
+    plain
+}
+
 /// Returns whether a document is an elliptic-curve key of RFC 5915: a sequence that begins with the
 /// version 1 and an octet string.
 fn is_sec1(der: &[u8]) -> bool {
@@ -418,7 +434,7 @@ fn in_base64(der: &[u8]) -> Zeroizing<String> {
 }
 
 /// Decodes the bytes of a file: UTF-8, or UTF-16 with a byte order mark, as PowerShell writes it.
-/// Any other encoding yields an empty text.
+/// Bytes of any other encoding are replaced.
 fn text_of(bytes: &[u8]) -> Zeroizing<String> {
     let units = |unit: fn([u8; 2]) -> u16| {
         let units = bytes.chunks_exact(2).skip(1).map(|pair| unit([pair[0], pair[1]]));
@@ -430,7 +446,7 @@ fn text_of(bytes: &[u8]) -> Zeroizing<String> {
     match bytes {
         [0xff, 0xfe, ..] => units(u16::from_le_bytes),
         [0xfe, 0xff, ..] => units(u16::from_be_bytes),
-        _ => Zeroizing::new(std::str::from_utf8(bytes).unwrap_or_default().to_owned()),
+        _ => Zeroizing::new(String::from_utf8_lossy(bytes).into_owned()),
     }
 }
 

@@ -26,7 +26,7 @@
 //! as with a 2048-bit RSA key (`benches/cloudfront.rs`), and URLs are 250 characters shorter. With
 //! an RSA key and the feature `client`, [`HashAlgorithm::Sha256`] is more than twice as fast as
 //! CloudFront's default, SHA-1, because the TLS provider computes these signatures and does not
-//! support SHA-1. A [`Signer`] caches its most recent signatures (at most 1,024, less than 1 MiB)
+//! support SHA-1. A [`Signer`] caches its most recent signatures (at most 1,024, less than 2 MiB)
 //! and reuses one if the same policy is signed again.
 //!
 //! Sources, as of November 2026: the CloudFront developer guide's pages on signed [URLs with a

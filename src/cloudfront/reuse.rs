@@ -4,8 +4,13 @@ use crate::sync;
 use std::collections::HashMap;
 use std::sync::Mutex;
 
-/// The maximum number of signatures in a generation. Two generations need less than 1 MiB.
+/// The maximum number of signatures in a generation. With [`MAX_POLICY`], two generations need less
+/// than 2 MiB: a signature has at most 684 characters, that of a 4096-bit key.
 const GENERATION: usize = 512;
+
+/// The maximum length of a policy whose signature is cached. Those of a registry's blobs are
+/// shorter; a caller can sign URLs of any length.
+const MAX_POLICY: usize = 1024;
 
 /// The signatures of recent policies, in at most two generations of [`GENERATION`] signatures. When
 /// the younger generation is full, the older one is dropped. Policies and signatures are visible in
@@ -26,6 +31,10 @@ impl Signatures {
         policy: String,
         sign: impl FnOnce(&str) -> Result<String>,
     ) -> Result<String> {
+        if policy.len() > MAX_POLICY {
+            return sign(&policy);
+        }
+
         {
             let mut kept = sync::lock(&self.0);
             if let Some(signature) = kept.younger.get(&policy) {
@@ -114,6 +123,23 @@ mod tests {
         assert_eq!((sign_all(), sign_all()), (GENERATION, 0));
         kept.clear();
         assert_eq!(sign_all(), GENERATION);
+    }
+
+    #[test]
+    fn long_policies_are_not_cached() {
+        let kept = Signatures::default();
+        for (length, times) in [(MAX_POLICY, 1), (MAX_POLICY + 1, 2)] {
+            let mut made = 0;
+            for _ in 0..2 {
+                let sign = |policy: &str| {
+                    made += 1;
+                    Ok(policy.len().to_string())
+                };
+                assert_eq!(kept.of("p".repeat(length), sign).unwrap(), length.to_string());
+            }
+
+            assert_eq!(made, times, "{length}");
+        }
     }
 
     #[test]

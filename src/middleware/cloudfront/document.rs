@@ -83,9 +83,10 @@ impl<'de> Visitor<'de> for Reader<'_> {
             map.next_value_seed(Entries { reader: &mut self, member })?;
         }
 
-        match lists.first() {
-            None => Ok(()),
-            Some((name, _)) => Err(A::Error::custom(format!("the list `{name}` is missing"))),
+        // A document of one's own may have only one of them.
+        match lists[..] {
+            [(name, _), _] => Err(A::Error::custom(format!("the list `{name}` is missing"))),
+            _ => Ok(()),
         }
     }
 }
@@ -123,7 +124,7 @@ impl<'de> DeserializeSeed<'de> for Entries<'_, '_> {
     type Value = ();
 
     fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
-        deserializer.deserialize_seq(self)
+        deserializer.deserialize_option(self)
     }
 }
 
@@ -132,6 +133,15 @@ impl<'de> Visitor<'de> for Entries<'_, '_> {
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("a list of ranges")
+    }
+
+    /// Go writes a list without entries as `null`.
+    fn visit_none<E: Error>(self) -> Result<(), E> {
+        Ok(())
+    }
+
+    fn visit_some<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
+        deserializer.deserialize_seq(self)
     }
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut entries: A) -> Result<(), A::Error> {
@@ -269,7 +279,6 @@ mod tests {
             ("", "EOF"),
             ("[]", "expected a map with the lists"),
             ("{}", "the list `prefixes` is missing"),
-            ("{\"prefixes\":[]}", "the list `ipv6_prefixes` is missing"),
             ("{\"prefixes\":[],\"ipv6_prefixes\":{}}", "expected a list of ranges"),
             (
                 "{\"prefixes\":[],\"prefixes\":[],\"ipv6_prefixes\":[]}",

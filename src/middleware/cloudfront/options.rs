@@ -212,7 +212,8 @@ impl CloudFrontOptions {
     }
 
     /// Sets how the IP ranges are fetched. The default is `HttpFetch`, which requires the feature
-    /// `client`.
+    /// `client`, and connects directly, without a proxy. Each middleware needs its own one, because
+    /// it is cancelled when the middleware is dropped.
     #[must_use]
     pub fn fetch(mut self, fetch: Arc<dyn Fetch>) -> Self {
         self.fetch = Some(fetch);

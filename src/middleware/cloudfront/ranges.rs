@@ -205,6 +205,21 @@ mod tests {
     }
 
     #[test]
+    fn one_list_is_enough() {
+        for text in [
+            r#"{"prefixes":[{"ip_prefix":"10.0.0.0/8"}]}"#,
+            r#"{"prefixes":[{"ip_prefix":"10.0.0.0/8"}],"ipv6_prefixes":null}"#,
+            r#"{"prefixes":null,"ipv6_prefixes":[{"ipv6_prefix":"2001:db8::/32"}]}"#,
+        ] {
+            assert_eq!(
+                IpRanges::parse(text.as_bytes(), &IpFilter::Aws).unwrap().len(),
+                1,
+                "{text}"
+            );
+        }
+    }
+
+    #[test]
     fn a_document_without_ranges_is_an_error() {
         for text in [
             "",

@@ -99,6 +99,7 @@ struct Latest {
 }
 
 fn run(shared: &SharedRanges, fetch: &dyn Fetch, url: &str, filter: &IpFilter, interval: Duration) {
+    let mut retry = RETRY_AFTER;
     loop {
         if shared.lock().stop {
             return;
@@ -111,11 +112,14 @@ fn run(shared: &SharedRanges, fetch: &dyn Fetch, url: &str, filter: &IpFilter, i
         let wait = match fetched {
             Ok(ranges) => {
                 (state.ranges, state.last_error) = (Some(Arc::new(ranges)), None);
+                retry = RETRY_AFTER;
                 interval
             }
             Err(error) => {
                 state.last_error = Some(Arc::new(error));
-                interval.min(RETRY_AFTER)
+                let wait = interval.min(retry);
+                retry = retry.saturating_mul(2);
+                wait
             }
         };
 
