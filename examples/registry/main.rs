@@ -83,12 +83,20 @@ fn run(arguments: &[String]) -> Outcome {
     }
 }
 
+/// Listens on an address. As in Go, one without a host means all addresses of this machine, whose
+/// IPv6 may be disabled.
+fn listen(address: &str) -> std::io::Result<TcpListener> {
+    if address.starts_with(':') {
+        return TcpListener::bind(format!("[::]{address}"))
+            .or_else(|_| TcpListener::bind(format!("0.0.0.0{address}")));
+    }
+    TcpListener::bind(address)
+}
+
 /// Serves until the process ends. `ready` is called with the address once connections are accepted.
 pub(crate) fn serve(config: Config, ready: impl FnOnce(&str)) -> Outcome {
     let Config { driver, s3, options, address, tls, purging } = config;
-    // As in Go, an address without a host means all addresses of this machine.
-    let bind = if address.starts_with(':') { format!("0.0.0.0{address}") } else { address };
-    let listener = TcpListener::bind(&bind).map_err(|error| format!("{bind}: {error}"))?;
+    let listener = listen(&address).map_err(|error| format!("{address}: {error}"))?;
     let scheme = if tls.is_some() { "https" } else { "http" };
     let registry = Arc::new(Registry::new(driver, options));
     if let Some(Purging { age, interval }) = purging {

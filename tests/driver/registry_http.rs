@@ -222,6 +222,8 @@ crate::checks! {
             "/",
             "/v1/",
             "/v3/",
+            "/v2x",
+            "/v2x/_catalog",
             "/v2/a/b",
             "/v2/_catalogs",
             "/v2//tags",
@@ -964,6 +966,48 @@ crate::checks! {
         assert_eq!(registry.left(target, &root), before);
     }
 
+    fn an_old_blob_with_a_new_link_is_not_collected(target) {
+        let root = target.scratch("http");
+        let registry = Process::start(target, &root);
+        let digest = registry.store("a", b"old");
+        std::thread::sleep(Duration::from_secs(4));
+        registry
+            .send("POST", &format!("/v2/b/blobs/uploads/?mount={digest}&from=a"), &[], b"")
+            .expect(201);
+        let mut collection = Collection {
+            untagged: Untagged::Kept,
+            grace: Duration::from_secs(3),
+            mode: Mode::DryRun,
+        };
+        let planned = registry.registry.collect(&collection).unwrap();
+        collection.mode = Mode::Remove;
+        let collected = registry.registry.collect(&collection).unwrap();
+        assert_eq!((collected.links, collected.blobs, collected), (1, 0, planned));
+        registry.get(&format!("/v2/b/blobs/{digest}")).expect(200);
+        registry.get(&format!("/v2/a/blobs/{digest}")).fails(404, "BLOB_UNKNOWN");
+        assert_eq!(registry.collect(Untagged::Kept).blobs, 1);
+    }
+
+    fn an_index_of_a_build_cache_refers_to_blobs(target) {
+        let root = target.scratch("http");
+        let registry = Process::start(target, &root);
+        let kind = "application/vnd.oci.image.index.v1+json";
+        let index = |digest: &str| json!({
+            "schemaVersion": 2,
+            "mediaType": kind,
+            "manifests": [{ "mediaType": "application/vnd.oci.image.layer.v1.tar", "digest": digest, "size": 5 }],
+        });
+        let layer = registry.store("a/b", b"layer");
+        registry.put_manifest("a/b", "cache", kind, &index(&layer)).expect(201);
+        registry
+            .put_manifest("a/b", "cache", kind, &index(&digest(b"other")))
+            .fails(400, "MANIFEST_BLOB_UNKNOWN");
+        assert_eq!(registry.collect(Untagged::Removed).blobs, 0);
+        // The folder of a repository is not one.
+        registry.get("/v2/a/tags/list").fails(404, "NAME_UNKNOWN");
+        registry.get("/v2/a/b/tags/list").expect(200);
+    }
+
     fn unfinished_uploads_are_purged_by_age(target) {
         let root = target.scratch("http");
         let registry = Process::start(target, &root);
@@ -973,6 +1017,11 @@ crate::checks! {
                 registry.send("POST", "/v2/a/b/blobs/uploads/", &[], b"").expect(202).location();
             registry.send("PATCH", &place, &[], &bytes(1, 0, size)).expect(202);
         }
+        // A process committed one of them, and died before it moved the blob to its place.
+        let uploads = "/docker/registry/v2/repositories/a/b/_uploads";
+        let append =
+            |id: &String| registry.driver.writer(&format!("{id}/data"), WriteMode::Append).ok();
+        registry.driver.list(uploads).unwrap().iter().find_map(append).unwrap().commit().unwrap();
         let purge = |age, mode| registry.registry.purge(age, mode).unwrap();
         assert_eq!(purge(Duration::from_secs(3600), Mode::Remove), 0);
         assert_eq!(purge(Duration::ZERO, Mode::DryRun), 3);
@@ -1301,6 +1350,7 @@ http:
 
 #[test]
 fn the_registry_serves_tls() {
+    use crate::service::tls::{self, Minimum};
     use rustls::pki_types::ServerName;
     use rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned};
     let key = rcgen::KeyPair::generate().unwrap();
@@ -1312,10 +1362,13 @@ fn the_registry_serves_tls() {
     let (chain, secret) = (folder.path().join("chain.pem"), folder.path().join("key.pem"));
     std::fs::write(&chain, certificate.pem()).unwrap();
     std::fs::write(&secret, key.serialize_pem()).unwrap();
-    let configuration = crate::service::tls::configuration(&chain, &secret).unwrap();
-    assert!(crate::service::tls::configuration(&secret, &secret).is_err());
+    assert_eq!(Minimum::parse(None), Minimum::parse(Some("tls1.0")));
+    assert!(Minimum::parse(Some("tls1.4")).is_err());
+    let minimum = Minimum::parse(Some("tls1.3")).unwrap();
+    let configuration = tls::configuration(&chain, &secret, minimum).unwrap();
+    assert!(tls::configuration(&secret, &secret, minimum).is_err());
     assert!(
-        crate::service::tls::configuration(&chain, &folder.path().join("none"))
+        tls::configuration(&chain, &folder.path().join("none"), minimum)
             .unwrap_err()
             .contains("none")
     );

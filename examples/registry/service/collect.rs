@@ -67,6 +67,7 @@ impl Registry {
             self.mark(name, contents, collection, &mut marked, &mut doomed)?;
         }
         let mut collected = Collected { manifests: doomed.len(), ..Collected::default() };
+        let mut unlinked: HashSet<(Name, Digest)> = doomed.iter().cloned().collect();
         let remove = collection.mode == Mode::Remove;
         // Links are removed before blobs, so that a collection which is killed leaves only blobs
         // without links, which the next one will find.
@@ -80,6 +81,7 @@ impl Registry {
                 .filter(|(digest, time)| !marked.contains(digest) && collection.is_due(*time));
             for (digest, _) in stale {
                 collected.links += 1;
+                unlinked.insert((name.clone(), digest.clone()));
                 if remove {
                     self.remove(&layout::layer(name, digest))?;
                 }
@@ -92,7 +94,19 @@ impl Registry {
                 }
             }
         }
-        for (digest, size) in self.unmarked(&marked, collection)? {
+        // A client may have pushed or mounted an old blob since, whose link is new. Links that are
+        // only planned to be removed do not count in a dry run.
+        let mut linked = marked;
+        for (name, contents) in self.contents()? {
+            let links = contents.layers.into_iter().chain(contents.revisions);
+            linked.extend(
+                links
+                    .map(|(digest, _)| (name.clone(), digest))
+                    .filter(|link| !unlinked.contains(link))
+                    .map(|(_, digest)| digest),
+            );
+        }
+        for (digest, size) in self.unmarked(&linked, collection)? {
             collected.blobs += 1;
             collected.bytes += size;
             if remove {

@@ -85,9 +85,10 @@ impl Config {
         };
         let tls = http.get("tls");
         tls.check("http.tls.", &["certificate", "key", "minimumtls"])?;
+        let minimum = tls::Minimum::parse(tls.get("minimumtls").text())?;
         let tls = match (tls.get("certificate").text(), tls.get("key").text()) {
             (Some(certificate), Some(key)) => {
-                Some(tls::configuration(Path::new(certificate), Path::new(key))?)
+                Some(tls::configuration(Path::new(certificate), Path::new(key), minimum)?)
             }
             (None, None) => None,
             _ => return Err("http.tls needs both a certificate and a key".to_owned()),

@@ -13,7 +13,12 @@ impl Registry {
     /// Handles GET of the tags of a repository.
     pub(super) fn tags(&self, name: &Name, request: &Request<'_>) -> Outcome {
         let paths = found(self.driver.list(&layout::tags(name)))?;
-        if paths.is_none() && found(self.driver.list(&layout::repository(name)))?.is_none() {
+        // A folder that only contains other repositories is not one.
+        let exists = || -> Outcome<bool> {
+            let children = found(self.driver.list(&layout::repository(name)))?;
+            Ok(children.iter().flatten().any(|path| path.contains("/_")))
+        };
+        if paths.is_none() && !exists()? {
             return Err(Failure::new(
                 Code::NameUnknown,
                 "the registry does not have this repository",

@@ -149,7 +149,10 @@ impl Registry {
 
     fn check_references(&self, name: &Name, manifest: &Manifest) -> Outcome<()> {
         for digest in &manifest.manifests {
-            if self.linked(&layout::revision(name, digest))?.is_none() {
+            // An index of a build cache refers to layers, which are blobs.
+            if self.linked(&layout::revision(name, digest))?.is_none()
+                && self.blob_size(name, digest)?.is_none()
+            {
                 return Err(missing(digest));
             }
         }

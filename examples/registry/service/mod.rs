@@ -111,8 +111,11 @@ impl Registry {
         let path = decode(&request.path).ok_or_else(unknown_endpoint)?;
         let method = request.method.clone();
         let get = matches!(&*method, "GET" | "HEAD");
-        let parts: Vec<&str> =
-            path.strip_prefix("/v2").ok_or_else(unknown_endpoint)?.split('/').skip(1).collect();
+        let rest = path
+            .strip_prefix("/v2")
+            .filter(|rest| rest.is_empty() || rest.starts_with('/'))
+            .ok_or_else(unknown_endpoint)?;
+        let parts: Vec<&str> = rest.split('/').skip(1).collect();
         match &*parts {
             [] | [""] if get => Ok(json(200, &Value::Object(serde_json::Map::new()))),
             ["_catalog"] if get => self.catalog(request),

@@ -9,7 +9,7 @@ const NAME_LIMIT: usize = 255;
 const TAG_LIMIT: usize = 128;
 
 /// A repository's name.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) struct Name(String);
 
 impl Name {

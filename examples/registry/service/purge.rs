@@ -3,7 +3,7 @@ use super::collect::{Mode, split};
 use super::names::{Name, UploadId};
 use super::uploads::STARTED_LIMIT;
 use super::{Outcome, Registry, found, layout};
-use s3driver::driver::{WalkOptions, WalkStep, WriteMode};
+use s3driver::driver::{WalkOptions, WalkStep};
 use s3driver::time::Timestamp;
 use std::collections::BTreeMap;
 use std::time::{Duration, SystemTime};
@@ -35,11 +35,8 @@ impl Registry {
             }
             purged += 1;
             if mode == Mode::Remove {
-                if let Some(mut writer) =
-                    found(self.driver.writer(&layout::upload_data(&name, &id), WriteMode::Append))?
-                {
-                    writer.cancel()?;
-                }
+                // This ends an unfinished file, and removes one that was committed before the
+                // process ended.
                 self.remove(&layout::upload(&name, &id))?;
             }
         }

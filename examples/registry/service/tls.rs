@@ -2,7 +2,8 @@
 use rustls::crypto::ring;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
-use rustls::{ServerConfig, ServerConnection, StreamOwned};
+use rustls::version::TLS13;
+use rustls::{ALL_VERSIONS, ServerConfig, ServerConnection, StreamOwned, SupportedProtocolVersion};
 use std::io::{self, Read, Write};
 use std::net::{Shutdown, TcpStream};
 use std::path::Path;
@@ -14,8 +15,42 @@ pub(crate) enum Socket {
     Tls(Box<StreamOwned<ServerConnection, TcpStream>>),
 }
 
+/// The lowest version of TLS that clients may use (`http.tls.minimumtls`).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Minimum {
+    #[default]
+    Tls12,
+    Tls13,
+}
+
+impl Minimum {
+    /// Parses Distribution's names. Older versions than 1.2 are not supported by rustls, so
+    /// requesting one permits no more than the default.
+    pub(crate) fn parse(name: Option<&str>) -> Result<Self, String> {
+        match name {
+            None | Some("" | "tls1.0" | "tls1.1" | "tls1.2") => Ok(Self::Tls12),
+            Some("tls1.3") => Ok(Self::Tls13),
+            Some(_) => {
+                Err("http.tls.minimumtls must be tls1.0, tls1.1, tls1.2 or tls1.3".to_owned())
+            }
+        }
+    }
+
+    const fn versions(self) -> &'static [&'static SupportedProtocolVersion] {
+        static NEWEST: [&SupportedProtocolVersion; 1] = [&TLS13];
+        match self {
+            Self::Tls12 => ALL_VERSIONS,
+            Self::Tls13 => &NEWEST,
+        }
+    }
+}
+
 /// Reads a certificate chain and its key from PEM files.
-pub(crate) fn configuration(certificate: &Path, key: &Path) -> Result<Arc<ServerConfig>, String> {
+pub(crate) fn configuration(
+    certificate: &Path,
+    key: &Path,
+    minimum: Minimum,
+) -> Result<Arc<ServerConfig>, String> {
     let readable =
         |path: &Path, error: &dyn std::fmt::Display| format!("{}: {error}", path.display());
     let chain: Result<Vec<_>, _> =
@@ -23,7 +58,7 @@ pub(crate) fn configuration(certificate: &Path, key: &Path) -> Result<Arc<Server
     let chain = chain.map_err(|error| readable(certificate, &error))?;
     let secret = PrivateKeyDer::from_pem_file(key).map_err(|error| readable(key, &error))?;
     ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
-        .with_safe_default_protocol_versions()
+        .with_protocol_versions(minimum.versions())
         .and_then(|builder| builder.with_no_client_auth().with_single_cert(chain, secret))
         .map(Arc::new)
         .map_err(|error| {
