@@ -5,6 +5,15 @@ use crate::driver::WriteMode;
 use std::io;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+/// Sets a flag when it is dropped.
+struct Ended<'a>(&'a AtomicBool);
+
+impl Drop for Ended<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
+
 cases! {
     /// Concurrent readers of one file each receive the bytes at their own offset.
     fn many_readers_of_one_file(trial) {
@@ -52,6 +61,8 @@ cases! {
                 return Ok(());
             }
 
+            // The reader ends also if this thread panics.
+            let _end = (index == 0).then(|| Ended(&done));
             let result = (|| {
                 for round in 0..2 {
                     let mut writer = trial.driver.writer(path, WriteMode::Create)?;
@@ -61,7 +72,7 @@ cases! {
 
                 Ok(())
             })();
-            if index == 0 || result.is_err() {
+            if result.is_err() {
                 done.store(true, Ordering::Relaxed);
             }
 

@@ -86,12 +86,15 @@ cases! {
         trial.driver.put_content("/url/file", b"content")?;
         let asked = |millis| UrlOptions::new(Method::Get).expires_in(Duration::from_millis(millis));
         url(trial, "/url/file", Method::Get)?;
-        for millis in [1_500, 59_999, 1_199_999] {
+        // A lifetime that was rounded up would have one digit more.
+        for millis in [1_500, 9_999, 99_999, 999_999] {
             let whole = trial.driver.url_for("/url/file", &asked(millis - millis % 1_000))?;
             let rounded = trial.driver.url_for("/url/file", &asked(millis))?;
             equal("the length of the URL", rounded.len(), whole.len())?;
         }
 
+        let none = trial.driver.url_for("/url/file", &asked(999));
+        equal("whether a URL is made for less than a second", none.is_ok(), false)?;
         let got = fetched(trial, Method::Get, &trial.driver.url_for("/url/file", &asked(60_500))?)?;
         equal("the status", got.status, 200)?;
     }

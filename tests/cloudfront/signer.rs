@@ -794,6 +794,15 @@ mod unusual_keys {
     }
 
     #[test]
+    fn text_of_any_encoding_can_precede_a_key() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("key.pem");
+        let latin = [b"friendlyName: M\xfcller\n", RSA.as_bytes()].concat();
+        std::fs::write(&path, latin).unwrap();
+        PrivateKey::from_file(&path).unwrap();
+    }
+
+    #[test]
     fn case_42_damaged_keys_are_rejected() {
         for text in [
             RSA.replacen('\n', "\\x", 3),

@@ -28,7 +28,7 @@ const OTHER_DRIVERS: [&str; 7] =
 
 /// The options of zot's `storage` section that concern the registry itself or local files, and not
 /// the driver.
-const ZOT_OPTIONS: [&str; 16] = [
+const ZOT_OPTIONS: [&str; 15] = [
     "rootdirectory",
     "dedupe",
     "commit",
@@ -44,7 +44,6 @@ const ZOT_OPTIONS: [&str; 16] = [
     "scrub",
     "maxrepos",
     "maxuploads",
-    "redirectbloburl",
 ];
 
 impl<'de> Deserialize<'de> for RegistryConfig {
@@ -221,10 +220,19 @@ fn read_zot(mut section: Section) -> Result<StorageConfig> {
     let backend = read_zot_driver(&mut section)?;
     let mut sub_paths = BTreeMap::new();
     let mut given = section.section("subpaths")?;
+    let redirects = read_zot_redirects(&mut section)?;
     while let Some((path, value)) = given.take_first() {
         let mut section =
             Section::new(given.place(&shown_value(&path, Form::Name).to_string()), value)?;
         let backend = read_zot_driver(&mut section)?;
+        // One answer for all paths: another one for some of them could not be expressed.
+        if read_zot_redirects(&mut section)? != redirects {
+            return Err(config_error(format!(
+                "{} differs from storage.redirectBlobURL: set both to the same value",
+                section.place("redirectBlobURL")
+            )));
+        }
+
         finish_zot(section)?;
         sub_paths.insert(path, backend);
     }
@@ -233,7 +241,7 @@ fn read_zot(mut section: Section) -> Result<StorageConfig> {
     Ok(StorageConfig {
         backend,
         deletion: Deletion::Allowed,
-        redirects: Redirects::Disabled,
+        redirects,
         access: Access::ReadWrite,
         upload_purging: None,
         cache: None,
@@ -250,6 +258,13 @@ fn read_zot_driver(section: &mut Section) -> Result<Backend> {
         ))),
         value => Ok(Backend::S3(Box::new(parameters(&place, value)?))),
     }
+}
+
+fn read_zot_redirects(section: &mut Section) -> Result<Redirects> {
+    Ok(match section.flag("redirectbloburl", false)? {
+        true => Redirects::Enabled { expires_in: None },
+        false => Redirects::Disabled,
+    })
 }
 
 fn finish_zot(mut section: Section) -> Result<()> {

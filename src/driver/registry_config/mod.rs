@@ -63,8 +63,7 @@ pub struct StorageConfig {
     /// Whether the registry allows deletions (`delete.enabled`). zot does not have this option, and
     /// allows them.
     pub deletion: Deletion,
-    /// How the registry serves downloads (`redirect`). zot does not have this option, and serves
-    /// them itself.
+    /// How the registry serves downloads (`redirect`; zot: `redirectBlobURL`).
     pub redirects: Redirects,
     /// Which requests the registry accepts (`maintenance.readonly.enabled`).
     pub access: Access,

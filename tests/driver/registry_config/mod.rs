@@ -132,6 +132,22 @@ fn the_configuration_of_zot_is_read() {
 }
 
 #[test]
+fn downloads_from_zot_are_redirected_if_it_is_configured() {
+    let storage = |inner: &str, outer: &str| {
+        let driver =
+            r#""storageDriver": {"name": "s3", "bucket": "images", "region": "us-east-1"}"#;
+        let text = format!(
+            r#"{{"storage": {{{driver}, "redirectBlobURL": {outer},
+                "subPaths": {{"/a": {{{driver}, "redirectBlobURL": {inner}}}}}}}}}"#
+        );
+        serde_json::from_str::<RegistryConfig>(&text).map(|config| config.storage.redirects)
+    };
+    assert_eq!(storage("true", "true").unwrap(), Redirects::Enabled { expires_in: None });
+    assert_eq!(storage("false", "false").unwrap(), Redirects::Disabled);
+    assert!(storage("true", "false").unwrap_err().to_string().contains("redirectBlobURL"));
+}
+
+#[test]
 fn missing_options_have_the_registrys_defaults() {
     for config in [
         json!({ "storage": { "inmemory": null } }),
