@@ -58,8 +58,8 @@ impl RsaMinimum {
     }
 }
 
-/// A private key that was parsed and checked. It is wiped when dropped, and `Debug` shows only its
-/// kind.
+/// A private key that was parsed and checked. It is wiped when dropped, except for the copy of an
+/// RSA key that the TLS provider makes (feature `client`). `Debug` shows only its kind.
 pub struct PrivateKey(Private);
 
 impl PrivateKey {

@@ -19,7 +19,7 @@ pub use path::check_path;
 #[cfg(all(feature = "client", feature = "serde"))]
 pub use registry_config::{
     Access, Backend, BlobCache, Deletion, MiddlewareConfig, PurgeRun, Redirects, RegistryConfig,
-    StorageConfig, UploadPurging,
+    StorageConfig, SubPath, UploadPurging,
 };
 #[cfg(feature = "client")]
 pub use s3::{

@@ -995,7 +995,11 @@ crate::checks! {
         let index = |digest: &str| json!({
             "schemaVersion": 2,
             "mediaType": kind,
-            "manifests": [{ "mediaType": "application/vnd.oci.image.layer.v1.tar", "digest": digest, "size": 5 }],
+            "manifests": [{
+                "mediaType": "application/vnd.oci.image.layer.v1.tar",
+                "digest": digest,
+                "size": 5,
+            }],
         });
         let layer = registry.store("a/b", b"layer");
         registry.put_manifest("a/b", "cache", kind, &index(&layer)).expect(201);

@@ -1,5 +1,4 @@
-//! Shared code of the writer tests: drivers, content, and direct access to the
-//! server's state.
+//! Shared code of the writer tests: drivers, content, and direct access to the server's state.
 #![allow(dead_code, unreachable_pub, reason = "every test file uses only a part of this module")]
 
 use crate::support::Server;

@@ -2,7 +2,7 @@
 use super::section::{Section, config_error};
 use super::{
     Access, Backend, BlobCache, Deletion, MiddlewareConfig, PurgeRun, Redirects, RegistryConfig,
-    StorageConfig, UploadPurging,
+    StorageConfig, SubPath, UploadPurging,
 };
 use crate::driver::s3::{Parameters, Value};
 use crate::error::{Error, ErrorKind, Result};
@@ -220,23 +220,16 @@ fn read_zot(mut section: Section) -> Result<StorageConfig> {
     let backend = read_zot_driver(&mut section)?;
     let mut sub_paths = BTreeMap::new();
     let mut given = section.section("subpaths")?;
-    let redirects = read_zot_redirects(&mut section)?;
     while let Some((path, value)) = given.take_first() {
         let mut section =
             Section::new(given.place(&shown_value(&path, Form::Name).to_string()), value)?;
         let backend = read_zot_driver(&mut section)?;
-        // One answer for all paths: another one for some of them could not be expressed.
-        if read_zot_redirects(&mut section)? != redirects {
-            return Err(config_error(format!(
-                "{} differs from storage.redirectBlobURL: set both to the same value",
-                section.place("redirectBlobURL")
-            )));
-        }
-
+        let redirects = read_zot_redirects(&mut section)?;
         finish_zot(section)?;
-        sub_paths.insert(path, backend);
+        sub_paths.insert(path, SubPath { backend, redirects });
     }
 
+    let redirects = read_zot_redirects(&mut section)?;
     finish_zot(section)?;
     Ok(StorageConfig {
         backend,

@@ -75,8 +75,8 @@ pub struct StorageConfig {
     /// The number of tags that are looked up at once (`tag.concurrencylimit`), or `None` for the
     /// registry's default.
     pub tag_concurrency: Option<NonZeroUsize>,
-    /// zot's `subPaths`: the drivers of repositories whose names begin with these paths.
-    pub sub_paths: BTreeMap<String, Backend>,
+    /// zot's `subPaths`: how repositories are stored whose names begin with these paths.
+    pub sub_paths: BTreeMap<String, SubPath>,
 }
 
 /// A storage driver of this crate.
@@ -87,6 +87,17 @@ pub enum Backend {
     S3(Box<Parameters>),
     /// The driver `inmemory`.
     Memory,
+}
+
+/// The storage of the repositories below one of zot's `subPaths`.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct SubPath {
+    /// The driver.
+    pub backend: Backend,
+    /// How the registry serves downloads (`redirectBlobURL`). The option of `storage` does not apply
+    /// here.
+    pub redirects: Redirects,
 }
 
 impl Backend {
