@@ -3,14 +3,17 @@
 
 use crate::support::{Server, ServerOptions};
 use crate::writing::{MIB, PART, assert_nothing_pending, bytes, driver, parameters};
+use s3driver::clock::{Clock, SystemClock};
 use s3driver::driver::{
     FileWriter, PartSizes, S3Driver, StorageDriver, WalkOptions, WalkStep, WriteMode,
 };
+use s3driver::observe::Event;
 use s3driver::{Cancel, ErrorKind};
 use std::collections::BTreeMap;
 use std::io::{BufWriter, Read, Write};
 use std::num::NonZeroUsize;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant, SystemTime};
 
 fn server() -> Server {
@@ -1254,6 +1257,72 @@ fn large_writes_give_the_same_parts_as_small_ones() {
             }
         }
     }
+    assert_nothing_pending(&server);
+}
+
+/// A clock that stands still, so that every part seems to be sent as fast as the processor can.
+#[derive(Debug)]
+struct Still(Instant);
+
+impl Clock for Still {
+    fn now(&self) -> SystemTime {
+        SystemClock.now()
+    }
+    fn instant(&self) -> Instant {
+        self.0
+    }
+    fn sleep(&self, wait: Duration) {
+        SystemClock.sleep(wait);
+    }
+    fn random(&self) -> u64 {
+        SystemClock.random()
+    }
+}
+
+/// While the processors limit the throughput, the caller sends parts itself instead of copying them.
+#[test]
+fn a_caller_with_whole_parts_sends_some_itself_while_the_processors_are_the_limit() {
+    const PARTS: usize = 12;
+    let server = server();
+    let content = bytes(18, 0, PARTS * PART + 9);
+    let caller = std::thread::current().id();
+    let (mut by_caller, mut by_threads) = (0, 0);
+    for (is_fast, name) in [(true, "fast"), (false, "slow")] {
+        let senders = Arc::new(Mutex::new(Vec::new()));
+        let seen = Arc::clone(&senders);
+        let observer = move |event: &Event<'_>| {
+            if let Event::Outcome(outcome) = event
+                && outcome.operation == "UploadPart"
+            {
+                seen.lock().unwrap().push(std::thread::current().id());
+            }
+        };
+        let parameters = parameters(&server).concurrency(NonZeroUsize::new(2).unwrap());
+        let driver = S3Driver::with_config(&parameters.build().unwrap(), |config| {
+            let config = config.observer(Arc::new(observer));
+            if is_fast { config.clock(Arc::new(Still(Instant::now()))) } else { config }
+        })
+        .unwrap();
+        // A slow server occupies the other thread until the next part is there.
+        server.delay(Duration::from_millis(30));
+        let mut writer = create(&driver, &format!("/{name}"));
+        for piece in content.chunks(PART) {
+            writer.write_all(piece).unwrap();
+        }
+        server.delay(Duration::ZERO);
+        writer.commit().unwrap();
+        assert!(stored(&server, name).unwrap() == content, "{name}");
+        let sizes = &server.object_info(server.bucket(), name).unwrap().parts;
+        assert!(sizes[..PARTS].iter().all(|part| *part == PART as u64), "{sizes:?}");
+        let senders = senders.lock().unwrap();
+        let count = senders.iter().filter(|thread| **thread == caller).count();
+        if is_fast {
+            (by_caller, by_threads) = (count, senders.len() - count);
+        } else {
+            assert_eq!(count, 0, "{name}");
+        }
+    }
+    assert!(by_caller > 2 && by_threads > 0, "{by_caller} and {by_threads}");
     assert_nothing_pending(&server);
 }
 

@@ -274,38 +274,46 @@ impl Sender {
         Ok(())
     }
 
+    /// Returns whether the caller should send a part from its own memory now: the processors limit
+    /// the throughput, and the threads already occupy all of them but one. A copy of the part for
+    /// another thread would only add to the load.
+    pub(crate) fn needs_caller(&self) -> bool {
+        let state = self.shared.lock();
+        let others = state.processors.min(state.window).saturating_sub(1);
+        state.is_limited_by_processor && state.busy >= others
+    }
+
+    /// Sends a part directly from the caller's memory, while the threads send those that were
+    /// passed earlier.
+    pub(crate) fn send_alongside(
+        &self,
+        upload_id: &str,
+        number: u32,
+        content: &[u8],
+    ) -> Result<()> {
+        let sent = self.shared.send_directly(upload_id, number, content);
+        self.record(sent.map(|part| vec![part]))
+    }
+
     /// Sends parts directly from the caller's memory, several at the same time, after those that
     /// were passed earlier. `first` is the number of the first part.
     pub(crate) fn send_from(&self, upload_id: &str, first: u32, parts: &[&[u8]]) -> Result<()> {
         let shared = &*self.shared;
         drop(self.idle()?);
         let sent = for_each(parts.len(), shared.most, &shared.cancel, |index| {
-            let upload = UploadRef { bucket: &shared.bucket, key: &shared.key, upload_id };
             let number = first.saturating_add(u32::try_from(index).unwrap_or(u32::MAX));
             let content = parts.get(index).copied().unwrap_or_default();
-            shared.enter();
-            // The clock is the caller's code as well, and the part counts as busy until the end.
-            let result = catch_panic("a thread that sends parts", || {
-                let clock = shared.client.clock();
-                let begun = clock.instant();
-                let part = shared.client.upload_part(upload, number, content)?;
-                Ok((part, begun, clock.instant()))
-            });
-            let mut state = shared.lock();
-            state.busy -= 1;
-            if let Ok((part, begun, now)) = &result {
-                // The caller waits for all of these parts.
-                state.bottleneck = Bottleneck::Network;
-                state.adapt(part.size, *begun, *now);
-            }
-            drop(state);
-            shared.changed.notify_all();
-            Ok(result?.0)
+            shared.send_directly(upload_id, number, content)
         });
-        let mut state = shared.lock();
+        self.record(sent)
+    }
+
+    /// Keeps the result of parts that were sent directly. Returns the first failure of any part.
+    fn record(&self, sent: Result<Vec<Part>>) -> Result<()> {
+        let mut state = self.shared.lock();
         match sent {
             Ok(sent) => state.sent.extend(sent),
-            Err(error) => shared.fail(&mut state, error),
+            Err(error) => self.shared.fail(&mut state, error),
         }
         state.failure()
     }
@@ -402,6 +410,29 @@ impl SharedSender {
             state = self.wait_or_widen(state, &mut waiting_since);
         }
         state.busy += 1;
+    }
+
+    /// Sends one part from the caller's memory, as soon as the window permits it.
+    fn send_directly(&self, upload_id: &str, number: u32, content: &[u8]) -> Result<Part> {
+        let upload = UploadRef { bucket: &self.bucket, key: &self.key, upload_id };
+        self.enter();
+        // The clock is the caller's code as well, and the part counts as busy until the end.
+        let result = catch_panic("a thread that sends parts", || {
+            let clock = self.client.clock();
+            let begun = clock.instant();
+            let part = self.client.upload_part(upload, number, content)?;
+            Ok((part, begun, clock.instant()))
+        });
+        let mut state = self.lock();
+        state.busy -= 1;
+        if let Ok((part, begun, now)) = &result {
+            // The caller waits for this part.
+            state.bottleneck = Bottleneck::Network;
+            state.adapt_after(part.size, *begun, *now);
+        }
+        drop(state);
+        self.changed.notify_all();
+        Ok(result?.0)
     }
 
     /// Waits for a part to be sent. If even the first one takes long, this widens the window

@@ -275,9 +275,10 @@ impl Writer {
         Ok(taken)
     }
 
-    /// Sends the whole parts at the beginning of `content` directly, without copying them into a
-    /// buffer, if there is at least one for each thread; with fewer, some threads would be idle.
-    /// Returns the number of bytes.
+    /// Sends whole parts at the beginning of `content` directly, without copying them into a buffer:
+    /// all of them if there is at least one for each thread, with fewer, some threads would be idle;
+    /// one of them while the threads already have work for all processors. Returns the number of
+    /// bytes.
     fn send_whole_parts(&mut self, content: &[u8]) -> Result<usize> {
         let within_a_part = self.buffer.is_some() && !self.is_full();
         // A part that an earlier writer left may have to be replaced.
@@ -296,14 +297,23 @@ impl Writer {
             parts.push(part);
             rest = after;
         }
+        let Some(&one) = parts.first() else { return Ok(0) };
         let may_be_whole_file = first == 1 && self.upload_id.is_none() && rest.is_empty();
-        if parts.len() < self.sender.window() || parts.len() == 1 && may_be_whole_file {
+        let occupies_all_threads = parts.len() >= self.sender.window();
+        if parts.len() == 1 && may_be_whole_file
+            || !occupies_all_threads && !self.sender.needs_caller()
+        {
             return Ok(0);
         }
         if self.buffer.is_some() {
             self.send()?;
         }
         let upload_id = self.begin()?;
+        if !occupies_all_threads {
+            self.sender.send_alongside(&upload_id, self.number, one)?;
+            self.number = self.number.saturating_add(1);
+            return Ok(one.len());
+        }
         self.sender.send_from(&upload_id, self.number, &parts)?;
         self.number = self.number.saturating_add(u32::try_from(parts.len()).unwrap_or(u32::MAX));
         Ok(content.len() - rest.len())
