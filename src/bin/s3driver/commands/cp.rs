@@ -1,7 +1,7 @@
 use crate::failure::Outcome;
 use crate::location::Location;
 use crate::tool::Tool;
-use crate::transfers::{Job, Keep, Source, plan, run};
+use crate::transfers::{Keep, Source, plan, run};
 use clap::Args;
 
 /// Copies files to S3, objects to files, and objects to objects
@@ -35,6 +35,6 @@ impl Cp {
     pub(crate) fn run(&self, tool: &Tool) -> Outcome {
         let keep = if self.resume { Keep::Arrived } else { Keep::Nothing };
         let plan = plan(tool, &self.source, &self.target, self.recursive)?;
-        run(tool, plan, &|sides, job: &Job, bar| sides.copy(tool, job, (Source::Kept, keep), bar))
+        run(tool, plan, (Source::Kept, keep))
     }
 }
