@@ -58,6 +58,58 @@ fn the_file_comes_first_then_options_then_the_environment() {
     assert_eq!((run.code, &*run.stdout), (Some(0), "content"), "{}", run.stderr);
 }
 
+/// The endpoint is found by the rules of AWS's SDKs.
+#[test]
+fn the_endpoint_may_be_in_a_section_of_services_or_ignored() {
+    let target = Target::all().remove(0);
+    let rig = Rig::new(&target, "services");
+    rig.put("x", b"content");
+    let url = rig.url("x");
+    let right = &target.endpoint;
+    let wrong = "http://127.0.0.1:1";
+    rig.file(
+        ".aws/config",
+        format!(
+            "[profile ours]\nregion = {}\nendpoint_url = {wrong}\nservices = local\n\
+             aws_access_key_id = {}\naws_secret_access_key = {}\n\
+             [profile lost]\nservices = missing\n\
+             [services local]\ns3 =\n  endpoint_url = {right}\n",
+            target.region, target.access_key, target.secret_key
+        )
+        .as_bytes(),
+    );
+    let signature = target.pairs("").iter().any(|pair| pair == &("v4auth", "true".to_owned()));
+    let signature = format!("v4auth={signature}");
+    let run = |arguments: &[&str], variables: &[(&str, &str)]| {
+        let mut command = rig.bare();
+        command.args(["cat", &url, "-o", &signature, "-o", "maxretries=0"]).args(arguments);
+        command.envs(variables.iter().copied());
+        Run::of(command.output().unwrap())
+    };
+    let run_of_profile = run(&["--profile", "ours"], &[]);
+    assert_eq!((run_of_profile.code, &*run_of_profile.stdout), (Some(0), "content"));
+
+    // An option is not a configured URL, and is not ignored.
+    let ignored = [
+        ("AWS_IGNORE_CONFIGURED_ENDPOINT_URLS", "true"),
+        ("AWS_ENDPOINT_URL_S3", wrong),
+        ("AWS_REGION", &*target.region),
+    ];
+    assert_eq!(run(&["--endpoint", right], &ignored).stdout, "content");
+    let mut presign = rig.bare();
+    presign.args(["presign", &url]).envs(ignored);
+    let presigned = Run::of(presign.output().unwrap());
+    assert_eq!(presigned.code, Some(0), "{}", presigned.stderr);
+    assert!(presigned.stdout.contains(".amazonaws.com"), "{}", presigned.stdout);
+
+    let switch = run(&[], &[("AWS_IGNORE_CONFIGURED_ENDPOINT_URLS", "maybe")]);
+    assert_eq!(switch.code, Some(2), "{}", switch.stderr);
+    let words = "AWS_IGNORE_CONFIGURED_ENDPOINT_URLS";
+    assert!(switch.stderr.contains(words), "{}", switch.stderr);
+    let missing = run(&["--profile", "lost"], &[("AWS_REGION", "us-east-1")]);
+    assert_eq!(missing.code, Some(2), "{}", missing.stderr);
+}
+
 #[test]
 fn a_wrong_configuration_is_named() {
     let target = Target::all().remove(0);
