@@ -2,8 +2,8 @@
 use crate::error::{Error, ErrorKind};
 
 /// The maximum number of passes. On a server that pages by position, each pass over several pages
-/// may miss half of the keys, so this suffices for a thousand million. A program that stores objects
-/// at the same time could otherwise keep a removal running forever.
+/// may miss half of the keys, so this suffices for a thousand million. A program that stores
+/// objects at the same time could otherwise keep a removal running forever.
 const PASSES: u32 = 20;
 
 /// The result of one pass of [`repeat_removal`].
@@ -15,9 +15,9 @@ pub struct RemovalPass {
     pub removed: u64,
 }
 
-/// Calls `pass`, which lists the objects below a prefix and removes them, until nothing is left, and
-/// returns how many objects were removed. The place consists of a bucket and a prefix, which the
-/// error names.
+/// Calls `pass`, which lists the objects below a prefix and removes them, until nothing is left,
+/// and returns how many objects were removed. The place consists of a bucket and a prefix, which
+/// the error names.
 ///
 /// Some servers page by position: a removal moves later keys into a page that was already listed,
 /// and the listing misses them. A pass over several pages is therefore followed by another one,

@@ -29,8 +29,8 @@ impl Transfer<'_> {
     /// ```
     ///
     /// # Errors
-    /// The errors of the listing, after which no upload is aborted. If an upload cannot be aborted, the others
-    /// are still aborted: the first failure is returned at the end, with further ones in
+    /// The errors of the listing, after which no upload is aborted. If an upload cannot be aborted,
+    /// the others are still aborted: the first failure is returned at the end, with further ones in
     /// [`Error::others`].
     pub fn abort_uploads(&self, bucket: &str, prefix: &str, age: Duration) -> Result<u64> {
         let failures = Mutex::new(Vec::new());

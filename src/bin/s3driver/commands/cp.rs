@@ -7,8 +7,8 @@ use clap::Args;
 /// Copies files to S3, objects to files, and objects to objects
 ///
 /// Everything is copied as a whole or not at all: an object or a file takes its name when it is
-/// complete. A link in the place of a file is replaced, and the file that it names stays. Devices and
-/// pipes are refused: - is the standard output. Objects are copied to objects by the server.
+/// complete. A link in the place of a file is replaced, and the file that it names stays. Devices
+/// and pipes are refused: - is the standard output. Objects are copied to objects by the server.
 ///
 /// A directory in S3 in which nothing is stored is an error with exit code 3. An empty directory on
 /// this machine has nothing to copy, which is a success.
