@@ -3,6 +3,9 @@
 use crate::rig::{Rig, Run, text};
 use crate::support::target::Target;
 use std::fs;
+use std::io::{BufRead, BufReader, Write};
+use std::net::{Ipv4Addr, TcpListener};
+use std::thread;
 
 /// Returns a registry's configuration for a target, with a root directory.
 fn config(target: &Target, root: &str) -> String {
@@ -239,5 +242,37 @@ fn a_secret_in_a_wrong_place_is_not_repeated() {
         assert_eq!((run.code, &*run.stdout), (Some(2), ""), "{arguments:?}: {}", run.stderr);
         assert!(run.stderr.contains(expected), "{arguments:?}: {}", run.stderr);
         assert!(!run.stderr.contains(&SECRET[..8]), "{arguments:?}: {}", run.stderr);
+    }
+}
+
+/// Keys from a web identity come from STS, whose endpoint is chosen by the options of the driver.
+#[test]
+fn the_options_of_the_driver_choose_the_endpoint_of_sts() {
+    let target = Target::all().remove(0);
+    let rig = Rig::new(&target, "sts");
+    let token = rig.file("token", b"eyJhbGciOiJub25lIn0.e30.");
+    for (options, host) in [
+        (&[][..], "sts.eu-west-1.amazonaws.com"),
+        (&["-o", "usefipsendpoint=true"], "sts-fips.eu-west-1.amazonaws.com"),
+        (&["-o", "usedualstack=true"], "sts.eu-west-1.api.aws"),
+    ] {
+        let proxy = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+        let address = proxy.local_addr().unwrap();
+        let asked = thread::spawn(move || {
+            let (mut client, _) = proxy.accept().unwrap();
+            let mut line = String::new();
+            BufReader::new(&client).read_line(&mut line).unwrap();
+            client.write_all(b"HTTP/1.1 403 X\r\ncontent-length: 0\r\n\r\n").unwrap();
+            line
+        });
+        let mut command = rig.bare();
+        command.args(["ls", "s3://bucket/", "--region", "eu-west-1", "-o", "maxretries=0"]);
+        command.args(["-o", &format!("proxy=http://{address}")]).args(options);
+        command.env_remove("AWS_ACCESS_KEY_ID").env_remove("AWS_SECRET_ACCESS_KEY");
+        command.env("AWS_WEB_IDENTITY_TOKEN_FILE", &token);
+        command.env("AWS_ROLE_ARN", "arn:aws:iam::123456789012:role/registry");
+        assert_ne!(Run::of(command.output().unwrap()).code, Some(0));
+        let line = asked.join().unwrap();
+        assert!(line.starts_with(&format!("CONNECT {host}:443 ")), "{line}");
     }
 }
