@@ -46,7 +46,7 @@ impl Transfer<'_> {
     ///
     /// On a server that pages by position, a lazy listing of several pages misses objects that the
     /// deletions move into earlier pages. [`Transfer::delete_prefix`] and
-    /// [`repeat_removal`](super::repeat_removal) list again.
+    /// [`repeat_removal`] list again.
     ///
     /// # Errors
     /// The errors of the listing and of [`Transfer::delete`].
