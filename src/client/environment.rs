@@ -61,7 +61,7 @@ impl Config {
     pub fn from_env(environment: &Environment) -> Result<Self> {
         let context = Context::default().with_environment(environment.clone());
         let switch = |variable, key| context.switch(variable, key).map_err(configuration);
-        let url = context.endpoint_url("AWS_ENDPOINT_URL_S3", "s3").map_err(configuration)?;
+        let url = context.s3_endpoint_url()?;
         let choice = context.endpoint_choice().map_err(configuration)?;
         let mut variant = Variant::default();
         if choice.fips {
@@ -91,6 +91,18 @@ impl Config {
         // The context has the region, the clock and the certificates from above.
         let context = config.credential_context().with_environment(environment.clone());
         Ok(config.credentials(Arc::new(Cache::new(Chain::new(&context), &context))))
+    }
+}
+
+impl Context {
+    /// Returns the URL of S3 that the variables or the selected profile state, by the rules of
+    /// [`Config::from_env`]; `None` for AWS's own endpoint.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Configuration`] if `AWS_IGNORE_CONFIGURED_ENDPOINT_URLS` is neither `true` nor
+    /// `false`, or if the profile names a section of services that does not exist.
+    pub fn s3_endpoint_url(&self) -> Result<Option<String>> {
+        self.endpoint_url("AWS_ENDPOINT_URL_S3", "s3").map_err(configuration)
     }
 }
 

@@ -212,8 +212,8 @@ pub(super) fn same_etag(one: &str, other: &str) -> bool {
 }
 
 /// Returns the encoding of the stored content. Some servers store `aws-chunked` as well
-/// (DigitalOcean: rclone issue 8724), which is the framing of the request that stored the object. In
-/// a copy's headers, it would announce a body in chunks.
+/// (DigitalOcean: rclone issue 8724), which is the framing of the request that stored the object.
+/// In a copy's headers, it would announce a body in chunks.
 fn stored_encoding(text: &str) -> Option<String> {
     let is_stored =
         |encoding: &&str| !encoding.is_empty() && !encoding.eq_ignore_ascii_case("aws-chunked");

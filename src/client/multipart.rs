@@ -324,7 +324,9 @@ impl Client {
     /// upload that `markers` name by its key and its ID. An empty key is not sent: SeaweedFS only
     /// uses the ID, and would only list the uploads of the key.
     ///
-    /// No encoding is requested: Ceph would encode the keys of uploads without stating so.
+    /// No encoding is requested: Ceph would encode the keys of uploads without stating so. Keys
+    /// with control characters, which servers write as references such as `&#x1;`, are returned as
+    /// they are.
     ///
     /// [ListMultipartUploads]: https://docs.aws.amazon.com/AmazonS3/latest/API/API_ListMultipartUploads.html
     pub fn list_multipart_uploads(

@@ -58,8 +58,8 @@ pub(super) enum Age {
     Unknown,
 }
 
-/// The beginning of a write, on both clocks: that of deadlines does not advance while the machine is
-/// suspended, and the time of day may be set back.
+/// The beginning of a write, on both clocks: that of deadlines does not advance while the machine
+/// is suspended, and the time of day may be set back.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Begun {
     instant: Instant,

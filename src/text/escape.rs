@@ -1,5 +1,5 @@
-//! Characters that a message or a terminal must not receive unchanged. The command-line tool compiles
-//! this file too, so that it follows the same rule.
+//! Characters that a message or a terminal must not receive unchanged. The command-line tool
+//! compiles this file too, so that it follows the same rule.
 use std::fmt::{self, Write as _};
 
 /// A character in a message. `Display` escapes it if it would break the line, control a terminal or

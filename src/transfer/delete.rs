@@ -1,4 +1,5 @@
 //! Deletes many objects in batches of keys, several at the same time.
+use super::passes::{RemovalPass, repeat_removal};
 use super::shards::{PageOrder, list_in_shards};
 use super::{Transfer, parallel};
 use crate::client::{Client, DELETE_OBJECTS_KEYS};
@@ -9,11 +10,6 @@ use std::num::NonZeroUsize;
 use std::ops::ControlFlow;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, mpsc};
-
-/// The maximum number of times that a prefix is listed. On a server that pages by position, each
-/// pass over several pages may miss half of the keys, so this suffices for a thousand million. A
-/// program that stores objects at the same time could otherwise keep a deletion running forever.
-const PASSES: u32 = 20;
 
 /// The number of concurrent listings, and of concurrent deletions. AWS allows 3,500 deletions per
 /// second below one prefix
@@ -47,6 +43,10 @@ impl Transfer<'_> {
 
     /// Deletes the objects of a listing, such as [`Client::objects`], which the caller may have
     /// filtered. Otherwise, this is like [`Transfer::delete`].
+    ///
+    /// On a server that pages by position, a lazy listing of several pages misses objects that the
+    /// deletions move into earlier pages. [`Transfer::delete_prefix`] and
+    /// [`repeat_removal`] list again.
     ///
     /// # Errors
     /// The errors of the listing and of [`Transfer::delete`].
@@ -116,23 +116,8 @@ pub(crate) fn delete_below(
     prefix: &str,
     also: &[&str],
 ) -> Result<u64> {
-    let mut keys = 0_u64;
-    for _ in 0..PASSES {
-        let pass = Pass { client, bucket, prefix }.run(also)?;
-        keys = keys.saturating_add(pass.keys);
-        // Some servers page by position. Keys that moved up into a page that was already listed
-        // appear in another pass.
-        if pass.keys == 0 || pass.pages <= 1 {
-            return Ok(keys);
-        }
-    }
-    let text = format!(
-        "{keys} keys below {prefix:?} were deleted in {PASSES} listings, and each listing \
-         returned others"
-    );
-    Err(Error::new(ErrorKind::Conflict, text)
-        .with_bucket(bucket)
-        .with_hint("stop the programs that store objects there, and delete it again"))
+    let pass = Pass { client, bucket, prefix };
+    repeat_removal((bucket, prefix), || pass.run(also))
 }
 
 /// One pass, which lists a prefix and deletes everything that is listed.
@@ -140,12 +125,6 @@ struct Pass<'a> {
     client: &'a Client,
     bucket: &'a str,
     prefix: &'a str,
-}
-
-/// The result of a pass.
-struct Passed {
-    pages: u32,
-    keys: u64,
 }
 
 impl Pass<'_> {
@@ -169,7 +148,7 @@ impl Pass<'_> {
 
     /// Lists the prefix once and deletes everything that is found. If anything is found, also
     /// deletes the keys of `also`.
-    fn run(&self, also: &[&str]) -> Result<Passed> {
+    fn run(&self, also: &[&str]) -> Result<RemovalPass> {
         // After the first failure, nothing else is deleted.
         let failure: Mutex<Option<Error>> = Mutex::new(None);
         let failed = || sync::lock(&failure).is_some();
@@ -186,7 +165,7 @@ impl Pass<'_> {
                 }
             }
         };
-        let mut passed = Passed { pages: 0, keys: 0 };
+        let mut passed = RemovalPass::default();
         std::thread::scope(|scope| {
             // The threads end once the sender is dropped.
             let sender = sender;
@@ -198,7 +177,7 @@ impl Pass<'_> {
             let listed =
                 list_in_shards(self.client, below, CONCURRENCY, PageOrder::Arrival, &mut |page| {
                     passed.pages = passed.pages.saturating_add(1);
-                    passed.keys = passed.keys.saturating_add(page.len() as u64);
+                    passed.removed = passed.removed.saturating_add(page.len() as u64);
                     append(page, self.prefix, &mut keys)?;
                     while let Some(batch) = full_batch(&mut keys) {
                         if threads < CONCURRENCY.get() {

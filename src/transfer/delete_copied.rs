@@ -10,9 +10,10 @@ impl Transfer<'_> {
     /// of the version that was copied, as in [`Downloaded::etag`](super::Downloaded::etag). If
     /// another program has stored a new object at `key` since then, that object is kept.
     ///
-    /// On servers that refuse conditional deletions, the ETag is compared by a HeadObject before the
-    /// deletion. On servers that ignore the condition, such as older versions of Ceph, a new object
-    /// is deleted. Without an ETag, or with a weak one, the object is deleted unconditionally.
+    /// On servers that refuse conditional deletions, the ETag is compared by a HeadObject before
+    /// the deletion. On servers that ignore the condition, such as older versions of Ceph, a new
+    /// object is deleted. Without an ETag, or with a weak one, the object is deleted
+    /// unconditionally.
     ///
     /// ```no_run
     /// use s3driver::client::Client;

@@ -44,8 +44,8 @@ pub enum Verified {
 impl Transfer<'_> {
     /// Downloads an object into a file, in several concurrent ranges of the same version. The file
     /// has another name until it is complete and verified ([`DownloadVerification`]); then it
-    /// replaces an existing file. A symbolic link to a file is replaced itself, and the file that it
-    /// names stays as it is.
+    /// replaces an existing file. A symbolic link to a file is replaced itself, and the file that
+    /// it names stays as it is.
     ///
     /// # Errors
     /// [`ErrorKind::InvalidArgument`] if `file` names a device, a pipe, a socket or a directory:

@@ -42,18 +42,23 @@ impl Transfer<'_> {
     /// as threads become free: they can be the pages of a listing, or what another thread finds. An
     /// error from the iterator counts as a failure of `work`.
     ///
+    /// If `work` removes the objects of a listing, list again: see
+    /// [`repeat_removal`](super::repeat_removal).
+    ///
     /// # Errors
     /// The first error of `work` or of `items`;
     /// [`ErrorKind::Cancelled`](crate::ErrorKind::Cancelled).
     ///
     /// ```no_run
-    /// use s3driver::client::{Client, DeleteObject, ListObjects};
+    /// use s3driver::client::{Client, GetObject, ListObjects};
     /// use s3driver::transfer::Transfer;
     ///
     /// let client = Client::from_env()?;
     /// let logs = client.objects("bucket", ListObjects::prefix("logs/2024/"));
     /// Transfer::new(&client).each_taken(logs, |client, object| {
-    ///     client.delete_object("bucket", &object.key, &DeleteObject::default()).map(drop)
+    ///     let meta = client.head_object("bucket", &object.key, &GetObject::default())?;
+    ///     println!("{}: {:?}", object.key, meta.content_type);
+    ///     Ok(())
     /// })?;
     /// # Ok::<(), s3driver::Error>(())
     /// ```

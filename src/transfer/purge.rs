@@ -4,7 +4,6 @@ use super::parallel;
 use crate::client::{Client, UploadRef};
 use crate::error::{Error, Result};
 use crate::sync;
-use crate::xml::Upload;
 use std::sync::Mutex;
 use std::time::Duration;
 
@@ -30,27 +29,26 @@ impl Transfer<'_> {
     /// ```
     ///
     /// # Errors
-    /// The errors of the listing, which end the call. If an upload cannot be aborted, the others
-    /// are still aborted: the first failure is returned at the end, with further ones in
+    /// The errors of the listing, after which no upload is aborted. If an upload cannot be aborted,
+    /// the others are still aborted: the first failure is returned at the end, with further ones in
     /// [`Error::others`].
     pub fn abort_uploads(&self, bucket: &str, prefix: &str, age: Duration) -> Result<u64> {
-        let mut ended = 0_u64;
         let failures = Mutex::new(Vec::new());
         let (client, cancel) = self.client.with_child_cancel();
-        for page in self.client.uploads(bucket, prefix).pages() {
-            let old: Vec<Upload> = page?
-                .uploads
-                .into_iter()
-                .filter(|upload| upload.key.starts_with(prefix))
-                .filter(|upload| client.is_older(upload.initiated, age))
-                .collect();
-            let aborted = parallel::for_each(old.len(), self.concurrency, &cancel, |index| {
-                let Some(upload) = old.get(index) else { return Ok(false) };
-                Ok(abort(&client, bucket, upload, &failures))
-            })?;
-            let aborted = aborted.into_iter().filter(|aborted| *aborted).count();
-            ended = ended.saturating_add(aborted as u64);
+        // All pages are listed first: on a server that pages by position, or that looks for the
+        // upload of the marker, the listing would miss uploads if earlier ones were aborted.
+        let mut old = Vec::new();
+        for upload in self.client.uploads(bucket, prefix) {
+            let upload = upload?;
+            if upload.key.starts_with(prefix) && client.is_older(upload.initiated, age) {
+                old.push((upload.key, upload.upload_id));
+            }
         }
+        let aborted = parallel::for_each(old.len(), self.concurrency, &cancel, |index| {
+            let Some((key, upload_id)) = old.get(index) else { return Ok(false) };
+            Ok(abort(&client, UploadRef { bucket, key, upload_id }, &failures))
+        })?;
+        let ended = aborted.into_iter().filter(|aborted| *aborted).count() as u64;
         let mut failures = sync::into_inner(failures).into_iter();
         match failures.next() {
             None => Ok(ended),
@@ -60,9 +58,8 @@ impl Transfer<'_> {
 }
 
 /// Aborts one upload and returns whether that succeeded. Adds a failure to `failures`.
-fn abort(client: &Client, bucket: &str, upload: &Upload, failures: &Mutex<Vec<Error>>) -> bool {
-    let Upload { key, upload_id, .. } = upload;
-    match client.abort_multipart_upload(UploadRef { bucket, key, upload_id }) {
+fn abort(client: &Client, upload: UploadRef<'_>, failures: &Mutex<Vec<Error>>) -> bool {
+    match client.abort_multipart_upload(upload) {
         Ok(()) => true,
         Err(error) => {
             let mut failures = sync::lock(failures);

@@ -100,8 +100,8 @@ impl Stream {
         }
     }
 
-    /// Returns whether the last read may have left bytes in the socket, because it used all the room
-    /// that it was given.
+    /// Returns whether the last read may have left bytes in the socket, because it used all the
+    /// room that it was given.
     pub(super) fn may_hold_more(&self) -> bool {
         match self {
             Self::Plain(plain) => plain.filled,

@@ -46,12 +46,13 @@
 //!
 //! A document is refused if it is cut off at any byte, or has no root, two roots or text outside
 //! the root; for an unexpected root; a document type declaration; bytes that are not UTF-8, or are
-//! declared to be in another encoding; a character that XML 1.0 forbids, raw or as a reference; an
-//! unknown entity; more than 16 nested elements; an element inside a text; a known element that
-//! occurs twice in an entry; a malformed number or boolean; and for an entry without its key, size,
-//! part number, part ETag or upload id. When the client requested a page of a listing, it also
-//! refuses one with more than [`MAX_ENTRIES`] entries, and one that has neither an entry nor any
-//! other element of a page, since that would look like the end of the listing.
+//! declared to be in another encoding; a character that XML 1.0 forbids, raw or as a reference,
+//! except for references to control characters in a page of uploads; an unknown entity; more than
+//! 16 nested elements; an element inside a text; a known element that occurs twice in an entry; a
+//! malformed number or boolean; and for an entry without its key, size, part number, part ETag or
+//! upload id. When the client requested a page of a listing, it also refuses one with more than
+//! [`MAX_ENTRIES`] entries, and one that has neither an entry nor any other element of a page,
+//! since that would look like the end of the listing.
 //!
 //! Fields on which nothing depends (times of parts and copies, locations, echoed parameters and
 //! counts, and all fields of a completion except for an error) are `None` if they cannot be parsed

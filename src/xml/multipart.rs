@@ -113,7 +113,8 @@ pub struct Upload {
 ///
 /// Keys and common prefixes are decoded if the response has `EncodingType`; markers and echoed
 /// parameters never are. Ceph encodes keys on request without stating this in its response, so it
-/// is better not to request it.
+/// is better not to request it. Control characters in keys arrive as references, such as `&#x1;`,
+/// and are read although XML 1.0 forbids them.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct ListMultipartUploadsResult {
@@ -357,6 +358,7 @@ pub(crate) fn page_of_uploads(body: &[u8]) -> Result<ListMultipartUploadsResult,
 fn uploads(body: &[u8], demand: Demand) -> Result<ListMultipartUploadsResult, Error> {
     parse(body, MAX_LISTING_BYTES, &["ListMultipartUploadsResult"], |document, _| {
         document.demand(demand);
+        document.accept_control_characters();
         let mut uploads = Vec::new();
         let mut common_prefixes = Vec::new();
         let (mut bucket, mut encoding, mut is_truncated) = (None, None, None);

@@ -29,6 +29,8 @@ pub(super) struct Document<'a> {
     /// The number of list entries read so far.
     entries: usize,
     demand: Demand,
+    /// Returns the character of a reference, given its name.
+    resolve: fn(&str) -> Option<char>,
     /// The buffer for a text that is not one contiguous piece of the body. It is wiped on drop
     /// because it may have contained a secret from STS.
     scratch: Zeroizing<String>,
@@ -86,6 +88,7 @@ impl<'a> Document<'a> {
             seen_declaration: false,
             entries: 0,
             demand: Demand::Document,
+            resolve: resolved,
             scratch: Zeroizing::default(),
         })
     }
@@ -114,7 +117,7 @@ impl<'a> Document<'a> {
                     return Ok(Ok(Event::Text(text)));
                 }
                 Token::Reference(name) if inside => {
-                    return Ok(resolved(name).map(Event::Char).ok_or(name));
+                    return Ok((self.resolve)(name).map(Event::Char).ok_or(name));
                 }
                 Token::Text(text) if text.trim_ascii().is_empty() => {}
                 Token::Text(_) | Token::Section(_) | Token::Reference(_) => {
@@ -179,6 +182,15 @@ impl<'a> Document<'a> {
     /// Sets the requirements for the list of this document.
     pub(super) fn demand(&mut self, demand: Demand) {
         self.demand = demand;
+    }
+
+    /// Accepts references to the control characters that only XML 1.1 has. Servers write such
+    /// references in keys that they do not encode, and the keys are wanted.
+    pub(super) fn accept_control_characters(&mut self) {
+        self.resolve = |name| {
+            resolved(name)
+                .or_else(|| name.strip_prefix('#').and_then(code_point).filter(is_control))
+        };
     }
 
     /// If the document must be a page, checks that it has an entry or one of the `other` elements
@@ -472,8 +484,18 @@ fn is_xml_char(c: char) -> bool {
     matches!(c, '\t' | '\n' | '\r' | ' '..='\u{fffd}' | '\u{10000}'..)
 }
 
+/// Returns whether `c` is a control character that XML 1.1 section 2.2 adds to those of XML 1.0.
+fn is_control(c: &char) -> bool {
+    matches!(c, '\u{1}'..' ') && !is_xml_char(*c)
+}
+
 /// Returns the character to which the reference `&#...;` refers, given the part after `#`.
 fn character(digits: &str) -> Option<char> {
+    code_point(digits).filter(|c| is_xml_char(*c))
+}
+
+/// Returns the character with the number of a reference, which XML may forbid.
+fn code_point(digits: &str) -> Option<char> {
     let (digits, radix) = match digits.strip_prefix('x') {
         Some(hex) => (hex, 16),
         None => (digits, 10),
@@ -482,7 +504,7 @@ fn character(digits: &str) -> Option<char> {
     if !digits.bytes().all(|b| b.is_ascii_hexdigit()) {
         return None;
     }
-    u32::from_str_radix(digits, radix).ok().and_then(char::from_u32).filter(|c| is_xml_char(*c))
+    u32::from_str_radix(digits, radix).ok().and_then(char::from_u32)
 }
 
 /// Appends `text` with `\r\n` and `\r` replaced by `\n`.

@@ -169,7 +169,6 @@ crate::checks! {
             .flat_map(|page| page.uploads)
             .map(|upload| (upload.key, upload.upload_id));
         assert!(listed.collect::<BTreeSet<_>>() == begun);
-        // Aborts uploads while they are being listed.
         let driver = target.driver(&root);
         assert_eq!(driver.purge_uploads("/", Duration::ZERO).unwrap().uploads, UPLOADS as u64);
         assert_eq!(driver.pending_uploads("/").unwrap().count(), 0);

@@ -6,7 +6,10 @@ use crate::service::http::{Request, Server};
 use crate::service::{Deletion, Downloads, Log, Options, Registry};
 use crate::support::content::bytes;
 use crate::support::target::Target;
-use s3driver::driver::{S3Driver, StorageDriver, WriteMode};
+use s3driver::Result;
+use s3driver::driver::{
+    FileInfo, FileWriter, S3Driver, StorageDriver, UrlOptions, WalkOptions, WalkStep, WriteMode,
+};
 use s3driver::middleware;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
@@ -102,6 +105,54 @@ impl Process {
         let keys = pages.flat_map(|page| page.unwrap().contents).map(|object| object.key);
         let uploads = self.driver.pending_uploads("/").unwrap().map(|upload| upload.unwrap().path);
         keys.chain(uploads).collect()
+    }
+}
+
+/// A driver that writes the link of a layer again when it is removed, as a client does that pushes
+/// the layer during a collection.
+struct Relinking(S3Driver);
+
+impl StorageDriver for Relinking {
+    fn delete(&self, path: &str) -> Result<()> {
+        let link = format!("{path}/link");
+        let content = path.contains("/_layers/").then(|| self.0.get_content(&link)).transpose()?;
+        self.0.delete(path)?;
+        content.map_or(Ok(()), |content| self.0.put_content(&link, &content))
+    }
+    fn name(&self) -> &str {
+        self.0.name()
+    }
+    fn get_content(&self, path: &str) -> Result<Vec<u8>> {
+        self.0.get_content(path)
+    }
+    fn put_content(&self, path: &str, content: &[u8]) -> Result<()> {
+        self.0.put_content(path, content)
+    }
+    fn reader(&self, path: &str, offset: i64) -> Result<Box<dyn Read + Send>> {
+        self.0.reader(path, offset)
+    }
+    fn writer(&self, path: &str, mode: WriteMode) -> Result<Box<dyn FileWriter>> {
+        self.0.writer(path, mode)
+    }
+    fn stat(&self, path: &str) -> Result<FileInfo> {
+        self.0.stat(path)
+    }
+    fn list(&self, path: &str) -> Result<Vec<String>> {
+        self.0.list(path)
+    }
+    fn rename(&self, from: &str, to: &str) -> Result<()> {
+        self.0.rename(from, to)
+    }
+    fn url_for(&self, path: &str, options: &UrlOptions) -> Result<String> {
+        self.0.url_for(path, options)
+    }
+    fn walk(
+        &self,
+        from: &str,
+        options: &WalkOptions,
+        visit: &mut dyn FnMut(&FileInfo) -> Result<WalkStep>,
+    ) -> Result<()> {
+        self.0.walk(from, options, visit)
     }
 }
 
@@ -986,6 +1037,27 @@ crate::checks! {
         registry.get(&format!("/v2/b/blobs/{digest}")).expect(200);
         registry.get(&format!("/v2/a/blobs/{digest}")).fails(404, "BLOB_UNKNOWN");
         assert_eq!(registry.collect(Untagged::Kept).blobs, 1);
+    }
+
+    fn an_old_blob_whose_link_is_written_again_is_not_collected(target) {
+        let root = target.scratch("http");
+        let process = Process::start(target, &root);
+        let digest = process.store("a", b"old");
+        let relinking = Relinking(process.driver.clone());
+        let options = Options {
+            deletion: Deletion::Allowed,
+            downloads: Downloads::Served,
+            secret: None,
+            log: Log::Failures,
+        };
+        let registry = Registry::new(Arc::new(relinking), options);
+        let mut collection =
+            Collection { untagged: Untagged::Kept, grace: Duration::ZERO, mode: Mode::DryRun };
+        assert_eq!(registry.collect(&collection).unwrap().blobs, 1);
+        collection.mode = Mode::Remove;
+        let collected = registry.collect(&collection).unwrap();
+        assert_eq!((collected.links, collected.blobs), (1, 0));
+        process.get(&format!("/v2/a/blobs/{digest}")).expect(200);
     }
 
     fn an_index_of_a_build_cache_refers_to_blobs(target) {

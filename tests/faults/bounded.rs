@@ -1,7 +1,7 @@
 //! Tests that sizes and counts which a server makes up lead to errors, and that no memory and time
 //! is spent on data that never arrives.
 
-use crate::driver::driver;
+use crate::driver::{driver, parameters};
 use crate::server::{Answer, End, Fault, Seen};
 use crate::support::{ServerOptions, process};
 use crate::{BUCKET, Rig, quickly, timeouts, upload};
@@ -319,6 +319,41 @@ fn p10_part_sizes_that_overflow_are_an_error() {
     writer.cancel().unwrap();
     drop((writer, driver));
     drop(id);
+    rig.finish();
+}
+
+/// With uniform parts, an upload that has all of its 10,000 parts cannot grow, and says what to do.
+#[test]
+fn an_upload_of_uniform_parts_does_not_begin_part_10001() {
+    const SIZE: usize = 5 << 20;
+    let rig = Rig::new();
+    rig.begin("root/a");
+    for page in 0..10 {
+        let numbers = page * 1000 + 1..=(page + 1) * 1000;
+        let parts: String = numbers
+            .map(|number| {
+                format!("<Part><PartNumber>{number}</PartNumber><ETag>e</ETag><Size>{SIZE}</Size></Part>")
+            })
+            .collect();
+        let (more, next) = (page < 9, (page + 1) * 1000);
+        let head = format!(
+            "<IsTruncated>{more}</IsTruncated><NextPartNumberMarker>{next}</NextPartNumberMarker>"
+        );
+        let body = format!("<ListPartsResult>{head}{parts}</ListPartsResult>");
+        rig.faulty.once("ListParts", Fault::reply(200, body));
+    }
+    let options = [("rootdirectory", "root"), ("chunksize", "5242880"), ("uniformparts", "true")];
+    let driver = S3Driver::new(&parameters(&rig, &options)).unwrap();
+    let mut writer = driver.writer("/a", WriteMode::Append).unwrap();
+    assert_eq!((writer.size(), rig.count("ListParts")), (SIZE as u64 * 10_000, 10));
+    let written = std::io::Write::write_all(&mut writer, &vec![0; 2 * SIZE])
+        .map_err(|error| error.to_string())
+        .and_then(|()| writer.commit().map_err(|error| error.to_string()));
+    let error = written.unwrap_err();
+    assert!(error.contains("choose a larger chunksize"), "{error}");
+    assert_eq!((rig.count("UploadPart"), rig.count("CompleteMultipartUpload")), (0, 0));
+    writer.cancel().unwrap();
+    drop((writer, driver));
     rig.finish();
 }
 

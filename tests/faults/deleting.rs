@@ -1,5 +1,6 @@
 //! Tests for the deletions in the table "Writing, multipart, copy, delete".
 
+use crate::driver::driver;
 use crate::server::{Answer, End, Fault, Seen, error_document};
 use crate::support::ServerOptions;
 use crate::{ATTEMPTS, BUCKET, Rig, upload};
@@ -9,7 +10,7 @@ use s3driver::driver::StorageDriver;
 use s3driver::transfer::Transfer;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 fn rig() -> Rig {
     let rig = Rig::new();
@@ -476,4 +477,35 @@ fn a_file_that_is_not_on_the_first_page_is_deleted() {
     assert_eq!(rig.faulty.backend.keys(BUCKET), ["root/a-b"]);
     drop(driver);
     rig.finish();
+}
+
+/// A server that pages by position, or that looks for the upload of a marker, would not return the
+/// uploads after those that were aborted.
+#[test]
+fn all_uploads_are_listed_before_the_first_one_is_aborted() {
+    type Abort = fn(&Rig) -> u64;
+    let aborts: [Abort; 3] = [
+        |rig| Transfer::new(&rig.client).abort_uploads(BUCKET, "root/a/", Duration::ZERO).unwrap(),
+        |rig| driver(rig).purge_uploads("/a", Duration::ZERO).unwrap().uploads,
+        |rig| {
+            driver(rig).delete("/a").unwrap();
+            rig.count("AbortMultipartUpload") as u64
+        },
+    ];
+    for abort in aborts {
+        let rig = Rig::with(ServerOptions { page_size: 2, ..ServerOptions::default() }, |c| c);
+        for number in 0..5 {
+            rig.faulty.backend.begin_upload(
+                BUCKET,
+                &format!("root/a/{number}"),
+                SystemTime::UNIX_EPOCH,
+            );
+        }
+        assert_eq!(abort(&rig), 5);
+        let operations: Vec<_> = rig.faulty.seen().iter().map(|seen| seen.operation).collect();
+        let first = operations.iter().position(|name| *name == "AbortMultipartUpload").unwrap();
+        assert!(!operations[first..].contains(&"ListMultipartUploads"), "{operations:?}");
+        assert_eq!(rig.count("ListMultipartUploads"), 3);
+        rig.finish();
+    }
 }

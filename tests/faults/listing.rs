@@ -4,8 +4,10 @@ use crate::server::{Answer, End, Fault, error_document};
 use crate::support::ServerOptions;
 use crate::{ATTEMPTS, BUCKET, Rig, quickly, upload};
 use s3driver::client::{GetObjectAttributes, ListBuckets, ListObjects, Pages};
+use s3driver::transfer::Transfer;
 use s3driver::xml::ListBucketResult;
 use s3driver::{ErrorKind, Result};
+use std::time::{Duration, SystemTime};
 
 fn keys(listing: Pages<ListBucketResult>) -> Result<Vec<String>> {
     let mut keys = Vec::new();
@@ -36,6 +38,37 @@ fn page(inner: &str) -> String {
 
 fn entry(key: &str) -> String {
     format!("<Contents><Key>{key}</Key><Size>1</Size></Contents>")
+}
+
+/// Ceph writes U+0001 in the key of an upload as a reference that XML 1.0 does not have. The page
+/// also holds other uploads, which could not be found or aborted if it were refused.
+#[test]
+fn uploads_of_keys_with_control_characters_are_listed_and_aborted() {
+    let rig = Rig::new();
+    let keys = ["k/a\u{1}b", "k/c"];
+    for key in keys {
+        rig.faulty.backend.begin_upload(BUCKET, key, SystemTime::UNIX_EPOCH);
+    }
+    let opened = rig.faulty.backend.open_uploads(BUCKET);
+    let page = |number: usize, more: &str| {
+        let key = keys[number].replace('\u{1}', "&#x01;");
+        let id = &opened.iter().find(|upload| upload.key == keys[number]).unwrap().id;
+        let body = format!(
+            "<ListMultipartUploadsResult>{more}<Upload><Key>{key}</Key><UploadId>{id}</UploadId>\
+             <Initiated>2020-01-01T00:00:00Z</Initiated></Upload></ListMultipartUploadsResult>"
+        );
+        Fault::reply(200, body)
+    };
+    let more = "<IsTruncated>true</IsTruncated><NextKeyMarker>k/a&#x01;b</NextKeyMarker>\
+                <NextUploadIdMarker>u</NextUploadIdMarker>";
+    rig.faulty.once("ListMultipartUploads", page(0, more));
+    rig.faulty.once("ListMultipartUploads", page(1, "<IsTruncated>false</IsTruncated>"));
+    let aborted = Transfer::new(&rig.client).abort_uploads(BUCKET, "k/", Duration::ZERO);
+    assert_eq!(aborted.unwrap(), 2);
+    let asked = &rig.faulty.seen()[1].head;
+    assert!(asked.contains("key-marker=k%2Fa%01b"), "{asked}");
+    assert_eq!(rig.count("ListMultipartUploads"), 2);
+    rig.finish();
 }
 
 /// A document that cannot be parsed as a listing causes retries and finally an error, but never a

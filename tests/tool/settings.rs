@@ -3,6 +3,9 @@
 use crate::rig::{Rig, Run, text};
 use crate::support::target::Target;
 use std::fs;
+use std::io::{BufRead, BufReader, Write};
+use std::net::{Ipv4Addr, TcpListener};
+use std::thread;
 
 /// Returns a registry's configuration for a target, with a root directory.
 fn config(target: &Target, root: &str) -> String {
@@ -56,6 +59,58 @@ fn the_file_comes_first_then_options_then_the_environment() {
     let chosen = [&without[..], &["--profile", "ours"]].concat();
     let run = run(&chosen, &[("AWS_ACCESS_KEY_ID", "AKIDOTHER")]);
     assert_eq!((run.code, &*run.stdout), (Some(0), "content"), "{}", run.stderr);
+}
+
+/// The endpoint is found by the rules of AWS's SDKs.
+#[test]
+fn the_endpoint_may_be_in_a_section_of_services_or_ignored() {
+    let target = Target::all().remove(0);
+    let rig = Rig::new(&target, "services");
+    rig.put("x", b"content");
+    let url = rig.url("x");
+    let right = &target.endpoint;
+    let wrong = "http://127.0.0.1:1";
+    rig.file(
+        ".aws/config",
+        format!(
+            "[profile ours]\nregion = {}\nendpoint_url = {wrong}\nservices = local\n\
+             aws_access_key_id = {}\naws_secret_access_key = {}\n\
+             [profile lost]\nservices = missing\n\
+             [services local]\ns3 =\n  endpoint_url = {right}\n",
+            target.region, target.access_key, target.secret_key
+        )
+        .as_bytes(),
+    );
+    let signature = target.pairs("").iter().any(|pair| pair == &("v4auth", "true".to_owned()));
+    let signature = format!("v4auth={signature}");
+    let run = |arguments: &[&str], variables: &[(&str, &str)]| {
+        let mut command = rig.bare();
+        command.args(["cat", &url, "-o", &signature, "-o", "maxretries=0"]).args(arguments);
+        command.envs(variables.iter().copied());
+        Run::of(command.output().unwrap())
+    };
+    let run_of_profile = run(&["--profile", "ours"], &[]);
+    assert_eq!((run_of_profile.code, &*run_of_profile.stdout), (Some(0), "content"));
+
+    // An option is not a configured URL, and is not ignored.
+    let ignored = [
+        ("AWS_IGNORE_CONFIGURED_ENDPOINT_URLS", "true"),
+        ("AWS_ENDPOINT_URL_S3", wrong),
+        ("AWS_REGION", &*target.region),
+    ];
+    assert_eq!(run(&["--endpoint", right], &ignored).stdout, "content");
+    let mut presign = rig.bare();
+    presign.args(["presign", &url]).envs(ignored);
+    let presigned = Run::of(presign.output().unwrap());
+    assert_eq!(presigned.code, Some(0), "{}", presigned.stderr);
+    assert!(presigned.stdout.contains(".amazonaws.com"), "{}", presigned.stdout);
+
+    let switch = run(&[], &[("AWS_IGNORE_CONFIGURED_ENDPOINT_URLS", "maybe")]);
+    assert_eq!(switch.code, Some(2), "{}", switch.stderr);
+    let words = "AWS_IGNORE_CONFIGURED_ENDPOINT_URLS";
+    assert!(switch.stderr.contains(words), "{}", switch.stderr);
+    let missing = run(&["--profile", "lost"], &[("AWS_REGION", "us-east-1")]);
+    assert_eq!(missing.code, Some(2), "{}", missing.stderr);
 }
 
 #[test]
@@ -187,5 +242,37 @@ fn a_secret_in_a_wrong_place_is_not_repeated() {
         assert_eq!((run.code, &*run.stdout), (Some(2), ""), "{arguments:?}: {}", run.stderr);
         assert!(run.stderr.contains(expected), "{arguments:?}: {}", run.stderr);
         assert!(!run.stderr.contains(&SECRET[..8]), "{arguments:?}: {}", run.stderr);
+    }
+}
+
+/// Keys from a web identity come from STS, whose endpoint is chosen by the options of the driver.
+#[test]
+fn the_options_of_the_driver_choose_the_endpoint_of_sts() {
+    let target = Target::all().remove(0);
+    let rig = Rig::new(&target, "sts");
+    let token = rig.file("token", b"eyJhbGciOiJub25lIn0.e30.");
+    for (options, host) in [
+        (&[][..], "sts.eu-west-1.amazonaws.com"),
+        (&["-o", "usefipsendpoint=true"], "sts-fips.eu-west-1.amazonaws.com"),
+        (&["-o", "usedualstack=true"], "sts.eu-west-1.api.aws"),
+    ] {
+        let proxy = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+        let address = proxy.local_addr().unwrap();
+        let asked = thread::spawn(move || {
+            let (mut client, _) = proxy.accept().unwrap();
+            let mut line = String::new();
+            BufReader::new(&client).read_line(&mut line).unwrap();
+            client.write_all(b"HTTP/1.1 403 X\r\ncontent-length: 0\r\n\r\n").unwrap();
+            line
+        });
+        let mut command = rig.bare();
+        command.args(["ls", "s3://bucket/", "--region", "eu-west-1", "-o", "maxretries=0"]);
+        command.args(["-o", &format!("proxy=http://{address}")]).args(options);
+        command.env_remove("AWS_ACCESS_KEY_ID").env_remove("AWS_SECRET_ACCESS_KEY");
+        command.env("AWS_WEB_IDENTITY_TOKEN_FILE", &token);
+        command.env("AWS_ROLE_ARN", "arn:aws:iam::123456789012:role/registry");
+        assert_ne!(Run::of(command.output().unwrap()).code, Some(0));
+        let line = asked.join().unwrap();
+        assert!(line.starts_with(&format!("CONNECT {host}:443 ")), "{line}");
     }
 }

@@ -94,15 +94,16 @@ impl Registry {
                 }
             }
         }
-        // A client may have pushed or mounted an old blob since, whose link is new. Links that are
-        // only planned to be removed do not count in a dry run.
+        // A client may have pushed or mounted an old blob since, whose link is new, also where this
+        // collection has removed one. In a dry run, links that would be removed still exist, and do
+        // not count.
         let mut linked = marked;
         for (name, contents) in self.contents()? {
             let links = contents.layers.into_iter().chain(contents.revisions);
             linked.extend(
                 links
                     .map(|(digest, _)| (name.clone(), digest))
-                    .filter(|link| !unlinked.contains(link))
+                    .filter(|link| remove || !unlinked.contains(link))
                     .map(|(_, digest)| digest),
             );
         }

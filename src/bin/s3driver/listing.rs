@@ -69,16 +69,31 @@ pub(crate) fn visit_below(
     visit: &mut dyn FnMut(Found) -> Outcome,
 ) -> Outcome<Listed> {
     let mut listed = Listed::default();
-    let request = ListObjects::prefix(at.directory());
-    for page in bucket.client.objects(&bucket.name, request).pages() {
-        listed.pages = listed.pages.saturating_add(1);
-        for object in page?.contents {
-            tool.check_interrupted()?;
-            listed.objects = listed.objects.saturating_add(1);
-            visit(object.into())?;
-        }
+    for object in objects_below(bucket, at, &mut listed) {
+        tool.check_interrupted()?;
+        visit(object?)?;
     }
     Ok(listed)
+}
+
+/// Returns the objects below a location, which is treated as a directory, and counts them and their
+/// pages in `listed`.
+pub(crate) fn objects_below<'a>(
+    bucket: &Bucket,
+    at: &S3Url,
+    listed: &'a mut Listed,
+) -> impl Iterator<Item = Outcome<Found>> + Send + use<'a> {
+    let request = ListObjects::prefix(at.directory());
+    let pages = bucket.client.objects(&bucket.name, request).pages();
+    pages.flat_map(|page| {
+        listed.pages = listed.pages.saturating_add(1);
+        let (objects, error) = match page {
+            Ok(page) => (page.contents, None),
+            Err(error) => (Vec::new(), Some(Err(error.into()))),
+        };
+        listed.objects = listed.objects.saturating_add(objects.len() as u64);
+        objects.into_iter().map(|object| Ok(object.into())).chain(error)
+    })
 }
 
 /// Returns the object with exactly this key, if it exists.

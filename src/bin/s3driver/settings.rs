@@ -82,7 +82,7 @@ impl Settings {
             options.push(("bucket".to_owned(), bucket.to_owned()));
         }
         if self.file.is_none() {
-            self.add_surroundings(&mut options);
+            self.add_surroundings(&mut options)?;
             if !has(&options, "bucket") {
                 return Err(Failure::usage(
                     "no bucket is named: use a location s3://bucket/key, --bucket or --config",
@@ -169,18 +169,18 @@ impl Settings {
     }
 
     /// Adds settings from AWS's variables and from the profile, unless an option gives them.
-    fn add_surroundings(&self, options: &mut Vec<(String, String)>) {
+    ///
+    /// # Errors
+    /// Fails if the endpoint is needed and cannot be determined.
+    fn add_surroundings(&self, options: &mut Vec<(String, String)>) -> Outcome {
         let context = self.context();
         let setting = |variables: &[&str], key: &str| {
             variables.iter().find_map(|variable| context.setting(variable, key))
         };
-        let endpoint = ["AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL"];
+        let is_endpoint_given = has(options, "regionendpoint");
+        let endpoint = if is_endpoint_given { None } else { context.s3_endpoint_url()? };
         let found = [
-            (
-                "regionendpoint",
-                &["region", "regionendpoint"][1..],
-                setting(&endpoint, "endpoint_url"),
-            ),
+            ("regionendpoint", &["regionendpoint"][..], endpoint),
             ("region", &["region"], setting(&["AWS_REGION", "AWS_DEFAULT_REGION"], "region")),
             ("cacert", &["cacert", "skipverify"], setting(&["AWS_CA_BUNDLE"], "ca_bundle")),
         ];
@@ -189,6 +189,7 @@ impl Settings {
                 options.push((name.to_owned(), value));
             }
         }
+        Ok(())
     }
 }
 

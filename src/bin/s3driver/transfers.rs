@@ -1,7 +1,7 @@
 //! Copies between this machine and S3, for `cp`, `mv` and `sync`.
 use crate::each::for_each;
 use crate::failure::{Failure, Outcome};
-use crate::listing::{exact, nothing_at};
+use crate::listing::{Listed, exact, nothing_at, objects_below};
 use crate::local::{Stamp, create_folder_of, remove_uploaded};
 use crate::location::{Location, S3Url, file_below};
 use crate::progress::{Bar, Bars};
@@ -10,13 +10,15 @@ use crate::streams::{StandardInput, print_object};
 use crate::text::{shown, shown_path};
 use crate::tool::{Bucket, Tool};
 use crate::walk::Walk;
-use s3driver::client::{CopySource, ListObjects};
-use s3driver::transfer::{PrefixCopy, Progress, Transfer, UploadToken};
+use s3driver::client::CopySource;
+use s3driver::transfer::{
+    PrefixCopy, Progress, RemovalPass, Transfer, UploadToken, repeat_removal,
+};
 use s3driver::{Cancel, ErrorKind};
 use serde_json::json;
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
-use std::sync::Mutex;
+use std::sync::{Mutex, PoisonError};
 
 /// How many files and objects are copied at the same time.
 const JOBS_AT_ONCE: NonZeroUsize = NonZeroUsize::new(4).expect("not zero");
@@ -55,23 +57,23 @@ pub(crate) enum Job {
 
 /// The jobs of a command, and the buckets that they read and write.
 pub(crate) struct Plan {
-    pub(crate) sides: Sides,
-    pub(crate) jobs: Box<dyn Iterator<Item = Outcome<Job>> + Send>,
-    amount: Amount,
+    sides: Sides,
+    jobs: Jobs,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Amount {
-    One,
-    Many,
+enum Jobs {
+    One(Job),
+    Many(Box<dyn Iterator<Item = Outcome<Job>> + Send>),
+    /// One job for each object below a location in the source's bucket.
+    Below(S3Url, Box<dyn Fn(String) -> Outcome<Job> + Send + Sync>),
 }
 
 /// The buckets of a command.
-pub(crate) struct Sides {
+struct Sides {
     /// The bucket that objects are read from.
-    pub(crate) source: Option<Bucket>,
+    source: Option<Bucket>,
     /// The bucket that objects are written to.
-    pub(crate) target: Option<Bucket>,
+    target: Option<Bucket>,
     /// How many parts of one file or object are in flight at once.
     parts: Option<NonZeroUsize>,
 }
@@ -80,9 +82,7 @@ pub(crate) struct Sides {
 ///
 /// # Errors
 /// Fails with [`crate::failure::Exit::Usage`] when both sides are local, for a directory without
-/// `recursive`, and when a copy would lie in the directory of S3 that is copied. Fails with
-/// [`crate::failure::Exit::NotFound`] when nothing is stored in that directory. An empty directory
-/// on this machine, or an empty bucket, has nothing to copy.
+/// `recursive`, and when a copy would lie in the directory of S3 that is copied.
 pub(crate) fn plan(
     tool: &Tool,
     source: &Location,
@@ -156,12 +156,11 @@ fn plan_download(tool: &Tool, from: &S3Url, to: &Path, recursive: bool) -> Outco
     if recursive && !is_object(&bucket, from)? {
         let prefix = from.directory();
         let folder = to.to_owned();
-        let jobs = keys(&bucket, from)?.map(move |key| {
-            let key = key?;
+        let job = move |key: String| {
             let below = key.strip_prefix(&prefix).unwrap_or(&key);
             Ok(Job::Download { file: file_below(&folder, below)?, key })
-        });
-        return Ok(Plan::many(Some(bucket), None, jobs));
+        };
+        return Ok(Plan::below(bucket, from, None, job));
     }
     let key = from.object_key()?.to_owned();
     let ends_with_slash = to.as_os_str().as_encoded_bytes().ends_with(b"/");
@@ -175,11 +174,8 @@ fn plan_copy(tool: &Tool, from: &S3Url, to: &S3Url, recursive: bool) -> Outcome<
         let (prefix, other) = (from.directory(), to.directory());
         let copies = PrefixCopy::new((&source.name, &prefix), (&target.name, &other))?;
         copies.check(&source.client)?;
-        let jobs = keys(&source, from)?.map(move |key| {
-            let key = key?;
-            Ok(Job::Copy { target: copies.target_of(&key)?, key })
-        });
-        return Ok(Plan::many(Some(source), Some(target), jobs));
+        let job = move |key: String| Ok(Job::Copy { target: copies.target_of(&key)?, key });
+        return Ok(Plan::below(source, from, Some(target), job));
     }
     let key = from.object_key()?.to_owned();
     let to_key = if to.is_written_as_directory() {
@@ -198,30 +194,9 @@ fn is_object(bucket: &Bucket, at: &S3Url) -> Outcome<bool> {
     Ok(!at.is_written_as_directory() && exact(bucket, at)?.is_some())
 }
 
-/// Returns the keys below a location. It leaves out objects that stand for directories, whose keys
-/// end with a slash.
-///
-/// # Errors
-/// Fails with [`crate::failure::Exit::NotFound`] when nothing is stored there, unless it is the root
-/// of a bucket.
-fn keys(
-    bucket: &Bucket,
-    at: &S3Url,
-) -> Outcome<impl Iterator<Item = Outcome<String>> + Send + use<>> {
-    let request = ListObjects::prefix(at.directory());
-    let mut objects = bucket.client.objects(&bucket.name, request).peekable();
-    if objects.peek().is_none() && !at.key.is_empty() {
-        return Err(nothing_at(at));
-    }
-    Ok(objects
-        .filter(|object| !object.as_ref().is_ok_and(|object| object.key.ends_with('/')))
-        .map(|object| Ok(object?.key)))
-}
-
 impl Plan {
     fn one(source: Option<Bucket>, target: Option<Bucket>, job: Job) -> Self {
-        let sides = Sides { source, target, parts: None };
-        Self { sides, jobs: Box::new(std::iter::once(Ok(job))), amount: Amount::One }
+        Self { sides: Sides { source, target, parts: None }, jobs: Jobs::One(job) }
     }
 
     pub(crate) fn many(
@@ -230,49 +205,86 @@ impl Plan {
         jobs: impl Iterator<Item = Outcome<Job>> + Send + 'static,
     ) -> Self {
         let sides = Sides { source, target, parts: Some(PARTS_OF_SEVERAL) };
-        Self { sides, jobs: Box::new(jobs), amount: Amount::Many }
+        Self { sides, jobs: Jobs::Many(Box::new(jobs)) }
+    }
+
+    /// Plans a job for each object below a location.
+    fn below(
+        source: Bucket,
+        at: &S3Url,
+        target: Option<Bucket>,
+        job: impl Fn(String) -> Outcome<Job> + Send + Sync + 'static,
+    ) -> Self {
+        let sides = Sides { source: Some(source), target, parts: Some(PARTS_OF_SEVERAL) };
+        Self { sides, jobs: Jobs::Below(at.clone(), Box::new(job)) }
     }
 }
 
-/// Runs every job of a plan, several at the same time, and shows the progress.
+/// Runs every job of a plan, several at the same time, and shows the progress. Objects that are
+/// removed are listed again, because a listing may miss some of them ([`repeat_removal`]).
 ///
 /// # Errors
-/// Fails with the first failure.
-pub(crate) fn run(
-    tool: &Tool,
-    plan: Plan,
-    work: &(dyn Fn(&Sides, &Job, &Bar) -> Outcome + Sync),
-) -> Outcome {
-    let Plan { sides, jobs, amount } = plan;
-    match amount {
-        Amount::One => {
-            for job in jobs {
-                let job = job?;
-                let bar = match &job {
-                    Job::Receive { key } => tool.bars.stream(key),
-                    // The terminal shows the object itself.
-                    Job::Print { .. } if tool.output.is_terminal() => Bars::Hidden.bytes(""),
-                    job => tool.bars.bytes(job.name()),
-                };
-                work(&sides, &job, &bar)?;
-            }
-            Ok(())
-        }
-        Amount::Many => {
-            let bar = tool.bars.total();
-            let done = Mutex::new(0_u64);
-            let Some(bucket) = sides.source.as_ref().or(sides.target.as_ref()) else {
-                return Ok(());
+/// Fails with the first failure, and with [`crate::failure::Exit::NotFound`] when nothing is stored
+/// in the directory of S3 that is copied. An empty directory on this machine, or an empty bucket,
+/// has nothing to copy.
+pub(crate) fn run(tool: &Tool, plan: Plan, ends: (Source, Keep)) -> Outcome {
+    let Plan { sides, jobs } = plan;
+    let done = || Done { bar: tool.bars.total(), jobs: Mutex::new(0) };
+    match jobs {
+        Jobs::One(job) => {
+            let bar = match &job {
+                Job::Receive { key } => tool.bars.stream(key),
+                // The terminal shows the object itself.
+                Job::Print { .. } if tool.output.is_terminal() => Bars::Hidden.bytes(""),
+                job => tool.bars.bytes(job.name()),
             };
-            for_each(&bucket.transfer_with(JOBS_AT_ONCE), jobs, |job| {
-                work(&sides, &job?, &bar)?;
-                let mut done = done.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-                *done = done.saturating_add(1);
-                bar.count(*done);
-                Ok(())
-            })
+            sides.copy(tool, &job, ends, &bar)
+        }
+        Jobs::Many(jobs) => sides.copy_many(tool, jobs, ends, &done()),
+        Jobs::Below(at, job_of) => {
+            let (bucket, done) = (sides.source.as_ref().ok_or_else(missing)?, done());
+            let pass = || -> Outcome<RemovalPass> {
+                let (mut listed, before) = (Listed::default(), done.jobs());
+                // Keys that end with a slash stand for directories, and are left out.
+                let jobs = objects_below(bucket, &at, &mut listed)
+                    .filter(|object| !object.as_ref().is_ok_and(|found| found.key.ends_with('/')))
+                    .map(|object| job_of(object?.key));
+                sides.copy_many(tool, jobs, ends, &done)?;
+                // A pass after the first one finds nothing when everything has been moved.
+                if listed.objects == 0 && before == 0 && !at.key.is_empty() {
+                    return Err(nothing_at(&at));
+                }
+                let removed = done.jobs().saturating_sub(before);
+                Ok(RemovalPass { pages: listed.pages, removed })
+            };
+            match ends.0 {
+                Source::Kept => pass().map(drop),
+                Source::Removed => repeat_removal((&bucket.name, &at.directory()), pass).map(drop),
+            }
         }
     }
+}
+
+/// The number of jobs that are done, and the bar that shows it.
+struct Done {
+    bar: Bar,
+    jobs: Mutex<u64>,
+}
+
+impl Done {
+    fn jobs(&self) -> u64 {
+        *self.jobs.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn add(&self) {
+        let mut jobs = self.jobs.lock().unwrap_or_else(PoisonError::into_inner);
+        *jobs = jobs.saturating_add(1);
+        self.bar.count(*jobs);
+    }
+}
+
+fn missing() -> Failure {
+    Failure::usage("the command has no bucket for this side")
 }
 
 impl Job {
@@ -287,21 +299,30 @@ impl Job {
 }
 
 impl Sides {
-    /// Copies or moves one file or object and prints a line about it.
-    pub(crate) fn copy(
+    /// Copies or moves several files or objects at the same time.
+    fn copy_many(
         &self,
         tool: &Tool,
-        job: &Job,
-        (source, keep): (Source, Keep),
-        bar: &Bar,
+        jobs: impl Iterator<Item = Outcome<Job>> + Send,
+        ends: (Source, Keep),
+        done: &Done,
     ) -> Outcome {
+        let bucket = self.source.as_ref().or(self.target.as_ref()).ok_or_else(missing)?;
+        for_each(&bucket.transfer_with(JOBS_AT_ONCE), jobs, |job| {
+            self.copy(tool, &job?, ends, &done.bar)?;
+            done.add();
+            Ok(())
+        })
+    }
+
+    /// Copies or moves one file or object and prints a line about it.
+    fn copy(&self, tool: &Tool, job: &Job, (source, keep): (Source, Keep), bar: &Bar) -> Outcome {
         let reported = Mutex::new(0_u64);
         let progress = |progress: Progress| {
-            let mut reported = reported.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+            let mut reported = reported.lock().unwrap_or_else(PoisonError::into_inner);
             bar.advance(progress.bytes.saturating_sub(*reported), progress.total);
             *reported = progress.bytes;
         };
-        let missing = || Failure::usage("the command has no bucket for this side");
         let (from, to) = (self.source.as_ref(), self.target.as_ref());
         let bytes = match job {
             Job::Upload { file, key } => {

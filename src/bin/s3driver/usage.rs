@@ -1,5 +1,5 @@
-//! Errors in the arguments. A key that was typed in the wrong place is as secret as one in the right
-//! place, so arguments are repeated only if they cannot be secret.
+//! Errors in the arguments. A key that was typed in the wrong place is as secret as one in the
+//! right place, so arguments are repeated only if they cannot be secret.
 use crate::failure::Failure;
 use crate::text::lines;
 use s3driver::driver::Parameters;

@@ -95,8 +95,8 @@ pub enum Backend {
 pub struct SubPath {
     /// The driver.
     pub backend: Backend,
-    /// How the registry serves downloads (`redirectBlobURL`). The option of `storage` does not apply
-    /// here.
+    /// How the registry serves downloads (`redirectBlobURL`). The option of `storage` does not
+    /// apply here.
     pub redirects: Redirects,
 }
 

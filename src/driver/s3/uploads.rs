@@ -41,7 +41,8 @@ pub(super) fn end_at(store: &Store, path: &str) -> Result<()> {
 /// listed, with one request per thousand files.
 ///
 /// If an upload cannot be removed, the others are removed nevertheless, and the failures are
-/// reported at the end.
+/// reported at the end. Nothing is removed during a listing: on a server that pages by position,
+/// that listing would miss what follows.
 pub(crate) fn purge(store: &Arc<Store>, path: &str, age: Duration) -> Result<Purged> {
     let mut purged = Purged::default();
     let mut failures = Vec::new();
@@ -50,12 +51,10 @@ pub(crate) fn purge(store: &Arc<Store>, path: &str, age: Duration) -> Result<Pur
         _ => {}
     };
 
-    let mut uploads = Uploads::below(store, path);
-    while let Some(found) = uploads.next(store) {
-        let (path, upload) = found.map_err(|error| store.error(error, path))?;
-        if resume::is_older(store, upload.initiated, age) {
-            note(end(store, &path, &upload, &mut purged), &path);
-        }
+    let old = Uploads::below(store, path)
+        .all(store, |_, upload| resume::is_older(store, upload.initiated, age));
+    for (path, upload_id) in old.map_err(|error| store.error(error, path))? {
+        note(end(store, &path, &upload_id, &mut purged), &path);
     }
 
     // The checkpoint of the path itself is in the directory that contains the path; the checkpoints
@@ -64,17 +63,16 @@ pub(crate) fn purge(store: &Arc<Store>, path: &str, age: Duration) -> Result<Pur
         .ok()
         .and_then(|()| checkpoint::checkpoint_key(store, path))
         .map(ListObjects::prefix);
+    let mut checkpoints = Vec::new();
     for request in [Some(ListObjects::prefix(store.prefix(path))), itself].into_iter().flatten() {
-        for page in store.client.objects(&store.bucket, request).pages() {
-            for object in page.map_err(|error| store.error(error, path))?.contents {
-                let of = checkpoint::path_of(store, &object.key).filter(|of| is_within(of, path));
-                let Some(of) = of.filter(|_| resume::is_older(store, object.last_modified, age))
-                else {
-                    continue;
-                };
-                note(remove_orphan(store, &of, &mut purged), &of);
-            }
+        for object in store.client.objects(&store.bucket, request) {
+            let object = object.map_err(|error| store.error(error, path))?;
+            let of = checkpoint::path_of(store, &object.key).filter(|of| is_within(of, path));
+            checkpoints.extend(of.filter(|_| resume::is_older(store, object.last_modified, age)));
         }
+    }
+    for of in checkpoints {
+        note(remove_orphan(store, &of, &mut purged), &of);
     }
 
     let mut failures = failures.into_iter();
@@ -139,6 +137,22 @@ impl Uploads {
             }
         }
     }
+
+    /// Reads all pages and returns the path and the id of each upload that is `wanted`.
+    fn all(
+        mut self,
+        store: &Store,
+        wanted: impl Fn(&str, &Upload) -> bool,
+    ) -> Result<Vec<(String, String)>> {
+        let mut found = Vec::new();
+        while let Some(next) = self.next(store) {
+            let (path, upload) = next?;
+            if wanted(&path, &upload) {
+                found.push((path, upload.upload_id));
+            }
+        }
+        Ok(found)
+    }
 }
 
 /// Returns the size at which a writer would resume the upload.
@@ -157,20 +171,14 @@ fn end_all(
     is_forgiven: fn(&Error) -> bool,
     wanted: impl Fn(&str) -> bool,
 ) -> Result<u64> {
-    let mut uploads = Uploads::below(store, path);
-    let mut ended = 0;
-    while let Some(found) = uploads.next(store) {
-        let (path, upload) = match found {
-            Err(error) if is_forgiven(&error) => return end_closed(store, path),
-            found => found.map_err(|error| store.error(error, path))?,
-        };
-        if wanted(&path) {
-            abort(store, &path, &upload.key, &upload.upload_id)?;
-            ended += 1;
-        }
+    let uploads = match Uploads::below(store, path).all(store, |path, _| wanted(path)) {
+        Err(error) if is_forgiven(&error) => return end_closed(store, path),
+        uploads => uploads.map_err(|error| store.error(error, path))?,
+    };
+    for (path, upload_id) in &uploads {
+        abort(store, path, &store.key(path), upload_id)?;
     }
-
-    Ok(ended)
+    Ok(uploads.len() as u64)
 }
 
 /// Aborts the upload that the checkpoint of `path` names, and returns how many there were.
@@ -194,12 +202,12 @@ fn abort(store: &Store, path: &str, key: &str, upload_id: &str) -> Result<()> {
 }
 
 /// Aborts an upload, and then removes its checkpoint, which has no use without the upload.
-fn end(store: &Store, path: &str, upload: &Upload, purged: &mut Purged) -> Result<()> {
-    let Upload { key, upload_id, .. } = upload;
+fn end(store: &Store, path: &str, upload_id: &str, purged: &mut Purged) -> Result<()> {
+    let key = &store.key(path);
     store.client.abort_multipart_upload(UploadRef { bucket: &store.bucket, key, upload_id })?;
     purged.uploads += 1;
     if checkpoint::Checkpoint::peek(store, &store.client, path)?
-        .is_some_and(|(checkpoint, _)| checkpoint.upload_id == *upload_id)
+        .is_some_and(|(checkpoint, _)| checkpoint.upload_id == upload_id)
     {
         checkpoint::remove(store, &store.client, path)?;
         purged.checkpoints += 1;

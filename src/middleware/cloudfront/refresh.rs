@@ -12,9 +12,9 @@ use std::time::Duration;
 /// The maximum size of the document. The published one has about two megabytes. Four times that
 /// size leaves room for years of growth, and limits the cost of a wrong URL.
 const MAX_DOCUMENT_BYTES: usize = 8 * 1024 * 1024;
-/// The maximum delay before the first retry of a failed fetch. Without it, the next attempt would be
-/// a whole interval later, which may be half a day. It doubles with each further failure, up to the
-/// interval, because a wrong option fails each time after a download of megabytes.
+/// The maximum delay before the first retry of a failed fetch. Without it, the next attempt would
+/// be a whole interval later, which may be half a day. It doubles with each further failure, up to
+/// the interval, because a wrong option fails each time after a download of megabytes.
 const RETRY_AFTER: Duration = Duration::from_secs(60);
 
 /// A thread that fetches the ranges immediately and then once per `interval`, until it is dropped.

@@ -58,7 +58,8 @@ impl SigningKey {
 
 /// Returns the headers that a presigned URL covers. Time and session token are in the query. If a
 /// header repeated them, they would be signed twice, but servers would read only one of them. S3
-/// does not verify the body unless a header or the parameter `X-Amz-Content-Sha256` states its hash.
+/// does not verify the body unless a header or the parameter `X-Amz-Content-Sha256` states its
+/// hash.
 pub(in crate::sign) fn presigned_headers<'a>(
     request: &Request<'a>,
     amz_date: &str,

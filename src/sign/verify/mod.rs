@@ -48,8 +48,8 @@ pub use refusal::Refusal;
 impl Verifier<'_> {
     /// Verifies a request with an `Authorization` header or a presigned URL.
     ///
-    /// All spellings of a path have the same signature, so `/bucket%2Fkey` verifies if `/bucket/key`
-    /// was signed. Route a request by its decoded path, as AWS does.
+    /// All spellings of a path have the same signature, so `/bucket%2Fkey` verifies if
+    /// `/bucket/key` was signed. Route a request by its decoded path, as AWS does.
     ///
     /// # Errors
     /// A [`Refusal`] with the cause.

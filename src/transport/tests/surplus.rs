@@ -7,9 +7,9 @@ use crate::transport::connection::READ_AHEAD;
 const OK: &str = "HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok";
 const SURPLUS: &str = "HTTP/1.1 200 OK\r\ncontent-length: 5\r\n\r\nwrong";
 
-/// The server follows a response without a body with a record of surplus bytes, of which only a part
-/// has arrived when the next request is made. The record is complete before the response to that
-/// request, and must not be taken for it.
+/// The server follows a response without a body with a record of surplus bytes, of which only a
+/// part has arrived when the next request is made. The record is complete before the response to
+/// that request, and must not be taken for it.
 #[test]
 fn a_part_of_a_surplus_record_costs_the_session() {
     for head in ["200 OK\r\ncontent-length: 50", "204 No Content", "304 Not Modified"] {

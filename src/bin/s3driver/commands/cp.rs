@@ -1,14 +1,14 @@
 use crate::failure::Outcome;
 use crate::location::Location;
 use crate::tool::Tool;
-use crate::transfers::{Job, Keep, Source, plan, run};
+use crate::transfers::{Keep, Source, plan, run};
 use clap::Args;
 
 /// Copies files to S3, objects to files, and objects to objects
 ///
 /// Everything is copied as a whole or not at all: an object or a file takes its name when it is
-/// complete. A link in the place of a file is replaced, and the file that it names stays. Devices and
-/// pipes are refused: - is the standard output. Objects are copied to objects by the server.
+/// complete. A link in the place of a file is replaced, and the file that it names stays. Devices
+/// and pipes are refused: - is the standard output. Objects are copied to objects by the server.
 ///
 /// A directory in S3 in which nothing is stored is an error with exit code 3. An empty directory on
 /// this machine has nothing to copy, which is a success.
@@ -35,6 +35,6 @@ impl Cp {
     pub(crate) fn run(&self, tool: &Tool) -> Outcome {
         let keep = if self.resume { Keep::Arrived } else { Keep::Nothing };
         let plan = plan(tool, &self.source, &self.target, self.recursive)?;
-        run(tool, plan, &|sides, job: &Job, bar| sides.copy(tool, job, (Source::Kept, keep), bar))
+        run(tool, plan, (Source::Kept, keep))
     }
 }

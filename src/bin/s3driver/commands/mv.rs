@@ -27,8 +27,6 @@ impl Mv {
             return Err(Failure::usage("- cannot be moved: use cp"));
         }
         let plan = plan(tool, &self.source, &self.target, self.recursive)?;
-        run(tool, plan, &|sides, job, bar| {
-            sides.copy(tool, job, (Source::Removed, Keep::Nothing), bar)
-        })
+        run(tool, plan, (Source::Removed, Keep::Nothing))
     }
 }

@@ -1,16 +1,12 @@
-use crate::failure::{Exit, Failure, Outcome};
+use crate::failure::{Failure, Outcome};
 use crate::listing::{Found, Listed, exact, nothing_at, visit_below, visit_tree};
 use crate::location::S3Url;
 use crate::text::shown;
 use crate::tool::{Bucket, Tool};
 use clap::Args;
 use s3driver::client::DELETE_OBJECTS_KEYS;
+use s3driver::transfer::{RemovalPass, repeat_removal};
 use serde_json::json;
-
-/// The maximum number of times that a location is listed. On a server that pages by position, each
-/// pass may miss half of the keys, so this suffices for a thousand million. A program that stores
-/// objects at the same time could otherwise keep a removal running forever.
-const PASSES: u32 = 20;
 
 /// A function that lists a location and visits what it finds.
 type VisitObjects = fn(&Tool, &Bucket, &S3Url, &mut dyn FnMut(Found) -> Outcome) -> Outcome<Listed>;
@@ -56,29 +52,19 @@ impl Rm {
         Ok(())
     }
 
-    /// Removes everything at and below a location. Some servers page by position: a removal moves
-    /// later keys into a page that was already listed, so the location is listed again until
-    /// nothing is found.
+    /// Removes everything at and below a location.
     fn remove_tree(&self, tool: &Tool, bucket: &Bucket, at: &S3Url) -> Outcome {
-        let mut listed = self.remove_listed(tool, bucket, at, visit_tree)?;
-        let mut objects = listed.objects;
-        for _ in 1..PASSES {
-            if self.dry_run || listed.objects == 0 || listed.pages <= 1 {
-                return Ok(());
-            }
-            listed = self.remove_listed(tool, bucket, at, visit_below)?;
-            objects = objects.saturating_add(listed.objects);
+        if self.dry_run {
+            return self.remove_listed(tool, bucket, at, visit_tree).map(drop);
         }
-        if listed.objects == 0 || listed.pages <= 1 {
-            return Ok(());
-        }
-        Err(Failure::new(
-            Exit::Failure,
-            format!(
-                "{objects} objects below {at} were removed in {PASSES} listings, and each listing \
-                 returned others: stop the programs that store objects there, and remove it again"
-            ),
-        ))
+        let mut visit: VisitObjects = visit_tree;
+        repeat_removal((&bucket.name, &at.directory()), || {
+            // Further passes look for what the first listing missed.
+            let visit = std::mem::replace(&mut visit, visit_below);
+            let Listed { pages, objects } = self.remove_listed(tool, bucket, at, visit)?;
+            Ok::<_, Failure>(RemovalPass { pages, removed: objects })
+        })
+        .map(drop)
     }
 
     /// Lists a location once and removes what is found.

@@ -83,9 +83,7 @@ impl Sync {
         }
         let (source, target) = sides.buckets(tool)?;
         let plan = Plan::many(source, target, jobs.into_iter());
-        run(tool, plan, &|sides, job, bar| {
-            sides.copy(tool, job, (Source::Kept, Keep::Nothing), bar)
-        })?;
+        run(tool, plan, (Source::Kept, Keep::Nothing))?;
         // Nothing is removed until everything has been copied.
         let (_, target) = sides.buckets(tool)?;
         for below in &differences.surplus {

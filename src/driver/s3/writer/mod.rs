@@ -53,10 +53,10 @@
 //!
 //! The next call, at the latest `commit`, reports the first failure of a part. After a `write` that
 //! failed, every later `write` and `commit` fail as well, because bytes may be missing; `close`
-//! keeps the bytes that were accepted before. A failed commit leaves nothing, with two exceptions: an upload that an earlier writer closed remains in the
-//! state of that close, and an upload that may have been completed is never aborted. Similarly, a
-//! resumed writer that is dropped leaves the upload in the state in which it found it: only
-//! `cancel` ends the upload.
+//! keeps the bytes that were accepted before. A failed commit leaves nothing, with two exceptions:
+//! an upload that an earlier writer closed remains in the state of that close, and an upload that
+//! may have been completed is never aborted. Similarly, a resumed writer that is dropped leaves the
+//! upload in the state in which it found it: only `cancel` ends the upload.
 pub(super) mod checkpoint;
 mod replace;
 pub(super) mod resume;
