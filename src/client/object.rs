@@ -338,8 +338,9 @@ impl Client {
     /// [`ErrorKind::PreconditionFailed`] or [`ErrorKind::NotModified`] if the condition does not
     /// hold. [`ErrorKind::NoSuchKey`] if the object does not exist. The response to a HEAD does not
     /// have an error document, so a missing bucket cannot be distinguished from a missing object.
-    /// If a response (400, 401, 403, or a redirect) does not state a reason, the client requests
-    /// the reason once, with a GET of one byte.
+    /// If a response (400, 401, 403, or a redirect) does not state a reason, or if a 404 announces
+    /// a page that is not S3's, the client requests the reason once, with a GET of one byte.
+    /// [`ErrorKind::Refused`] if the GET does not show that the object is missing either.
     ///
     /// [HeadObject]: https://docs.aws.amazon.com/AmazonS3/latest/API/API_HeadObject.html
     pub fn head_object(&self, bucket: &str, key: &str, request: &GetObject) -> Result<ObjectMeta> {
