@@ -62,6 +62,7 @@ impl Config {
         let context = Context::default().with_environment(environment.clone());
         let switch = |variable, key| context.switch(variable, key).map_err(configuration);
         let url = context.endpoint_url("AWS_ENDPOINT_URL_S3", "s3").map_err(configuration)?;
+        let url = url.map(|configured| configured.url);
         let choice = context.endpoint_choice().map_err(configuration)?;
         let mut variant = Variant::default();
         if choice.fips {
