@@ -102,7 +102,8 @@ impl Context {
     /// [`ErrorKind::Configuration`] if `AWS_IGNORE_CONFIGURED_ENDPOINT_URLS` is neither `true` nor
     /// `false`, or if the profile names a section of services that does not exist.
     pub fn s3_endpoint_url(&self) -> Result<Option<String>> {
-        self.endpoint_url("AWS_ENDPOINT_URL_S3", "s3").map_err(configuration)
+        let url = self.endpoint_url("AWS_ENDPOINT_URL_S3", "s3").map_err(configuration)?;
+        Ok(url.map(|configured| configured.url))
     }
 }
 

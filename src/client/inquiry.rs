@@ -1,7 +1,7 @@
 //! Finds out why a HEAD was refused. Its response has no body, so S3 cannot state the reason:
 //! expired credentials look like a malformed request (400), a wrong clock like a missing permission
-//! (403), and the correct region is only named to other methods. One request whose response has a
-//! body reveals the reason.
+//! (403), the page of a router like a missing object (404), and the correct region is only named to
+//! other methods. One request whose response has a body reveals the reason.
 use super::Client;
 use super::body::Payload;
 use super::observed::Ending;
@@ -77,14 +77,13 @@ impl Client {
         found.error =
             found.error.redacted(&call.secrets_of(lease, signing.signature(), &self.inner.config));
         report(Some(&found.error));
-        // A range of an empty object, or a server that has just failed, explains nothing.
-        let telling = !matches!(
-            found.error.kind(),
-            ErrorKind::NoSuchKey
-                | ErrorKind::InvalidRange
-                | ErrorKind::Server
-                | ErrorKind::Throttled
-        );
+        let telling = match found.error.kind() {
+            // Explains a 404 only.
+            ErrorKind::NoSuchKey => failed.status == 404,
+            // A range of an empty object, or a server that has just failed, explains nothing.
+            ErrorKind::InvalidRange | ErrorKind::Server | ErrorKind::Throttled => false,
+            _ => true,
+        };
         if telling && (found.error.code().is_some() || found.status == failed.status) {
             found
         } else {

@@ -74,6 +74,8 @@ pub struct ObjectMeta {
     pub legal_hold: Option<String>,
     /// `x-amz-tagging-count`.
     pub tag_count: Option<u64>,
+    /// `Expires`, where it is not a time, such as `0`.
+    pub(crate) odd_expires: Option<String>,
     /// The version that the request named, which is not sent for the current one.
     pub(crate) requested_version: Option<String>,
     /// Whether the headers show an encryption under which ETags are not MD5s.
@@ -128,6 +130,7 @@ impl ObjectMeta {
                 .and_then(Timestamp::parse_iso8601),
             legal_hold: text("x-amz-object-lock-legal-hold"),
             tag_count: count("x-amz-tagging-count"),
+            odd_expires: text("expires").filter(|_| date("expires").is_none()),
             requested_version: None,
             has_opaque_etag: has_opaque_etag(response.headers()),
             crc64nvme: response

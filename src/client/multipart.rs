@@ -475,11 +475,14 @@ fn part_call<'a>(
 }
 
 /// Returns whether a failed completion may have succeeded anyway. An upload may be unknown because
-/// it is complete; if the server refuses for another reason, the upload still exists.
+/// it is complete; if the server refuses for another reason, the upload still exists. A 404 for
+/// another reason, or a response without S3's code, may come from a router, and does not settle an
+/// earlier attempt.
 fn may_have_completed(error: &Error) -> bool {
+    let is_of_s3 = error.code().is_some() && error.status() != Some(404);
     match error.kind() {
         ErrorKind::NoSuchUpload => true,
-        ErrorKind::Refused | ErrorKind::Conflict => false,
+        ErrorKind::Refused | ErrorKind::Conflict if is_of_s3 => false,
         _ => may_have_happened(error),
     }
 }

@@ -228,16 +228,13 @@ impl Client {
         (bucket, key): (&str, &str),
         settings: &ObjectSettings,
     ) -> Result<PutResult> {
-        let merged = self.settings_of_copy(source, meta, settings)?;
-        let (all, same) = match &merged {
-            Some((merged, same)) => (merged, same),
-            None => (settings, source.condition),
-        };
+        let (merged, same) = self.settings_of_copy(source, meta, settings)?;
+        let all = merged.as_ref().unwrap_or(settings);
         let call = object_call("CopyObject", "PUT", bucket, key)?;
         let call = settings.condition.apply_to_write(all.apply_to(call)?)?;
         let replaced = |is_replaced: bool| is_replaced.then_some("REPLACE");
         let mut call = source
-            .condition(same)
+            .condition(&same)
             .apply_to(call)?
             .maybe_header("x-amz-metadata-directive", replaced(merged.is_some()))
             .maybe_header("x-amz-tagging-directive", replaced(!settings.tags.is_empty()));
@@ -302,18 +299,19 @@ impl Client {
     }
 
     /// Returns the settings for a copy whose content headers and metadata replace those of its
-    /// source, and the condition for the source that was described; `None` if it keeps them.
+    /// source, or `None` if it keeps them, and the condition under which the source is still the
+    /// one that was described.
     fn settings_of_copy(
         &self,
         source: CopySource<'_>,
         meta: Option<&ObjectMeta>,
         settings: &ObjectSettings,
-    ) -> Result<Option<(ObjectSettings, Condition)>> {
+    ) -> Result<(Option<ObjectSettings>, Condition)> {
+        let mut condition = source.condition.clone();
         if !settings.describe_content() {
-            return Ok(None);
+            return Ok((None, condition));
         }
         let described;
-        let mut condition = source.condition.clone();
         let meta = match meta {
             Some(meta) => meta,
             None => {
@@ -326,9 +324,12 @@ impl Client {
         };
         // The server copies everything, even what cannot be sent again, such as other characters.
         if settings.describe_content_of(meta) {
-            return Ok(None);
+            return Ok((None, condition));
         }
-        Ok(Some((settings.clone().with_description_of(meta), condition)))
+        let merged = settings.clone().with_description_of(meta).map_err(|error| {
+            error.with_operation("CopyObject").with_bucket(source.bucket).with_key(source.key)
+        })?;
+        Ok((Some(merged), condition))
     }
 
     /// [HeadObject]: returns the size, the type and the metadata of an object. `request` is like
@@ -338,8 +339,9 @@ impl Client {
     /// [`ErrorKind::PreconditionFailed`] or [`ErrorKind::NotModified`] if the condition does not
     /// hold. [`ErrorKind::NoSuchKey`] if the object does not exist. The response to a HEAD does not
     /// have an error document, so a missing bucket cannot be distinguished from a missing object.
-    /// If a response (400, 401, 403, or a redirect) does not state a reason, the client requests
-    /// the reason once, with a GET of one byte.
+    /// If a response (400, 401, 403, or a redirect) does not state a reason, or if a 404 announces
+    /// a page that is not S3's, the client requests the reason once, with a GET of one byte.
+    /// [`ErrorKind::Refused`] if the GET does not show that the object is missing either.
     ///
     /// [HeadObject]: https://docs.aws.amazon.com/AmazonS3/latest/API/API_HeadObject.html
     pub fn head_object(&self, bucket: &str, key: &str, request: &GetObject) -> Result<ObjectMeta> {

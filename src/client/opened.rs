@@ -16,9 +16,11 @@ pub(super) enum Arrived {
 }
 
 impl Arrived {
+    /// Opens a response. `known` is the size of the object, for a response that does not state it.
     pub(super) fn of(
         response: Response,
         wanted: ByteRange,
+        known: Option<u64>,
         algorithm: Option<Algorithm>,
     ) -> Result<Self> {
         check_transcoding(&response)?;
@@ -30,12 +32,26 @@ impl Arrived {
                 return Err(Error::new(ErrorKind::Protocol, text).with_status(status));
             }
         };
-        match size {
+        match size.or(known) {
             Some(size) => Opened::of(response, wanted, size, algorithm).map(Self::Opened),
             None => Ok(Self::Unsized(response)),
         }
     }
 }
+
+/// Counts the bytes of a whole object in chunks, whose end is marked. Returns `None` for another
+/// body, and for one that breaks or is longer than [`COUNTED`].
+pub(super) fn counted(response: Response, wanted: ByteRange) -> Option<u64> {
+    if !response.is_chunked() || is_part(&response, wanted) {
+        return None;
+    }
+    let mut body = response.take(COUNTED.saturating_add(1));
+    io::copy(&mut body, &mut io::sink()).ok().filter(|count| *count <= COUNTED)
+}
+
+/// The maximum size of an object that is read only for its size: larger ones have several parts,
+/// and a server with uploads of parts states sizes.
+const COUNTED: u64 = 5 << 30;
 
 /// Returns whether the body is a part of the object. rclone sends the range with status 200:
 /// Content-Range shows that it is one.

@@ -152,12 +152,23 @@ impl Client {
                     .with_attempts(rounds)
                     .with_unsettled(true),
             };
-            match wanted().map_or_else(Found::Unknown, |wanted| {
+            let wanted = wanted();
+            let is_upload = wanted.as_ref().is_ok_and(|wanted| wanted.parts.is_some());
+            match wanted.map_or_else(Found::Unknown, |wanted| {
                 self.look(call.bucket, call.key, &wanted, begun)
             }) {
-                Found::Wanted(meta, Age::Since | Age::Unknown)
-                | Found::Similar(meta, Age::Since | Age::Unknown) => {
+                Found::Wanted(meta, Age::Since) | Found::Similar(meta, Age::Since) => {
                     return Ok(Ended::Seen(Box::new(meta)));
+                }
+                // The age of an object of several parts is never known.
+                Found::Wanted(meta, Age::Unknown) | Found::Similar(meta, Age::Unknown)
+                    if is_upload =>
+                {
+                    return Ok(Ended::Seen(Box::new(meta)));
+                }
+                // The object may be older than the write.
+                Found::Wanted(_, Age::Unknown) | Found::Similar(_, Age::Unknown) => {
+                    return Err(outcome_unknown(silence, "it took effect"));
                 }
                 Found::Unknown(look) => {
                     return Err(outcome_unknown(silence.with_source(look), "it took effect"));

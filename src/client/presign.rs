@@ -128,8 +128,10 @@ impl Client {
         let located = elsewhere.as_ref().unwrap_or(&place);
         let lease = self.lease_for(&call, &place).map_err(|error| call.place(error))?;
         let now = inner.now();
+        let left =
+            self.expiry_of(&call, &place, &lease).map(|end| end.unix().saturating_sub(now.unix()));
         let (expires_in, capped) =
-            within_session(request, &lease, now).map_err(|error| call.place(error))?;
+            within_session(request, &lease, left).map_err(|error| call.place(error))?;
         let path = located.path_of(key);
         let headers = [("host", located.host_header())];
         // A browser that follows the URL does not send S3's headers.
@@ -166,11 +168,12 @@ impl Client {
     }
 }
 
-/// Returns how long the URL can be valid, and whether that is less than requested.
+/// Returns how long the URL can be valid, and whether that is less than requested. `left` is the
+/// number of seconds until the credentials expire.
 fn within_session(
     request: &Presign<'_>,
     lease: &Lease,
-    now: Timestamp,
+    left: Option<i64>,
 ) -> Result<(Duration, bool)> {
     // Version 2 has whole seconds and no lower limit: the URL would already be expired when it is
     // returned.
@@ -179,11 +182,10 @@ fn within_session(
         let text = format!("a presigned URL cannot be valid for {seconds} s: choose at least 1 s");
         return Err(Error::new(ErrorKind::InvalidArgument, text));
     }
-    let Some(end) = lease.expires.filter(|_| lease.credentials.is_some()) else {
+    let Some(left) = left.filter(|_| lease.credentials.is_some()) else {
         return Ok((request.expires_in, false));
     };
-    let left =
-        Duration::from_secs(u64::try_from(Timestamp::from(end).unix() - now.unix()).unwrap_or(0));
+    let left = Duration::from_secs(u64::try_from(left).unwrap_or(0));
     match request.session_end {
         _ if left >= request.expires_in => Ok((request.expires_in, false)),
         SessionEnd::Cap if !left.is_zero() => Ok((left, true)),

@@ -6,7 +6,7 @@ use super::checksum::{Algorithm, Expected};
 use super::condition::Condition;
 use super::meta::{ObjectMeta, SameContent, etag_of, is_weak, same_etag};
 use super::observed::DownloadWatch;
-use super::opened::{Arrived, Excess, Opened, RangeSupport};
+use super::opened::{Arrived, Excess, Opened, RangeSupport, counted};
 use super::range::ByteRange;
 use super::request::{Call, TimeLimit, object_call, version_of};
 use super::retry;
@@ -112,7 +112,7 @@ impl GetObject {
 
 /// A reader of an object's bytes, as they arrive.
 ///
-/// `Ok(0)` means that the whole range has arrived. If the connection breaks, the reader requests
+/// `Ok(0)` means that the whole range has arrived, and matches the checksum if there is one. If the connection breaks, the reader requests
 /// the rest with `If-Match`, so that it never mixes two versions. Data whose completeness cannot be
 /// verified is an error.
 pub struct ObjectReader {
@@ -136,6 +136,9 @@ pub struct ObjectReader {
     breaks: u32,
     /// The number of bytes since the last break.
     steady: u64,
+    /// The failure after the last byte, with which all further reads fail: otherwise the next one
+    /// would report the end of the object.
+    failure: Option<(ErrorKind, String)>,
 }
 
 /// After this many bytes without a break, earlier breaks are forgotten. If a connection breaks more
@@ -247,36 +250,71 @@ impl Client {
         if let Some(algorithm) = algorithm.filter(|_| request.checksum_mode == ChecksumMode::Auto) {
             call = algorithm.request_in(call);
         }
-        let arrived =
-            self.run(&call, Payload::Empty, |response, _| Arrived::of(response, range, algorithm))?;
-        let mut opened = match arrived {
+        let open = |size| {
+            self.run(&call, Payload::Empty, |response, _| {
+                Arrived::of(response, range, size, algorithm)
+            })
+        };
+        let mut opened = match open(None)? {
             Arrived::Opened(opened) => opened,
             Arrived::Unsized(response) => {
-                let size = self.size_of(bucket, key, request, &response)?;
-                Opened::of(response, range, size, algorithm)
-                    .map_err(|error| place(error, bucket, key))?
+                let etag = etag_of(&response);
+                let (size, first) = self.size_of(bucket, key, request, response)?;
+                let first = first.map(|response| Opened::of(response, range, size, algorithm));
+                match first.transpose() {
+                    Ok(Some(opened)) => opened,
+                    Err(error) if !self.may_open_again(&error)? => {
+                        return Err(place(error, bucket, key));
+                    }
+                    // The next response must be of the object with this size.
+                    Ok(None) | Err(_) => match open(Some(size))? {
+                        Arrived::Opened(opened) if opened.meta.etag == etag => opened,
+                        Arrived::Opened(_) | Arrived::Unsized(_) => {
+                            return Err(changed(bucket, key));
+                        }
+                    },
+                }
             }
         };
         opened.meta.requested_version.clone_from(&request.version_id);
         Ok(opened)
     }
 
-    /// Requests the size of an object whose response does not state it. Without the size, nothing
-    /// shows whether all bytes have arrived: the end of a connection may be a break.
+    /// Waits after `error`, which ended the response to a GetObject before it was opened. Returns
+    /// whether to request the object again.
+    fn may_open_again(&self, error: &Error) -> Result<bool> {
+        Ok(retry::may_retry(error) && self.pause(1, error)? == Retry::Due)
+    }
+
+    /// Requests the size of an object whose `response` does not state it, and returns that response
+    /// for use. Without the size, nothing shows whether all bytes have arrived: the end of a
+    /// connection may be a break.
+    ///
+    /// If the server does not state the size at all, the response is read to the end of its chunks
+    /// to count its bytes, and the object has to be requested again.
     fn size_of(
         &self,
         bucket: &str,
         key: &str,
         request: &GetObject,
-        response: &Response,
-    ) -> Result<u64> {
+        response: Response,
+    ) -> Result<(u64, Option<Response>)> {
         let same = GetObject { version_id: request.version_id.clone(), ..GetObject::default() };
-        let meta = self.head_object(bucket, key, &same)?;
-        match etag_of(response) {
+        let meta = match self.head_object(bucket, key, &same) {
+            Ok(meta) => meta,
+            Err(error) if error.kind() == ErrorKind::Cancelled => return Err(error),
+            Err(error) => {
+                return match counted(response, request.range) {
+                    Some(size) => Ok((size, None)),
+                    None => Err(error),
+                };
+            }
+        };
+        match etag_of(&response) {
             Some(etag) if meta.etag.is_some_and(|found| !same_etag(&found, &etag)) => {
                 Err(changed(bucket, key))
             }
-            _ => Ok(meta.size),
+            _ => Ok((meta.size, Some(response))),
         }
     }
 }
@@ -315,6 +353,7 @@ impl ObjectReader {
             ranges: opened.ranges,
             breaks: 0,
             steady: 0,
+            failure: None,
         }
     }
     /// Returns the server's description of the object.
@@ -381,7 +420,24 @@ impl ObjectReader {
     }
 
     /// Reads like [`Read::read`], but returns this crate's error.
+    ///
+    /// # Errors
+    /// If reading was interrupted, the next read continues after the bytes that have arrived. A
+    /// failure after the last byte, such as a wrong checksum, is final.
     pub fn pull(&mut self, buffer: &mut [u8]) -> Result<usize> {
+        if let Some((kind, text)) = &self.failure {
+            return Err(self.error(*kind, format!("an earlier read has failed: {text}")));
+        }
+        let result = self.step(buffer);
+        if let Err(error) = &result
+            && self.left() == 0
+        {
+            self.failure = Some((error.kind(), error.message().to_owned()));
+        }
+        result
+    }
+
+    fn step(&mut self, buffer: &mut [u8]) -> Result<usize> {
         loop {
             let left = self.left();
             if buffer.is_empty() || (left == 0 && self.response.is_none()) {

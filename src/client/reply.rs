@@ -120,7 +120,7 @@ impl Failed {
         let bare = self.error.code().is_none() && self.region.is_none() && self.redirect.is_none();
         let unclear = match self.error.kind() {
             ErrorKind::AccessDenied | ErrorKind::WrongRegion => true,
-            ErrorKind::Refused => matches!(self.status, 400 | 401),
+            ErrorKind::Refused => matches!(self.status, 400 | 401 | 404),
             _ => false,
         };
         call.method == "HEAD" && bare && unclear
@@ -136,19 +136,39 @@ fn with_object_size(error: Error, size: Option<u64>, document: &xml::ErrorDocume
     }
 }
 
-/// Reads the body of a refusal, or returns why it cannot be read completely.
+/// Reads the body of a refusal, or returns why it cannot be read completely. The body of a response
+/// to a HEAD does not arrive.
 fn read_body(
     response: Response,
     call: &Call<'_>,
     deadline: Option<Instant>,
 ) -> (Vec<u8>, Option<Error>) {
     if call.method == "HEAD" {
-        return (Vec::new(), None);
+        return (Vec::new(), announced_page(&response));
     }
     match response.read_to_end(ERROR_BODY_LIMIT, deadline) {
         Ok(body) => (body, None),
         Err(failure) => (Vec::new(), Some(transport_error(failure, None))),
     }
+}
+
+/// Returns the error of a response to a HEAD that announces a page, like that of a router between
+/// this client and the server. S3 announces XML, and AWS, MinIO, Ceph and SeaweedFS add an id;
+/// moto announces a page of zero bytes.
+fn announced_page(response: &Response) -> Option<Error> {
+    // CloudFront adds its own headers to the responses of every server.
+    let is_of_s3 = |name: &str| name.starts_with("x-amz-") && !name.starts_with("x-amz-cf-");
+    if response.headers().any(|(name, _)| is_of_s3(name)) {
+        return None;
+    }
+    let media_type = response.header("content-type")?.split(';').next()?.trim();
+    let is_page = ["text/html", "text/plain"].iter().any(|it| media_type.eq_ignore_ascii_case(it));
+    let is_empty = response.header("content-length").is_some_and(|length| length.trim() == "0");
+    (is_page && !is_empty).then(|| {
+        let text =
+            format!("the server sent no error document, but a page of the type {media_type}");
+        Error::new(ErrorKind::Refused, text)
+    })
 }
 
 /// Returns the code and the message in the headers, which some servers send if there is no body;

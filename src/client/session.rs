@@ -50,6 +50,22 @@ impl Client {
         }
     }
 
+    /// Returns when the credentials that sign `call` expire, according to the server's clock.
+    pub(super) fn expiry_of(
+        &self,
+        call: &Call<'_>,
+        located: &Located,
+        lease: &Lease,
+    ) -> Option<Timestamp> {
+        let expires = Timestamp::from(lease.expires?);
+        // The expiry of a session was converted to this machine's clock.
+        let ahead = match self.session_of(call, located) {
+            Some(_) => self.inner.clock_offset.load(Ordering::Relaxed),
+            None => 0,
+        };
+        Some(Timestamp::from_unix(expires.unix().saturating_add(ahead)))
+    }
+
     /// Returns the session that signs `call`, if there is one.
     fn session_of(&self, call: &Call<'_>, located: &Located) -> Option<Session> {
         let config = &self.inner.config;

@@ -4,7 +4,7 @@ use super::meta::ObjectMeta;
 use super::request::Call;
 use super::tags;
 use super::values::{BucketKey, CannedAcl, Encryption, StorageClass};
-use crate::error::Result;
+use crate::error::{Error, ErrorKind, Result};
 use crate::time::Timestamp;
 use crate::xml::{LegalHold, Retention, Tag};
 use base64::Engine as _;
@@ -71,6 +71,8 @@ pub struct ObjectSettings {
     /// [`Condition::IfAbsent`] or [`Condition::IfMatch`]. CreateMultipartUpload does not send it,
     /// because S3 decides at the completion.
     pub condition: Condition,
+    /// `Expires` of the source of a copy, where it is not a time.
+    pub(crate) odd_expires: Option<String>,
 }
 
 impl ObjectSettings {
@@ -214,8 +216,22 @@ impl ObjectSettings {
 
     /// Adds the content headers and the metadata of a stored object, where these settings have
     /// none.
-    #[must_use]
-    pub(crate) fn with_description_of(mut self, meta: &ObjectMeta) -> Self {
+    ///
+    /// # Errors
+    /// [`ErrorKind::InvalidArgument`] if the server does not show all of the metadata, which would
+    /// be lost.
+    pub(crate) fn with_description_of(mut self, meta: &ObjectMeta) -> Result<Self> {
+        if self.metadata.is_empty()
+            && let Some(missing @ 1..) = meta.missing_metadata
+        {
+            let text = format!(
+                "a copy that replaces metadata would lose {missing} of the entries of its source, \
+                 which the server does not show"
+            );
+            let hint = "name all of the copy's metadata in its settings, or copy the object with \
+                        CopyObject and without new headers and metadata";
+            return Err(Error::new(ErrorKind::InvalidArgument, text).with_hint(hint));
+        }
         let kept = [
             (&mut self.content_type, &meta.content_type),
             (&mut self.content_encoding, &meta.content_encoding),
@@ -228,11 +244,14 @@ impl ObjectSettings {
                 setting.clone_from(stored);
             }
         }
-        self.expires = self.expires.or(meta.expires);
+        if self.expires.is_none() {
+            self.expires = meta.expires;
+            self.odd_expires.clone_from(&meta.odd_expires);
+        }
         if self.metadata.is_empty() {
             self.metadata.clone_from(&meta.metadata);
         }
-        self
+        Ok(self)
     }
 
     /// Adds the headers that are stored. The operations that decide on the condition add the
@@ -255,7 +274,9 @@ impl ObjectSettings {
             retention,
             legal_hold,
             condition: _,
+            odd_expires,
         } = self;
+        let expires = expires.map(Timestamp::http_date).or_else(|| odd_expires.clone());
         let tagging = tags::header_of(tags).map_err(|error| call.refuse(error.to_string()))?;
         let mut call = call
             .maybe_header("x-amz-tagging", tagging)
@@ -264,7 +285,7 @@ impl ObjectSettings {
             .maybe_header("cache-control", cache_control.as_deref())
             .maybe_header("content-disposition", content_disposition.as_deref())
             .maybe_header("content-language", content_language.as_deref())
-            .maybe_header("expires", expires.map(Timestamp::http_date))
+            .maybe_header("expires", expires)
             .maybe_header("x-amz-storage-class", storage_class.map(StorageClass::as_str))
             .maybe_header("x-amz-acl", acl.map(CannedAcl::as_str));
         call = with_lock(call, retention.as_ref(), *legal_hold);

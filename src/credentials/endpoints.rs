@@ -17,6 +17,13 @@ pub(super) const STS: Service =
 pub(super) const SSO: Service =
     Service { label: "portal.sso", variable: "AWS_ENDPOINT_URL_SSO", section: "sso" };
 
+/// The URL that replaces the endpoint of a service.
+pub(crate) struct ConfiguredUrl {
+    pub(crate) url: String,
+    /// The variable, or the setting in a file, that contains it.
+    pub(crate) origin: String,
+}
+
 /// A service that issues keys.
 pub(super) struct Service {
     /// The beginning of its host names.
@@ -39,14 +46,16 @@ impl Service {
         region: Option<&str>,
     ) -> Result<Endpoint, String> {
         let url = context.endpoint_url(self.variable, self.section)?;
-        context.endpoint_choice()?.check(url.as_deref())?;
+        context.endpoint_choice()?.check(url.as_ref().map(|url| &*url.url))?;
         match url {
-            Some(url) if url.contains('?') => {
-                Err(format!("the URL of {} has a query: remove it", self.variable))
+            Some(ConfiguredUrl { url, origin }) if url.contains('?') => {
+                Err(format!("the URL of {origin} has a query: remove it"))
             }
             // A secret that was passed by mistake would be looked up as a name.
-            Some(url) if url.contains("://") || may_be_secret(&url) => Endpoint::parse(&url),
-            Some(host) => Endpoint::parse(&format!("https://{host}")),
+            Some(ConfiguredUrl { url, .. }) if url.contains("://") || may_be_secret(&url) => {
+                Endpoint::parse(&url)
+            }
+            Some(ConfiguredUrl { url: host, .. }) => Endpoint::parse(&format!("https://{host}")),
             None => {
                 let choice = context.endpoint_choice_or(context.default_choice())?;
                 Endpoint::parse(&format!("https://{}", self.host(region, choice)?))
@@ -92,18 +101,23 @@ impl Context {
         &self,
         variable: &str,
         section: &str,
-    ) -> Result<Option<String>, String> {
+    ) -> Result<Option<ConfiguredUrl>, String> {
+        const ALL: &str = "AWS_ENDPOINT_URL";
+        const KEY: &str = "endpoint_url";
+        let of = |url, origin: &str| ConfiguredUrl { url, origin: origin.to_owned() };
         let ignored =
             self.switch("AWS_IGNORE_CONFIGURED_ENDPOINT_URLS", "ignore_configured_endpoint_urls")?;
         if ignored == Some(true) {
             return Ok(None);
         }
-        let variables = [variable, "AWS_ENDPOINT_URL"];
-        if let Some(url) = variables.iter().find_map(|variable| self.environment().get(variable)) {
+        let from_variable = |variable: &&str| Some(of(self.environment().get(variable)?, variable));
+        if let Some(url) = [variable, ALL].iter().find_map(from_variable) {
             return Ok(Some(url));
         }
-        let of_service = self.service_setting(section, "endpoint_url")?;
-        Ok(of_service.or_else(|| self.setting("AWS_ENDPOINT_URL", "endpoint_url")))
+        if let Some(url) = self.service_setting(section, KEY)? {
+            return Ok(Some(of(url, &format!("{KEY} of {section} in the section of services"))));
+        }
+        Ok(self.setting(ALL, KEY).map(|url| of(url, "endpoint_url in the profile")))
     }
 
     /// Returns which of AWS's endpoints the variables or the profile choose.
@@ -233,6 +247,24 @@ mod tests {
     }
 
     #[test]
+    fn the_error_of_a_url_names_the_setting_in_a_file() {
+        let directory = tempfile::TempDir::new().expect("a directory");
+        let file = directory.path().join("config");
+        for (settings, origin) in [
+            ("endpoint_url = https://a/?b", "endpoint_url in the profile"),
+            (
+                "services = own\n[services own]\nsts =\n  endpoint_url = https://a/?b",
+                "endpoint_url of sts in the section of services",
+            ),
+        ] {
+            std::fs::write(&file, format!("[default]\n{settings}\n")).expect("written");
+            let path = file.to_str().expect("UTF-8");
+            let reason = endpoint(&STS, None, &[("AWS_CONFIG_FILE", path)]).expect_err(origin);
+            assert_eq!(reason, format!("the URL of {origin} has a query: remove it"));
+        }
+    }
+
+    #[test]
     fn a_url_replaces_the_endpoint_of_aws() {
         let own = ("AWS_ENDPOINT_URL_STS", "https://sts.example:8443");
         let general = ("AWS_ENDPOINT_URL", "aws.example");
@@ -253,7 +285,14 @@ mod tests {
             (&[own, FIPS_ON][..], "AWS_USE_FIPS_ENDPOINT cannot be used with an endpoint URL"),
             (&[general, DUAL_ON], "AWS_USE_DUALSTACK_ENDPOINT cannot be used"),
             (&[(FIPS, "yes")], "must be true or false"),
-            (&[("AWS_ENDPOINT_URL_STS", "https://sts.example/?a")], "has a query"),
+            (
+                &[("AWS_ENDPOINT_URL_STS", "https://sts.example/?a")],
+                "the URL of AWS_ENDPOINT_URL_STS has a query",
+            ),
+            (
+                &[("AWS_ENDPOINT_URL", "https://aws.example/?a")],
+                "the URL of AWS_ENDPOINT_URL has a query",
+            ),
             (&[("AWS_ENDPOINT_URL_STS", "ftp://sts.example")], "not a usable URL"),
         ] {
             let reason = endpoint(&STS, None, variables).expect_err(text);

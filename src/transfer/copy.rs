@@ -102,7 +102,9 @@ fn with_metadata_of(
         let version = VersionSelector { version_id: source.version_id.map(str::to_owned) };
         settings.tags = client.get_object_tagging(source.bucket, source.key, &version)?;
     }
-    Ok(settings.with_description_of(meta))
+    settings.with_description_of(meta).map_err(|error| {
+        error.with_operation("CopyObject").with_bucket(source.bucket).with_key(source.key)
+    })
 }
 
 /// The settings for copying an object in ranges.
@@ -137,8 +139,10 @@ pub(crate) fn copy_any_size(
     done: &(dyn Fn(u64) + Sync),
 ) -> Result<Transferred> {
     let settings_of_parts = || with_metadata_of(client, source, settings, meta);
+    // Only CopyObject keeps metadata that the server does not show.
+    let is_shown = meta.missing_metadata.is_none_or(|missing| missing == 0);
     if meta.size > MAX_PART_SIZE
-        || (meta.size > ranges.threshold && may_be_copied_in_parts(source.key))
+        || (meta.size > ranges.threshold && is_shown && may_be_copied_in_parts(source.key))
     {
         let copied = in_parts(
             client,

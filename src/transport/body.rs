@@ -108,6 +108,12 @@ impl Response {
         self.head.content_length
     }
 
+    /// Returns whether the end of the body is marked, so that it differs from the end of a broken
+    /// connection.
+    pub(crate) fn is_chunked(&self) -> bool {
+        self.head.framing == Framing::Chunked
+    }
+
     /// Reads the whole body, and fails if it is longer than `limit` bytes. `deadline` limits the
     /// time that reading may take.
     pub(crate) fn read_to_end(

@@ -141,7 +141,8 @@ impl<'a> Document<'a> {
     }
 
     /// Reads the open element up to its end. `read` is called with the name of each child just
-    /// after the child was opened, and must consume it. Text between children is ignored.
+    /// after the child was opened, and must consume it. Text between children is ignored, even
+    /// references to no character.
     pub(super) fn children(
         &mut self,
         mut read: impl FnMut(&mut Self, &'a str) -> Result<(), Error>,
@@ -157,10 +158,10 @@ impl<'a> Document<'a> {
                 Some(Tag::Close) => return Ok(()),
                 None => {}
             }
-            match self.next()? {
-                Event::Open(child) => read(self, child)?,
-                Event::Close | Event::End => return Ok(()),
-                Event::Text(_) | Event::Char(_) => {}
+            match self.event()? {
+                Ok(Event::Open(child)) => read(self, child)?,
+                Ok(Event::Close | Event::End) => return Ok(()),
+                Ok(Event::Text(_) | Event::Char(_)) | Err(_) => {}
             }
         }
     }
@@ -214,7 +215,8 @@ impl<'a> Document<'a> {
         }
         let inside = self.tokens.depth();
         while self.tokens.depth() >= inside {
-            self.next()?;
+            // A reference to no character is skipped like the rest.
+            let _ = self.event()?;
         }
         Ok(())
     }

@@ -319,6 +319,74 @@ fn p18_the_page_of_a_router_does_not_say_that_an_object_is_gone() {
     rig.finish();
 }
 
+/// Returns a 404 to a HEAD with these headers. Its body never arrives.
+fn head_404(headers: &str) -> Fault {
+    Fault::raw(format!("HTTP/1.1 404 Not Found\r\n{headers}\r\n"))
+}
+
+const PAGE: &str = "content-type: text/plain; charset=utf-8\r\ncontent-length: 19\r\n";
+
+/// The response to a HEAD has no body, so only its headers show that it is a page.
+#[test]
+fn p18_a_page_in_response_to_a_head_does_not_show_that_an_object_is_gone() {
+    let rig = rig();
+    let transfer = Transfer::new(&rig.client);
+    let etag = rig.client.head_object(BUCKET, "a", &Default::default()).unwrap().etag;
+    // The server answers the inquiry, or the router does.
+    for routed in [false, true] {
+        for headers in [PAGE, "content-type: text/html\r\ntransfer-encoding: chunked\r\n"] {
+            rig.faulty.always("HeadObject", head_404(headers));
+            if routed {
+                rig.faulty.always("GetObject", Fault::reply(404, "404 page not found"));
+            }
+            rig.faulty.always("DeleteObject", Fault::reply(502, ""));
+            let request = Default::default();
+            let error = rig.client.delete_object(BUCKET, "a", &request).unwrap_err();
+            assert_eq!((error.kind(), error.status()), (ErrorKind::Server, Some(502)), "{error}");
+            // This response does not mention the object, so the client looks for it.
+            rig.faulty.always("DeleteObjects", Fault::reply(200, "<DeleteResult/>"));
+            let error = rig.client.delete_objects(BUCKET, &["a"]).unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::Server, "{error}");
+            rig.faulty.heal();
+            rig.faulty.always("HeadObject", head_404(headers));
+            if routed {
+                rig.faulty.always("GetObject", Fault::reply(404, "404 page not found"));
+            }
+            rig.faulty.always("DeleteObject", Fault::error(501, "NotImplemented"));
+            let error = transfer.delete_copied(BUCKET, "a", etag.as_deref()).unwrap_err();
+            assert_eq!((error.kind(), error.status()), (ErrorKind::Refused, Some(404)), "{error}");
+            assert!(error.hint().is_some_and(|hint| hint.starts_with("check the endpoint")));
+            rig.faulty.heal();
+        }
+    }
+    assert_eq!(rig.faulty.backend.keys(BUCKET).len(), 4);
+    drop(transfer);
+    rig.finish();
+}
+
+/// Servers respond to a HEAD with various headers. If these look like those of a page, one GET
+/// settles whether the object exists.
+#[test]
+fn p18_an_object_is_missing_whatever_the_servers_404_to_a_head_looks_like() {
+    let rig = Rig::new();
+    for (headers, inquiries) in [
+        ("content-length: 0\r\n".to_owned(), 0),
+        ("content-type: application/xml\r\ncontent-length: 250\r\n".to_owned(), 0),
+        ("content-type: application/xml\r\ntransfer-encoding: chunked\r\n".to_owned(), 0),
+        ("content-type: text/html; charset=utf-8\r\ncontent-length: 0\r\n".to_owned(), 0),
+        (format!("{PAGE}x-amz-request-id: 1\r\n"), 0),
+        (format!("{PAGE}x-amz-cf-id: 1\r\n"), 1),
+        (PAGE.to_owned(), 1),
+    ] {
+        let before = rig.count("GetObject");
+        rig.faulty.once("HeadObject", head_404(&headers));
+        let error = rig.client.head_object(BUCKET, "none", &Default::default()).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::NoSuchKey, "{headers}: {error}");
+        assert_eq!(rig.count("GetObject") - before, inquiries, "{headers}");
+    }
+    rig.finish();
+}
+
 /// The code names something else that does not exist.
 #[test]
 fn p18_a_missing_access_point_is_not_a_missing_object() {

@@ -154,8 +154,11 @@ fn p03_a_range_of_an_unknown_size_may_be_short() {
         let found = reader.read_all(SIZE).unwrap();
         assert!(found == content[1000..1000 + found.len()], "{range:?}");
         rig.faulty.once("GetObject", Fault::changed(short));
+        assert!(read(&rig, range).unwrap() == found, "{range:?}");
+        rig.faulty.always("GetObject", Fault::changed(short));
         let error = read(&rig, range).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Protocol, "{range:?}: {error}");
+        rig.faulty.heal();
     }
     rig.finish();
 }
@@ -258,6 +261,131 @@ fn a_response_longer_than_its_range_is_an_error() {
     };
     rig.faulty.once("GetObject", Fault::scripted(more));
     assert_eq!(read(&rig, ByteRange::From(0)).unwrap_err().kind(), ErrorKind::Protocol);
+    rig.finish();
+}
+
+/// A caller that reads again after an error must not take the object for complete.
+#[test]
+fn a_failure_after_the_last_byte_is_final() {
+    let damaged = || {
+        Fault::changed(|answer: Answer| {
+            let mut body = answer.body.clone();
+            body[0] ^= 1;
+            answer.body(body)
+        })
+    };
+    let more = || {
+        Fault::scripted(|answer: Answer| {
+            let body = [b"493e1\r\n".as_slice(), &answer.body, b"x\r\n0\r\n\r\n"].concat();
+            let answer = answer.with("transfer-encoding", "chunked").without("content-length");
+            let mut answer = answer.without("etag");
+            answer.body = body;
+            answer.bytes()
+        })
+    };
+    for (fault, range, kind) in [
+        (damaged(), ByteRange::All, ErrorKind::Integrity),
+        (more(), ByteRange::From(0), ErrorKind::Protocol),
+    ] {
+        let rig = Rig::with(ServerOptions::default(), |config| config.checksum(Checksum::Md5));
+        rig.store("key", &bytes(7, 0, SIZE));
+        rig.faulty.always("GetObject", fault);
+        let request = GetObject::range(range);
+        let mut reader = rig.client.get_object(BUCKET, "key", &request).unwrap();
+        assert_fails_for_good(kind, || reader.pull(&mut [0; 10_000]));
+        drop(reader);
+        if range == ByteRange::All {
+            let transfer = Transfer::new(&rig.client);
+            let mut ahead = transfer.reader(BUCKET, "key", 0).unwrap();
+            assert_fails_for_good(kind, || ahead.pull(&mut [0; 10_000]));
+            drop((ahead, transfer));
+        }
+        rig.finish();
+    }
+}
+
+/// Reads up to the first error, which has this kind, and so have the errors of all further reads.
+fn assert_fails_for_good(kind: ErrorKind, mut read: impl FnMut() -> s3driver::Result<usize>) {
+    let first = loop {
+        match read() {
+            Ok(count) => assert_ne!(count, 0, "the object must not look complete"),
+            Err(error) => break error,
+        }
+    };
+    for error in [first, read().unwrap_err(), read().unwrap_err()] {
+        assert_eq!(error.kind(), kind, "{error}");
+    }
+}
+
+/// Returns the response in chunks, without a size, cut after this many bytes.
+fn in_chunks(cut: Option<usize>) -> Fault {
+    let script = move |mut answer: Answer| {
+        let end = if cut.is_some() { "" } else { "\r\n0\r\n\r\n" };
+        let size = format!("{:x}\r\n", answer.body.len());
+        answer.body.truncate(cut.unwrap_or(usize::MAX));
+        let body = [size.as_bytes(), &answer.body, end.as_bytes()].concat();
+        let answer = answer.without("content-length").without("content-range").status(200);
+        let mut answer = answer.with("transfer-encoding", "chunked");
+        answer.body = body;
+        answer.bytes()
+    };
+    Fault::scripted(script).end(if cut.is_some() { End::Close } else { End::Keep })
+}
+
+/// A proxy sends every response in chunks, and the objects may not be listed. The last chunk shows
+/// the end of the object.
+#[test]
+fn p03_an_object_whose_size_is_not_stated_ends_with_its_last_chunk() {
+    let (rig, content) = rig();
+    let unsized_by_server = |rig: &Rig| {
+        let no_length = Fault::changed(|answer: Answer| answer.without("content-length"));
+        rig.faulty.always("HeadObject", no_length);
+        rig.faulty.always("ListObjectsV2", Fault::error(403, "AccessDenied"));
+    };
+    unsized_by_server(&rig);
+    rig.faulty.always("GetObject", in_chunks(None));
+    assert!(read(&rig, ByteRange::All).unwrap() == content);
+    rig.faulty.heal();
+    // A body that breaks does not show the size: the reason is that of the listing.
+    unsized_by_server(&rig);
+    rig.faulty.always("GetObject", in_chunks(Some(1000)));
+    let error = read(&rig, ByteRange::All).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::AccessDenied, "{error}");
+    rig.faulty.heal();
+    // Neither does the end of a connection.
+    unsized_by_server(&rig);
+    let without_end = Fault::changed(|answer: Answer| {
+        answer.without("content-length").without("content-range").status(200)
+    });
+    rig.faulty.always("GetObject", without_end.end(End::Close));
+    let error = read(&rig, ByteRange::All).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::AccessDenied, "{error}");
+    rig.faulty.heal();
+    // The object changes after its bytes were counted.
+    unsized_by_server(&rig);
+    rig.faulty.times("GetObject", 0, 2, in_chunks(None));
+    rig.faulty.always("GetObject", Fault::changed(|answer| answer.with("etag", "\"other\"")));
+    assert_eq!(read(&rig, ByteRange::All).unwrap_err().kind(), ErrorKind::Integrity);
+    rig.finish();
+}
+
+/// The server ignores the range and does not state the size, and the connection breaks in the bytes
+/// that the client skips.
+#[test]
+fn a_break_before_the_range_of_an_object_of_unknown_size_is_retried() {
+    let (rig, content) = rig();
+    let ignores = |content: &[u8], cut| {
+        let reply = Answer { status: 200, ..Answer::default() };
+        let reply = reply.with("etag", "\"e\"").body(content).without("content-length");
+        let mut bytes = reply.bytes();
+        bytes.truncate(bytes.len() - cut);
+        Fault::raw(bytes).end(End::Close)
+    };
+    rig.faulty.always("HeadObject", Fault::changed(|answer| answer.with("etag", "\"e\"")));
+    rig.faulty.once("GetObject", ignores(&content, SIZE - 500));
+    rig.faulty.once("GetObject", ignores(&content, 0));
+    assert!(read(&rig, ByteRange::From(1000)).unwrap() == content[1000..]);
+    assert_eq!((rig.count("GetObject"), rig.count("HeadObject")), (2, 1));
     rig.finish();
 }
 

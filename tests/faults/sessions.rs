@@ -67,6 +67,8 @@ struct Zone {
     /// The number of requests that are still refused with `ExpiredToken`.
     expired: AtomicU64,
     refusal: Mutex<Option<Answer>>,
+    /// Whether the next request for a session is refused because of its time.
+    skewed: AtomicBool,
     hangs: AtomicBool,
 }
 
@@ -87,6 +89,12 @@ impl Zone {
             }
             if let Some(answer) = &*self.refusal.lock().unwrap() {
                 return answer.clone();
+            }
+            if self.skewed.swap(false, Ordering::SeqCst) {
+                let now = Timestamp::from(self.clock.now()).iso8601();
+                let time = format!("<ServerTime>{now}</ServerTime></Error>");
+                let document = error_document("RequestTimeTooSkewed").replace("</Error>", &time);
+                return Answer { status: 403, ..Answer::default() }.body(document);
             }
             if request.verified(&[own_keys()]).is_err() {
                 return refused(403, "SignatureDoesNotMatch");
@@ -368,6 +376,25 @@ fn a_presigned_url_ends_with_the_session() {
     let error =
         rig.client.presign(ZONAL, "key", &Presign::exactly(PresignMethod::Get, hour)).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::InvalidArgument, "{error}");
+}
+
+/// The time left is that of the server, regardless of this machine's clock.
+#[test]
+fn a_presigned_url_ends_with_the_session_although_the_clocks_differ() {
+    let skew = Duration::from_secs(3600);
+    for server_is_ahead in [true, false] {
+        let own = Moved::default();
+        let rig = Rig::with(|config| config.clock(Arc::new(own.clone())));
+        if server_is_ahead { &rig.zone.clock } else { &own }.forward(skew);
+        rig.zone.skewed.store(true, Ordering::SeqCst);
+        let request = Presign::at_most(PresignMethod::Get, 4 * skew);
+        let url = rig.client.presign(ZONAL, "key", &request).unwrap();
+        let now = Timestamp::from(rig.zone.clock.now()).unix();
+        let left = url.expires.unwrap().unix() - now;
+        assert!(url.capped && (290..=301).contains(&left), "{server_is_ahead}: {left} s");
+        let request = Presign::exactly(PresignMethod::Get, Duration::from_secs(60));
+        assert!(!rig.client.presign(ZONAL, "key", &request).unwrap().capped);
+    }
 }
 
 /// An observer that keeps the texts of all events.

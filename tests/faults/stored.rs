@@ -520,6 +520,22 @@ fn p18_an_old_object_with_an_opaque_etag_is_not_the_copy() {
     rig.finish();
 }
 
+/// Without a date, the object may have been stored before the copy: its content is no evidence.
+#[test]
+fn p18_an_object_of_unknown_age_is_not_the_copy() {
+    for missing in ["last-modified", "date"] {
+        let rig = Rig::new();
+        rig.store("source", CONTENT);
+        rig.store("copy", CONTENT);
+        rig.faulty.always("CopyObject", Fault::reply(200, ""));
+        let dateless = move |answer: Answer| answer.without(missing);
+        rig.faulty.always("HeadObject", Fault::changed(dateless));
+        let error = copy(&rig).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::OutcomeUnknown, "{missing}: {error}");
+        rig.finish();
+    }
+}
+
 /// The date of an object that was stored long before the test.
 const OLD: &str = "Wed, 09 Nov 2016 16:16:12 GMT";
 
@@ -671,8 +687,44 @@ fn a_copy_with_the_settings_of_its_source_replaces_nothing() {
     let seen = rig.faulty.seen();
     let copy = seen.iter().find(|seen| seen.operation == "CopyObject").unwrap();
     assert_eq!(copy.header("x-amz-metadata-directive"), None);
+    // Another program may replace the source after the HEAD.
+    assert!(copy.header("x-amz-copy-source-if-match").is_some());
     let meta = rig.client.head_object(BUCKET, "copy", &GetObject::default()).unwrap();
     assert_eq!(meta.metadata, [("owner".to_owned(), "a".to_owned())]);
+    rig.finish();
+}
+
+/// The description of an object does not show everything that it has.
+#[test]
+fn a_copy_with_new_settings_loses_nothing_of_its_source() {
+    let rig = Rig::new();
+    rig.store("source", CONTENT);
+    let source = CopySource::new(BUCKET, "source");
+    let change = settings().content_type("text/html");
+    for odd in ["0", "-1"] {
+        rig.faulty.once("HeadObject", Fault::changed(move |answer| answer.with("expires", odd)));
+        // Not every server accepts the value.
+        let copied = "<CopyObjectResult><ETag>e</ETag></CopyObjectResult>";
+        rig.faulty.once("CopyObject", Fault::reply(200, copied));
+        rig.client.copy_object(source, BUCKET, "copy", &change).unwrap();
+        let seen = rig.faulty.seen();
+        assert_eq!(seen.last().unwrap().header("expires"), Some(odd));
+    }
+    let hidden = |answer: Answer| answer.with("x-amz-missing-meta", "2");
+    rig.faulty.always("HeadObject", Fault::changed(hidden));
+    let copies = rig.count("CopyObject");
+    let error = rig.client.copy_object(source, BUCKET, "copy", &change).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::InvalidArgument, "{error}");
+    assert!(error.to_string().contains("would lose 2 of the entries"), "{error}");
+    assert_eq!((rig.count("CopyObject"), error.key()), (copies, Some("source")));
+    // All metadata is replaced, or none.
+    let named = change.metadata("owner", "b");
+    rig.client.copy_object(source, BUCKET, "copy", &named).unwrap();
+    rig.store("source", &bytes(7, 0, (17 << 20) + 77));
+    let transfer = Transfer::new(&rig.client);
+    transfer.copy(source, BUCKET, "copy", &settings()).unwrap();
+    assert_eq!(rig.count("UploadPartCopy"), 0);
+    drop(transfer);
     rig.finish();
 }
 

@@ -4,7 +4,9 @@ use crate::server::{Answer, End, Fault, error_document};
 use crate::support::content::bytes;
 use crate::{ATTEMPTS, BUCKET, Rig, quickly, upload};
 use s3driver::client::{Condition, CopySource, CreateBucket, ObjectSettings, Part};
+use s3driver::transfer::Transfer;
 use s3driver::{Error, ErrorKind, Result};
+use std::io::Write;
 use std::time::Duration;
 
 fn committed_then_lost() -> [Fault; 3] {
@@ -342,6 +344,50 @@ fn complete_with_an_unknown_outcome() {
             rig.finish();
         }
     }
+}
+
+/// The first attempt completes the upload. The page of a router then says nothing about it.
+#[test]
+fn p18_the_page_of_a_router_does_not_say_that_an_upload_was_not_completed() {
+    let lost = || Fault::reply(502, "").after_commit();
+    for page in [
+        Fault::reply(404, "404 page not found"),
+        Fault::reply(400, "<html>bad request</html>"),
+        Fault::reply(409, ""),
+        Fault::error(404, "NoSuchRoute"),
+    ] {
+        let rig = Rig::new();
+        let (id, parts) = uploaded(&rig);
+        rig.faulty.once("CompleteMultipartUpload", lost());
+        rig.faulty.once("CompleteMultipartUpload", page.clone());
+        complete(&rig, &id, &parts).unwrap();
+        assert_eq!(rig.count("HeadObject"), 1);
+        assert_eq!(rig.stored("parts").unwrap(), whole());
+        rig.finish();
+        // Neither does the object show it: the upload is not aborted.
+        for head in [Fault::reply(403, ""), Fault::reply(404, "")] {
+            let rig = Rig::new();
+            rig.faulty.once("CompleteMultipartUpload", lost());
+            rig.faulty.once("CompleteMultipartUpload", page.clone());
+            rig.faulty.always("HeadObject", head);
+            let transfer = Transfer::new(&rig.client);
+            let mut writer = transfer.writer(BUCKET, "parts", &ObjectSettings::default());
+            writer.write_all(&bytes(5, 0, 9 << 20)).unwrap();
+            let error = writer.finish().unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::OutcomeUnknown, "{error}");
+            assert_eq!(rig.count("AbortMultipartUpload"), 0);
+            drop(transfer);
+            rig.finish();
+        }
+    }
+    // A refusal of the first attempt is one: nothing was completed.
+    let rig = Rig::new();
+    let (id, parts) = uploaded(&rig);
+    rig.faulty.always("CompleteMultipartUpload", Fault::reply(404, "404 page not found"));
+    let error = complete(&rig, &id, &parts).unwrap_err();
+    assert_eq!((error.kind(), rig.count("HeadObject")), (ErrorKind::Refused, 0), "{error}");
+    rig.client.abort_multipart_upload(upload("parts", &id)).unwrap();
+    rig.finish();
 }
 
 /// If the upload no longer exists or the object is a different one, the completion is not reported

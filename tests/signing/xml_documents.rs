@@ -1252,6 +1252,29 @@ mod lenient {
         refused(page("a\u{1}b"), "XML 1.0 forbids");
     }
 
+    /// Elements that the client does not know are skipped, whatever references they contain.
+    #[test]
+    fn unknown_elements_may_be_unreadable() {
+        for extension in [
+            "<ObjectName>a&#x01;b</ObjectName>",
+            "<Details>&nbsp;<p>&#xfffe;</p></Details>",
+            "&nbsp;",
+        ] {
+            let body = format!("<Error>{extension}<Code>NoSuchKey</Code>{extension}</Error>");
+            let error = xml::error_document(body.as_bytes()).unwrap();
+            assert_eq!(error.code, "NoSuchKey", "{extension}");
+            let body = COMPLETE.replace("<Key>", &format!("{extension}<Key>"));
+            let completed = xml::complete_multipart_upload_result(body.as_bytes()).unwrap();
+            assert!(completed.etag.is_some() && completed.key.is_some(), "{extension}");
+        }
+        for malformed in ["<X>&</X>", "<X>&#x1</X>", "<X>&nbsp;", "<X>&nbsp;</Y>"] {
+            let body = format!("<Error>{malformed}<Code>NoSuchKey</Code></Error>");
+            assert!(xml::error_document(body.as_bytes()).is_err(), "{malformed}");
+        }
+        let deep = format!("<Error>{}&nbsp;</Error>", "<X>".repeat(20));
+        assert!(xml::error_document(deep.as_bytes()).is_err());
+    }
+
     #[test]
     fn sparse_listing() {
         let page = xml::list_bucket_result(

@@ -33,8 +33,8 @@ use std::sync::Arc;
 ///
 /// Every byte is kept until its part is stored, so each part is retried separately. The next
 /// `write`, at the latest `finish`, reports a failure of a part. A `write` that fails does not
-/// accept any bytes: if none of the later ones succeeds, `finish` fails as well, in case the caller
-/// did not receive the error (a `BufWriter` that is dropped ignores it).
+/// accept any bytes, and is final: every later `write`, and `finish`, fails as well, in case the
+/// caller did not receive the error (a `BufWriter` that is dropped ignores it).
 ///
 /// ```no_run
 /// use s3driver::client::{Client, Config, Endpoint, ObjectSettings};
@@ -334,8 +334,8 @@ impl<'a> ObjectWriter<'a> {
     /// Passes the part being filled to the threads, even if it is not full, unless the server
     /// already has it.
     fn send(&mut self) -> Result<()> {
-        // The part stays in the writer until nothing can fail before it is passed on: the caller
-        // may write again after an error.
+        // The part stays in the writer until nothing can fail before it is passed on: an error
+        // leaves the writer with all bytes that it accepted.
         let Some(buffer) = &self.buffer else { return Ok(()) };
         let content = buffer.as_slice();
         let stored = match self.stored.get(&self.number) {
