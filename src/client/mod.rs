@@ -92,6 +92,7 @@ pub use bucket::{BucketInfo, BucketName, CreateBucket, ObjectLock};
 pub use buckets::ListBuckets;
 pub(crate) use checksum::Expected;
 pub use condition::Condition;
+pub(crate) use condition::ConditionalRequest;
 #[cfg(test)]
 pub(crate) use config::MAX_REQUESTS;
 pub use config::{Config, Timeouts};
@@ -163,6 +164,8 @@ struct Inner {
     wants_digest: learnt::LearntBuckets,
     /// The buckets whose ETags are not MD5s because of an encryption.
     has_opaque_etags: learnt::LearntBuckets,
+    /// The buckets whose server does not support conditional requests of a kind.
+    lacks_conditions: condition::LearntConditions,
     counters: Counters,
     notices: Notices,
     /// The secrets that observers must not see.
@@ -232,6 +235,7 @@ impl Client {
             sessions: sessions::Sessions::default(),
             wants_digest: learnt::LearntBuckets::default(),
             has_opaque_etags: learnt::LearntBuckets::default(),
+            lacks_conditions: condition::LearntConditions::default(),
             counters: Counters::default(),
             notices: Notices::default(),
             redaction: redaction::Redaction::default(),
