@@ -547,6 +547,45 @@ fn an_access_point_of_one_region_can_be_the_bucket() {
 }
 
 #[test]
+fn the_redirect_endpoint_names_the_bucket_where_the_endpoint_names_it() {
+    let cdn = ("redirectendpoint", "https://cdn.example.com");
+    let minio = ("regionendpoint", "http://minio:9000");
+    let at_bucket = ("redirectendpoint", "https://registry.example.com");
+    for (more, expected) in [
+        (vec![cdn], "https://registry.cdn.example.com/"),
+        (vec![cdn, ("forcepathstyle", "true")], "https://cdn.example.com/registry"),
+        (vec![cdn, ("accelerate", "true")], "https://registry.cdn.example.com/"),
+        (vec![cdn, ("bucket", "my.registry")], "https://cdn.example.com/my.registry"),
+        (vec![cdn, minio], "https://cdn.example.com/registry"),
+        (vec![cdn, minio, ("forcepathstyle", "false")], "https://registry.cdn.example.com/"),
+        // The endpoint does not have a name of which the bucket could be a part.
+        (
+            vec![cdn, ("regionendpoint", "http://10.0.0.1"), ("forcepathstyle", "false")],
+            "https://registry.cdn.example.com/",
+        ),
+        (vec![("redirectendpoint", "http://10.0.0.1:9000")], "http://10.0.0.1:9000/registry"),
+        // The name of the server only happens to begin like the bucket.
+        (vec![at_bucket, minio], "https://registry.example.com/registry"),
+    ] {
+        let p = good(&more);
+        let located = p.redirect_endpoint.as_ref().unwrap().locate(&p.bucket).unwrap();
+        assert_eq!(located.root_url() + located.bucket_path(), expected, "{more:?}");
+    }
+    for more in [
+        vec![at_bucket],
+        vec![at_bucket, minio, ("forcepathstyle", "false")],
+        vec![minio, ("redirectendpoint", "https://registry.s3.eu-west-1.amazonaws.com")],
+    ] {
+        let error = with(&more).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Configuration);
+        let refused = error.to_string();
+        let start = "redirectendpoint cannot be used: the endpoint's host registry.";
+        assert!(refused.starts_with(start), "{refused}");
+        assert!(refused.contains("give the endpoint without the bucket: https://"), "{refused}");
+    }
+}
+
+#[test]
 fn contradictory_options_are_rejected() {
     let endpoint = ("regionendpoint", "http://minio:9000");
     for (more, expected) in [

@@ -31,7 +31,9 @@ pub use table::ParameterOption;
 pub(crate) use value::Value;
 pub use values::LogLevel;
 
-use crate::client::endpoint::{Acceleration, Addressing, Endpoint, Fips, Scheme, Stack, Variant};
+use crate::client::endpoint::{
+    Acceleration, Addressing, Endpoint, Fips, Located, Scheme, Stack, Variant,
+};
 use crate::client::values::Word;
 use crate::client::{
     BucketKind, BucketName, CannedAcl, Checksum, Encryption, MAX_PART_SIZE, MIN_PART_SIZE,
@@ -230,9 +232,9 @@ impl Parameters {
     fn checked(options: &GivenOptions) -> Result<Self> {
         check_places(options)?;
         let endpoint = endpoint(options)?;
-        let (bucket, kind) = bucket(options, &endpoint)?;
-        let redirect_endpoint = redirect_endpoint(options, &endpoint, kind)?;
-        let signature_version = signature_version(options, &endpoint, kind)?;
+        let (bucket, located) = bucket(options, &endpoint)?;
+        let redirect_endpoint = redirect_endpoint(options, &endpoint, (&bucket, &located))?;
+        let signature_version = signature_version(options, &endpoint, located.kind())?;
         let part = MIN_PART_SIZE..=MAX_PART_SIZE;
         let chunk_size = options.integer("chunksize", part.clone())?;
         let (verification, trust_store, ca_certificate_path) = verification(options)?;
@@ -296,14 +298,14 @@ impl Deref for Parameters {
 
 /// Returns the bucket, which has to be reachable through the endpoint and to behave like a general
 /// purpose bucket.
-fn bucket(options: &GivenOptions, endpoint: &Endpoint) -> Result<(BucketName, BucketKind)> {
+fn bucket(options: &GivenOptions, endpoint: &Endpoint) -> Result<(BucketName, Located)> {
     let bucket = options.required("bucket")?.parse::<BucketName>();
     let located = bucket.and_then(|bucket| {
-        let kind = endpoint.locate(&bucket)?.kind();
-        Ok((bucket, kind))
+        let located = endpoint.locate(&bucket)?;
+        Ok((bucket, located))
     });
-    let (bucket, kind) = located.map_err(|error| error.with_kind(ErrorKind::Configuration))?;
-    let why = match kind {
+    let (bucket, located) = located.map_err(|error| error.with_kind(ErrorKind::Configuration))?;
+    let why = match located.kind() {
         BucketKind::Directory => {
             "a registry lists files in order, which their listings do not have"
         }
@@ -311,29 +313,42 @@ fn bucket(options: &GivenOptions, endpoint: &Endpoint) -> Result<(BucketName, Bu
             "a registry reads at once what it has written, and other regions receive it later"
         }
         BucketKind::ObjectLambda => "a registry has to read exactly what it has written",
-        _ => return Ok((bucket, kind)),
+        _ => return Ok((bucket, located)),
     };
-    let text = format!("the bucket parameter does not accept {}: {why}", kind.plural());
+    let kind = located.kind().plural();
+    let text = format!("the bucket parameter does not accept {kind}: {why}");
     Err(config_error(text).with_hint("give a bucket, or an access point of one region"))
 }
 
-/// Returns the endpoint of presigned URLs, which has to reach the bucket as well.
+/// Returns the endpoint of presigned URLs, which has to reach the bucket as well. Unless an option
+/// decides, it names the bucket in the same place as the endpoint of requests: usually, both are
+/// names of one server.
 fn redirect_endpoint(
     options: &GivenOptions,
     endpoint: &Endpoint,
-    kind: BucketKind,
+    (bucket, located): (&BucketName, &Located),
 ) -> Result<Option<Endpoint>> {
     let Some(url) = options.text("redirectendpoint") else { return Ok(None) };
-    let redirect = Endpoint::redirect(url, endpoint.signing_region())?
-        .with_addressing(endpoint.addressing())?;
-    if kind == BucketKind::GeneralPurpose {
-        return Ok(Some(redirect));
+    let kind = located.kind();
+    if kind != BucketKind::GeneralPurpose {
+        return Err(config_error(format!(
+            "redirectendpoint cannot be used with {}: AWS serves them at hosts that contain their \
+             names",
+            kind.plural()
+        )));
     }
-    Err(config_error(format!(
-        "redirectendpoint cannot be used with {}: AWS serves them at hosts that contain their \
-         names",
-        kind.plural()
-    )))
+    let addressing = match endpoint.addressing() {
+        Addressing::Auto if located.host_bucket().is_some() => Addressing::VirtualHost,
+        Addressing::Auto => Addressing::Path,
+        given => given,
+    };
+    let redirect =
+        Endpoint::redirect(url, endpoint.signing_region())?.with_addressing(addressing)?;
+    redirect.locate(bucket).map_err(|error| {
+        let text = format!("redirectendpoint cannot be used: {}", error.message());
+        error.with_message(text).with_kind(ErrorKind::Configuration)
+    })?;
+    Ok(Some(redirect))
 }
 
 fn endpoint(options: &GivenOptions) -> Result<Endpoint> {

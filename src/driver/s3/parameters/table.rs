@@ -47,7 +47,8 @@ options! {
         "a server other than AWS: `host[:port][/base/path]`, after `http://` or `https://` or \
          neither; excludes `usedualstack`, `usefipsendpoint` and `accelerate`"
     "redirectendpoint" Text ""
-        "`scheme://host[:port]` of presigned URLs, in place of the endpoint"
+        "`scheme://host[:port]` of presigned URLs, in place of the endpoint; without \
+         `forcepathstyle`, the bucket is in the host or in the path as at the endpoint"
     "forcepathstyle" Boolean ""
         "`true`: the bucket is in the path; `false`: in the host, wherever possible; not given: \
          in the host for AWS, in the path for `regionendpoint`"
