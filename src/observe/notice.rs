@@ -48,11 +48,11 @@ pub enum Notice {
         /// The bucket.
         bucket: String,
     },
-    /// An option of the configuration has no effect in this build.
+    /// An option of the configuration has no effect in this build, or with the other options.
     OptionWithoutEffect {
         /// The option.
         option: &'static str,
-        /// The feature or setting that it needs.
+        /// The feature, the setting or the endpoint that it needs.
         needs: &'static str,
     },
 }

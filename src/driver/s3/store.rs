@@ -94,6 +94,9 @@ impl Store {
                 needs: "the feature log of the crate s3driver",
             });
         }
+        for &(option, needs) in &parameters.ignored {
+            client.notice(&Notice::OptionWithoutEffect { option, needs });
+        }
         let part_storage = match &parameters.spool {
             None => PartStorage::Memory,
             Some(path) => {

@@ -1,9 +1,11 @@
 //! Tests of complete configuration files of registries.
 mod yaml;
 
+use s3driver::client::endpoint::Addressing;
 use s3driver::client::{CannedAcl, Checksum, Encryption};
 use s3driver::driver::{
-    Access, Backend, Deletion, LogLevel, Parameters, PartSizes, PurgeRun, Redirects, RegistryConfig,
+    Access, Backend, Deletion, LogLevel, Parameters, PartSizes, PurgeRun, Redirects,
+    RegistryConfig, StorageConfig,
 };
 use s3driver::middleware;
 use serde_json::{Value, json};
@@ -227,7 +229,7 @@ fn invalid_options_are_reported_with_their_place() {
             "unknown option storage.delete.enable; the options of storage.delete are enabled",
         ),
         (
-            with("delete", json!({ "enabled": "yes" })),
+            with("delete", json!({ "enabled": "yess" })),
             "storage.delete.enabled must be true or false",
         ),
         (with("delete", json!({ "enabled": 1 })), "storage.delete.enabled must be true or false"),
@@ -359,5 +361,51 @@ fn the_page_on_migrating_has_every_option() {
         let row =
             page.lines().find(|line| line.starts_with(&format!("| `{}`", option.name))).unwrap();
         assert!(row.contains(option.default), "the default {} is not in: {row}", option.default);
+    }
+}
+
+/// A reader of YAML 1.2 takes these words for text, and so does everything that reads variables.
+#[test]
+fn every_boolean_can_be_a_word_of_yaml() {
+    for (value, words) in [
+        (true, ["y", "Y", "yes", "Yes", "YES", "true", "True", "TRUE", "on", "On", "ON"]),
+        (false, ["n", "N", "no", "No", "NO", "false", "False", "FALSE", "off", "Off", "OFF"]),
+    ] {
+        for word in words {
+            let config = json!({
+                "storage": {
+                    "s3": {
+                        "region": "us-east-1",
+                        "bucket": "registry",
+                        "encrypt": word,
+                        "pathstyle": word,
+                        "parallelwalk": word,
+                    },
+                    "delete": { "enabled": word },
+                    "redirect": { "disable": word },
+                    "maintenance": {
+                        "uploadpurging": { "enabled": word },
+                        "readonly": { "enabled": word },
+                    },
+                },
+                "middleware": { "storage": [{ "name": "redirect", "disabled": word }] },
+            });
+            let config: RegistryConfig = serde_json::from_value(config).unwrap();
+            let StorageConfig { backend, deletion, redirects, access, upload_purging, .. } =
+                &config.storage;
+            let s3 = parameters(backend);
+            let path = s3.endpoint.addressing() == Addressing::Path;
+            let found = [
+                s3.encryption == Encryption::Aes256,
+                path,
+                s3.walk_concurrency.get() == 16,
+                *deletion == Deletion::Allowed,
+                *redirects == Redirects::Disabled,
+                *access == Access::ReadOnly,
+                upload_purging.is_some(),
+                config.middleware.is_empty(),
+            ];
+            assert_eq!(found, [value; 8], "{word}");
+        }
     }
 }

@@ -103,7 +103,7 @@ const V2_REGIONS: [&str; 9] = [
 #[doc = option_rows!()]
 ///
 /// Booleans are `true`, `false` and the other words of Go's `strconv.ParseBool` (`1`, `0`, `t`,
-/// `F`, ...). Durations are those of Go (`168h`, `1h30m`, `1.5s`), or a number of seconds. Integers
+/// `F`, ...) and of YAML 1.1 (`yes`, `no`, `on`, `off`, `y`, `n`). Durations are those of Go (`168h`, `1h30m`, `1.5s`), or a number of seconds. Integers
 /// are decimal or, after `0x`, `0o` or `0b`, hexadecimal, octal or binary. A leading zero is
 /// refused, because the reference drivers disagree on its meaning (octal in one, decimal in the
 /// other). Fractions and units (`10MB`) are refused as well.
@@ -188,6 +188,9 @@ pub struct ParameterValues {
     pub user_agent: Option<String>,
     /// The parts of requests that the driver logs with the feature `log`; empty for nothing.
     pub log_levels: Vec<LogLevel>,
+    /// The options that have no effect together with the others, and what they need. The client
+    /// reports them.
+    pub(crate) ignored: Vec<(&'static str, &'static str)>,
 }
 
 impl Parameters {
@@ -283,6 +286,7 @@ impl Parameters {
                 .duration("uploadpurgeage", Duration::from_secs(1)..=MAX_PURGE_AGE)?,
             user_agent: options.header_text("useragent", Spaces::Inside)?.map(str::to_owned),
             log_levels: log_levels(options)?,
+            ignored: ignored(options)?,
             endpoint,
         }))
     }
@@ -367,7 +371,9 @@ fn endpoint(options: &GivenOptions) -> Result<Endpoint> {
     let endpoint = match options.text("regionendpoint") {
         None => Endpoint::aws(options.required("region")?, scheme, variant)?,
         Some(url) => {
-            for name in [dual, fips, accelerate] {
+            // The Go SDK ignores dual stack there, and OpenShift's operator always sets it. Without
+            // FIPS, cryptography would not be validated.
+            for name in [fips, accelerate] {
                 if options.boolean(name)? {
                     return Err(config_error(format!(
                         "{name} cannot be used with regionendpoint: it chooses among AWS's \
@@ -384,6 +390,15 @@ fn endpoint(options: &GivenOptions) -> Result<Endpoint> {
         Some(_) if options.boolean("forcepathstyle")? => Addressing::Path,
         Some(_) => Addressing::VirtualHost,
     })
+}
+
+/// Returns the options that have no effect together with the others, and what they need.
+fn ignored(options: &GivenOptions) -> Result<Vec<(&'static str, &'static str)>> {
+    let mut ignored = Vec::new();
+    if options.boolean("usedualstack")? && options.text("regionendpoint").is_some() {
+        ignored.push(("usedualstack", "an endpoint of AWS, without regionendpoint"));
+    }
+    Ok(ignored)
 }
 
 /// Checks that no secret is in an option that is shown or sent, and that the keys are not swapped.
