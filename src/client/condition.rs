@@ -1,6 +1,4 @@
 //! The conditions under which an operation takes place.
-use super::Client;
-use super::learnt::LearntBuckets;
 use super::meta::{condition, is_weak};
 use super::request::{Call, Pair};
 use crate::error::Result;
@@ -114,53 +112,6 @@ impl Condition {
     /// Returns whether a response with this ETag contradicts a condition that could not be sent.
     pub(super) fn is_refuted_by(&self, found: Option<&str>) -> bool {
         matches!(self, Self::IfMatch(etag) if is_weak(etag) && found != Some(etag.as_str()))
-    }
-}
-
-/// A kind of conditional request that some servers refuse, or whose conditions they evaluate in a way
-/// that makes them useless.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum ConditionalRequest {
-    Delete,
-    Put,
-}
-
-/// The buckets whose server does not support the conditional requests of a kind.
-#[derive(Default)]
-pub(super) struct LearntConditions {
-    deletes: LearntBuckets,
-    puts: LearntBuckets,
-}
-
-impl LearntConditions {
-    const fn of(&self, request: ConditionalRequest) -> &LearntBuckets {
-        match request {
-            ConditionalRequest::Delete => &self.deletes,
-            ConditionalRequest::Put => &self.puts,
-        }
-    }
-}
-
-impl Client {
-    /// Returns whether the bucket's server may support these conditional requests.
-    pub(crate) fn may_support(&self, request: ConditionalRequest, bucket: &str) -> bool {
-        !self.inner.lacks_conditions.of(request).contains(bucket)
-    }
-
-    /// Records, for all later operations, that the bucket's server does not support these
-    /// conditional requests, and reports what is used in their place.
-    pub(crate) fn remember_unsupported(&self, request: ConditionalRequest, bucket: &str) {
-        if self.inner.lacks_conditions.of(request).insert(bucket) {
-            let (missing, instead) = match request {
-                ConditionalRequest::Delete => {
-                    ("DeleteObject with If-Match", "HeadObject with DeleteObject")
-                }
-                ConditionalRequest::Put => {
-                    ("PutObject with a condition", "HeadObject with PutObject")
-                }
-            };
-            self.notice_fallback(bucket, missing, instead);
-        }
     }
 }
 
