@@ -20,16 +20,23 @@ const MISSING_OPERATION: &[&str] = &[
 /// Servers report this with 501 or 405, with 400 and a code that belongs to the operation for which
 /// they mistook the request (Google: `InvalidArgument`), or with the 404 of a router in front of
 /// them. A refusal with a specific meaning (credentials, permission, clock, region, conditions,
-/// load) does not count. The caller must have another way to reach its goal, so that a
+/// load, a copy of an object to itself) does not count. The caller must have another way to reach its goal, so that a
 /// misinterpreted refusal only costs one request, and the alternative reports the same refusal.
 pub fn lacks_operation(error: &Error) -> bool {
     let named = error.code().is_some_and(|code| MISSING_OPERATION.contains(&code));
     match error.kind() {
-        ErrorKind::Refused => error.status().is_some(),
+        ErrorKind::Refused => error.status().is_some() && !is_copy_to_itself(error),
         // Without a document of S3's, the path was not recognized at all.
         ErrorKind::NoSuchKey | ErrorKind::NoSuchBucket => named || error.code().is_none(),
         _ => named,
     }
+}
+
+/// Returns whether the server refused to copy an object to itself. Storing the object again in place
+/// of the copy would hide that the source and the target are the same object.
+fn is_copy_to_itself(error: &Error) -> bool {
+    error.code() == Some("InvalidCopyDest")
+        || error.message().to_ascii_lowercase().contains("copy an object to itself")
 }
 
 /// Codes with which servers request a digest.
@@ -107,6 +114,10 @@ mod tests {
             );
         }
         assert!(!lacks_operation(&Error::new(Refused, "nothing was sent")));
+        let itself = "This copy request is illegal because it is trying to copy an object to \
+                      itself without changing the object's metadata";
+        assert!(!lacks_operation(&error(Refused, 400, "InvalidRequest", itself)));
+        assert!(!lacks_operation(&error(Refused, 400, "InvalidCopyDest", "m")));
     }
 
     #[test]

@@ -23,6 +23,30 @@ impl LearntBuckets {
     }
 }
 
+/// A kind of conditional request that some servers refuse, or whose conditions they evaluate in a way
+/// that makes them useless.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum ConditionalRequest {
+    Delete,
+    Put,
+}
+
+/// The buckets whose server does not support the conditional requests of a kind.
+#[derive(Default)]
+pub(super) struct LearntConditions {
+    deletes: LearntBuckets,
+    puts: LearntBuckets,
+}
+
+impl LearntConditions {
+    pub(super) const fn of(&self, request: ConditionalRequest) -> &LearntBuckets {
+        match request {
+            ConditionalRequest::Delete => &self.deletes,
+            ConditionalRequest::Put => &self.puts,
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

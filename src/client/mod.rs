@@ -100,6 +100,7 @@ pub use delete::{DELETE_OBJECTS_KEYS, DeleteObject};
 pub use endpoint::{Addressing, ArnRegions, BucketKind, Endpoint, Scheme, Variant};
 pub use entries::Entries;
 pub use fallback::lacks_operation;
+pub(crate) use learnt::ConditionalRequest;
 pub use listing::ListObjects;
 pub(crate) use listing::has_prefix;
 pub use lock::GovernanceMode;
@@ -163,6 +164,8 @@ struct Inner {
     wants_digest: learnt::LearntBuckets,
     /// The buckets whose ETags are not MD5s because of an encryption.
     has_opaque_etags: learnt::LearntBuckets,
+    /// The buckets whose server does not support conditional requests of a kind.
+    lacks_conditions: learnt::LearntConditions,
     counters: Counters,
     notices: Notices,
     /// The secrets that observers must not see.
@@ -232,6 +235,7 @@ impl Client {
             sessions: sessions::Sessions::default(),
             wants_digest: learnt::LearntBuckets::default(),
             has_opaque_etags: learnt::LearntBuckets::default(),
+            lacks_conditions: learnt::LearntConditions::default(),
             counters: Counters::default(),
             notices: Notices::default(),
             redaction: redaction::Redaction::default(),
@@ -315,6 +319,27 @@ impl Client {
         instead: &'static str,
     ) {
         self.notice(&Notice::Fallback { bucket: bucket.to_owned(), missing, instead });
+    }
+
+    /// Returns whether the bucket's server may support these conditional requests.
+    pub(crate) fn may_support(&self, request: ConditionalRequest, bucket: &str) -> bool {
+        !self.inner.lacks_conditions.of(request).contains(bucket)
+    }
+
+    /// Records, for all later operations, that the bucket's server does not support these
+    /// conditional requests, and reports what is used in their place.
+    pub(crate) fn remember_unsupported(&self, request: ConditionalRequest, bucket: &str) {
+        if self.inner.lacks_conditions.of(request).insert(bucket) {
+            let (missing, instead) = match request {
+                ConditionalRequest::Delete => {
+                    ("DeleteObject with If-Match", "HeadObject with DeleteObject")
+                }
+                ConditionalRequest::Put => {
+                    ("PutObject with a condition", "HeadObject with PutObject")
+                }
+            };
+            self.notice_fallback(bucket, missing, instead);
+        }
     }
 
     /// Returns whether an upload is older than `age`. An upload whose server does not state a time

@@ -26,8 +26,8 @@ pub enum Notice {
         /// earlier.
         ahead: i64,
     },
-    /// The server lacks an operation or a feature, and something else is used in its place, usually
-    /// with more requests.
+    /// The server lacks an operation or a feature, or the policy does not permit it, and something
+    /// else is used in its place, usually with more requests.
     Fallback {
         /// The bucket.
         bucket: String,
@@ -48,11 +48,11 @@ pub enum Notice {
         /// The bucket.
         bucket: String,
     },
-    /// An option of the configuration has no effect in this build.
+    /// An option of the configuration has no effect in this build, or with the other options.
     OptionWithoutEffect {
         /// The option.
         option: &'static str,
-        /// The feature or setting that it needs.
+        /// The feature, the setting or the endpoint that it needs.
         needs: &'static str,
     },
 }
@@ -90,7 +90,8 @@ impl fmt::Display for Notice {
             }
             Self::Fallback { bucket, missing, instead } => write!(
                 f,
-                "the server of the bucket {bucket} lacks {missing}; {instead} is used in its place"
+                "the server of the bucket {bucket} lacks {missing}, or its policy does not permit \
+                 it; {instead} is used in its place"
             ),
             Self::DigestRequired { bucket } => write!(
                 f,

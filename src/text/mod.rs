@@ -1,12 +1,16 @@
 //! Display of text from outside in messages: on one line, of bounded length, and without characters
 //! that hide or reorder text. [`value`] decides which configured values may be shown, and
 //! [`redaction`] removes secrets from text that a server sent.
+#[cfg(feature = "client")]
+mod boolean;
 mod escape;
 mod names;
 #[cfg(feature = "client")]
 mod redaction;
 mod value;
 
+#[cfg(feature = "client")]
+pub(crate) use boolean::boolean_word;
 #[cfg(test)]
 pub(crate) use names::SECRETS;
 pub(crate) use names::is_secret_name;

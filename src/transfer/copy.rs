@@ -1,7 +1,9 @@
 //! Copies objects on the server, in ranges.
+use super::delete_copied::check_not_replaced;
 use super::meter::Meter;
 use super::{Transfer, Transferred, parallel};
 use crate::Cancel;
+use crate::client::endpoint::may_be_same_bucket;
 use crate::client::{
     ByteRange, Client, Condition, CopySource, GetObject, MAX_PART_SIZE, MAX_PARTS, MIN_PART_SIZE,
     ObjectMeta, ObjectSettings, Part, SameContent, UploadRef, VersionSelector, lacks_operation,
@@ -35,36 +37,44 @@ impl Transfer<'_> {
     /// the source like [`Transfer::delete_copied`]. The source and the target each consist of a
     /// bucket and a key.
     ///
+    /// If both keys are equal, the source is examined again before it is deleted, because a server
+    /// may have several names for one bucket. An object that the copy has replaced is kept.
+    ///
     /// # Errors
-    /// [`ErrorKind::InvalidArgument`] if both are the same object; [`ErrorKind::Conflict`] if
-    /// another program has replaced the source in the meantime, in which case its new content is
-    /// kept. The errors of [`Transfer::copy`] and [`Transfer::delete_copied`].
+    /// [`ErrorKind::InvalidArgument`] if both are or may be the same object: the keys are equal, and
+    /// so are the buckets, or one of them is the alias or the ARN of an access point
+    /// ([`may_be_same_bucket`]). [`ErrorKind::Conflict`] if another program, or the copy itself,
+    /// has replaced the source in the meantime, in which case its new content is kept. The errors of
+    /// [`Transfer::copy`] and [`Transfer::delete_copied`].
+    ///
+    /// [`may_be_same_bucket`]: crate::client::endpoint::may_be_same_bucket
     pub fn move_object(
         &self,
         (bucket, key): (&str, &str),
         target: (&str, &str),
         settings: &ObjectSettings,
     ) -> Result<Transferred> {
-        if (bucket, key) == target {
-            let text = "an object cannot be moved to itself";
-            return Err(Error::new(ErrorKind::InvalidArgument, text)
-                .with_bucket(bucket)
-                .with_key(key));
+        let has_equal_key = key == target.1;
+        if has_equal_key && may_be_same_bucket(bucket, target.0) {
+            return Err(moved_to_itself((bucket, key), target.0));
         }
         let source = CopySource::new(bucket, key);
-        let (copy, etag) = self.copy_version(source, target.0, target.1, settings)?;
-        self.delete_copied(bucket, key, etag.as_deref())?;
+        let (copy, meta) = self.copy_version(source, target.0, target.1, settings)?;
+        if has_equal_key {
+            check_not_replaced(&self.client, (bucket, key), &meta)?;
+        }
+        self.delete_copied(bucket, key, meta.etag.as_deref())?;
         Ok(copy)
     }
 
-    /// Copies an object. Also returns the ETag of the version that was copied.
+    /// Copies an object. Also returns the description of the version that was copied.
     fn copy_version(
         &self,
         source: CopySource<'_>,
         bucket: &str,
         key: &str,
         settings: &ObjectSettings,
-    ) -> Result<(Transferred, Option<String>)> {
+    ) -> Result<(Transferred, ObjectMeta)> {
         let request = GetObject {
             condition: source.condition.clone(),
             version_id: source.version_id.map(str::to_owned),
@@ -84,8 +94,23 @@ impl Transfer<'_> {
         let target = (bucket, key);
         let count = |bytes| meter.part(bytes);
         let copy = copy_any_size(&self.client, source, &meta, target, settings, ranges, &count)?;
-        Ok((copy, meta.etag))
+        Ok((copy, meta))
     }
+}
+
+/// Returns the error for a move to what is or may be the same object.
+fn moved_to_itself((bucket, key): (&str, &str), target: &str) -> Error {
+    let error = if bucket == target {
+        Error::new(ErrorKind::InvalidArgument, "an object cannot be moved to itself")
+    } else {
+        let text = format!(
+            "the object was not moved: the keys are equal, and {bucket} and {target} may be names \
+             of the same bucket, because the name of an access point does not show its bucket"
+        );
+        Error::new(ErrorKind::InvalidArgument, text)
+            .with_hint("name the buckets themselves, or copy the object and delete it afterwards")
+    };
+    error.with_bucket(bucket).with_key(key)
 }
 
 /// Adds the source's metadata and tags, which CopyObject keeps by itself but a multipart upload

@@ -1,5 +1,6 @@
 //! Copies all objects below a prefix.
 use super::{Transfer, parallel};
+use crate::client::endpoint::may_be_same_bucket;
 use crate::client::{Client, CopySource, ListObjects, ObjectSettings};
 use crate::error::{Error, ErrorKind, Result};
 use std::num::NonZeroUsize;
@@ -10,6 +11,10 @@ use std::sync::atomic::{AtomicU64, Ordering};
 /// No copy may lie below the copied prefix: it would be copied as well, or it would replace an
 /// object that has not been copied yet. The copy of `a/a/a/x` from `a/a/` to `a/`, for example,
 /// replaces `a/a/x`.
+///
+/// Two buckets are taken for the same one if one of them is the alias or the ARN of an access point
+/// ([`may_be_same_bucket`](crate::client::endpoint::may_be_same_bucket)), unless both prefixes are
+/// equal: no copy has another object's key then.
 #[derive(Clone, Debug)]
 pub struct PrefixCopy {
     bucket: String,
@@ -35,7 +40,9 @@ impl PrefixCopy {
         (bucket, prefix): (&str, &str),
         (target_bucket, target): (&str, &str),
     ) -> Result<Self> {
-        let buckets = if bucket == target_bucket { Buckets::Same } else { Buckets::Different };
+        let is_same = bucket == target_bucket
+            || prefix != target && may_be_same_bucket(bucket, target_bucket);
+        let buckets = if is_same { Buckets::Same } else { Buckets::Different };
         let copy = Self {
             bucket: bucket.to_owned(),
             prefix: prefix.to_owned(),

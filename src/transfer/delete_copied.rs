@@ -1,19 +1,19 @@
 //! Deletes an object that was copied elsewhere, if it was not replaced in the meantime.
 use super::Transfer;
-use crate::client::{Client, Condition, DeleteObject, GetObject};
+use crate::client::{
+    Client, Condition, ConditionalRequest, DeleteObject, GetObject, ObjectMeta, lacks_operation,
+};
 use crate::error::{Error, ErrorKind, Result};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 
 impl Transfer<'_> {
     /// Deletes an object that was copied or downloaded, which completes a move. `etag` is the ETag
     /// of the version that was copied, as in [`Downloaded::etag`](super::Downloaded::etag). If
     /// another program has stored a new object at `key` since then, that object is kept.
     ///
-    /// On servers that refuse conditional deletions, the ETag is compared by a HeadObject before
-    /// the deletion. On servers that ignore the condition, such as older versions of Ceph, a new
-    /// object is deleted. Without an ETag, or with a weak one, the object is deleted
-    /// unconditionally.
+    /// On servers that refuse conditional deletions, which the client remembers for each bucket,
+    /// the ETag is compared by a HeadObject before the deletion. On servers that ignore the
+    /// condition, such as older versions of Ceph, a new object is deleted. Without an ETag, or with
+    /// a weak one, the object is deleted unconditionally.
     ///
     /// ```no_run
     /// use s3driver::client::Client;
@@ -30,34 +30,41 @@ impl Transfer<'_> {
     /// [`ErrorKind::Conflict`] if the object has another version now. The errors of
     /// [`Client::delete_object`](crate::client::Client::delete_object).
     pub fn delete_copied(&self, bucket: &str, key: &str, etag: Option<&str>) -> Result<()> {
-        delete_copied(&self.client, (bucket, key), etag, &ConditionSupport::default())
+        delete_copied(&self.client, (bucket, key), etag)
     }
 }
 
-/// Whether the server is known to refuse conditions for one kind of request, or to compare ETags in
-/// a way that makes them useless.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct ConditionSupport {
-    refused: Arc<AtomicBool>,
+/// Checks that an object with the description `meta` was not replaced by its own copy under an equal
+/// key, which happens if the server knows one bucket by two names. The ETag is then often the same.
+///
+/// # Errors
+/// [`ErrorKind::Conflict`] if the object's version, time or ETag has changed.
+pub(super) fn check_not_replaced(
+    client: &Client,
+    (bucket, key): (&str, &str),
+    meta: &ObjectMeta,
+) -> Result<()> {
+    let identity =
+        |meta: &ObjectMeta| (meta.etag.clone(), meta.version_id.clone(), meta.last_modified);
+    match client.head_object(bucket, key, &GetObject::default()) {
+        Err(error) if error.kind() == ErrorKind::NoSuchKey => Ok(()),
+        Err(error) => Err(error),
+        Ok(now) if identity(&now) == identity(meta) => Ok(()),
+        Ok(_) => {
+            let text = "the object was replaced while it was being moved, by another program or by \
+                        its own copy: the object that is here now was not deleted";
+            Err(Error::new(ErrorKind::Conflict, text).with_bucket(bucket).with_key(key).with_hint(
+                "move it again, unless the names of both buckets stand for the same bucket",
+            ))
+        }
+    }
 }
 
-impl ConditionSupport {
-    pub(crate) fn are_supported(&self) -> bool {
-        !self.refused.load(Ordering::Relaxed)
-    }
-
-    pub(crate) fn mark_unsupported(&self) {
-        self.refused.store(true, Ordering::Relaxed);
-    }
-}
-
-/// Deletes the version of an object that was copied, like [`Transfer::delete_copied`]. `conditions`
-/// states whether the server has conditional deletions, and remembers if it does not.
+/// Deletes the version of an object that was copied, like [`Transfer::delete_copied`].
 pub(crate) fn delete_copied(
     client: &Client,
     (bucket, key): (&str, &str),
     etag: Option<&str>,
-    conditions: &ConditionSupport,
 ) -> Result<()> {
     let delete = |condition| {
         let request = DeleteObject::default().condition(condition);
@@ -68,11 +75,10 @@ pub(crate) fn delete_copied(
         return delete(Condition::Always);
     };
     let mut refused = None;
-    if conditions.are_supported() {
+    if client.may_support(ConditionalRequest::Delete, bucket) {
         match delete(Condition::IfMatch(etag.to_owned())) {
             Err(error)
-                if error.kind() == ErrorKind::PreconditionFailed
-                    || lacks_conditional_deletions(&error) =>
+                if error.kind() == ErrorKind::PreconditionFailed || lacks_operation(&error) =>
             {
                 refused = Some(error);
             }
@@ -98,15 +104,9 @@ pub(crate) fn delete_copied(
         // The server does not support the condition, or compares ETags in a different way.
         Ok(_) => {}
     }
+    delete(Condition::Always)?;
     if refused.is_some() {
-        conditions.mark_unsupported();
-        let instead = "HeadObject with DeleteObject";
-        client.notice_fallback(bucket, "DeleteObject with If-Match", instead);
+        client.remember_unsupported(ConditionalRequest::Delete, bucket);
     }
-    delete(Condition::Always)
-}
-
-/// Returns whether `error` means that the server does not have conditional deletions.
-pub(crate) fn lacks_conditional_deletions(error: &Error) -> bool {
-    error.status() == Some(501) || error.code() == Some("NotImplemented")
+    Ok(())
 }

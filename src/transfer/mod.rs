@@ -133,7 +133,7 @@ pub(crate) use copy::{
 };
 pub use copy_prefix::PrefixCopy;
 pub(crate) use delete::delete_below;
-pub(crate) use delete_copied::{ConditionSupport, delete_copied, lacks_conditional_deletions};
+pub(crate) use delete_copied::delete_copied;
 pub use differences::{Compare, FolderDifference, LocalFile};
 pub use download::{Downloaded, Verified};
 pub(crate) use memory::MemoryLimit;

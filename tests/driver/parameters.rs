@@ -6,7 +6,8 @@ use s3driver::client::{
     BucketKind, Checksum, Encryption, MAX_PART_SIZE, MIN_PART_SIZE, PayloadSigning, Proxy,
     RequestPayer, SignatureVersion, StorageClass, TlsVerification, TrustStore,
 };
-use s3driver::driver::{LogLevel, Parameters, PartSizes, ProxySource};
+use s3driver::driver::{LogLevel, Parameters, PartSizes, ProxySource, S3Driver};
+use s3driver::observe::Notice;
 use s3driver::sign::Credentials;
 use s3driver::{ErrorKind, Result};
 use std::collections::BTreeSet;
@@ -201,10 +202,11 @@ fn missing_options_are_reported_in_the_registrys_words() {
 
 #[test]
 fn booleans_are_parsed_as_in_go() {
-    for text in ["1", "t", "T", "true", "TRUE", "True", "tRUE"] {
+    for text in ["1", "t", "T", "true", "TRUE", "True", "tRUE", "y", "Y", "yes", "YES", "on", "On"]
+    {
         assert_eq!(good(&[("encrypt", text)]).encryption, Encryption::Aes256, "{text}");
     }
-    for text in ["0", "f", "F", "false", "FALSE", "False", "fAlSe"] {
+    for text in ["0", "f", "F", "false", "FALSE", "fAlSe", "n", "N", "no", "No", "off", "OFF"] {
         assert_eq!(good(&[("secure", text)]).endpoint.scheme(), Scheme::Http, "{text}");
     }
     for name in [
@@ -218,7 +220,7 @@ fn booleans_are_parsed_as_in_go() {
         "v4auth",
         "uniformparts",
     ] {
-        for text in ["yes", "on", "truE!", " true", "true ", "2", "-1", "<nil>", "null"] {
+        for text in ["yess", "o", "truE!", " true", "true ", "2", "-1", "<nil>", "null"] {
             assert_eq!(
                 refusal(&[(name, text)]),
                 format!(
@@ -547,6 +549,45 @@ fn an_access_point_of_one_region_can_be_the_bucket() {
 }
 
 #[test]
+fn the_redirect_endpoint_names_the_bucket_where_the_endpoint_names_it() {
+    let cdn = ("redirectendpoint", "https://cdn.example.com");
+    let minio = ("regionendpoint", "http://minio:9000");
+    let at_bucket = ("redirectendpoint", "https://registry.example.com");
+    for (more, expected) in [
+        (vec![cdn], "https://registry.cdn.example.com/"),
+        (vec![cdn, ("forcepathstyle", "true")], "https://cdn.example.com/registry"),
+        (vec![cdn, ("accelerate", "true")], "https://registry.cdn.example.com/"),
+        (vec![cdn, ("bucket", "my.registry")], "https://cdn.example.com/my.registry"),
+        (vec![cdn, minio], "https://cdn.example.com/registry"),
+        (vec![cdn, minio, ("forcepathstyle", "false")], "https://registry.cdn.example.com/"),
+        // The endpoint does not have a name of which the bucket could be a part.
+        (
+            vec![cdn, ("regionendpoint", "http://10.0.0.1"), ("forcepathstyle", "false")],
+            "https://registry.cdn.example.com/",
+        ),
+        (vec![("redirectendpoint", "http://10.0.0.1:9000")], "http://10.0.0.1:9000/registry"),
+        // The name of the server only happens to begin like the bucket.
+        (vec![at_bucket, minio], "https://registry.example.com/registry"),
+    ] {
+        let p = good(&more);
+        let located = p.redirect_endpoint.as_ref().unwrap().locate(&p.bucket).unwrap();
+        assert_eq!(located.root_url() + located.bucket_path(), expected, "{more:?}");
+    }
+    for more in [
+        vec![at_bucket],
+        vec![at_bucket, minio, ("forcepathstyle", "false")],
+        vec![minio, ("redirectendpoint", "https://registry.s3.eu-west-1.amazonaws.com")],
+    ] {
+        let error = with(&more).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Configuration);
+        let refused = error.to_string();
+        let start = "redirectendpoint cannot be used: the endpoint's host registry.";
+        assert!(refused.starts_with(start), "{refused}");
+        assert!(refused.contains("give the endpoint without the bucket: https://"), "{refused}");
+    }
+}
+
+#[test]
 fn contradictory_options_are_rejected() {
     let endpoint = ("regionendpoint", "http://minio:9000");
     for (more, expected) in [
@@ -610,13 +651,53 @@ fn contradictory_options_are_rejected() {
     ] {
         assert_eq!(refusal(&more), expected);
     }
-    for name in ["usedualstack", "usefipsendpoint", "accelerate"] {
+    for name in ["usefipsendpoint", "accelerate"] {
         assert_eq!(
             refusal(&[endpoint, (name, "true")]),
             format!("{name} cannot be used with regionendpoint: it chooses among AWS's endpoints")
         );
         assert!(with(&[endpoint, (name, "false")]).is_ok());
     }
+}
+
+#[test]
+fn dual_stack_has_no_effect_with_another_endpoint_and_is_reported() {
+    let notice = Notice::OptionWithoutEffect {
+        option: "usedualstack",
+        needs: "an endpoint of AWS, without regionendpoint",
+    };
+    for (url, dual, expected) in [
+        (Some("https://minio.example"), "true", vec![notice.clone()]),
+        (Some("https://s3.us-east-1.amazonaws.com"), "true", vec![notice]),
+        (Some("https://minio.example"), "false", vec![]),
+        (None, "true", vec![]),
+    ] {
+        let endpoint = url.map(|url| ("regionendpoint", url));
+        let more: Vec<_> = endpoint.into_iter().chain([("usedualstack", dual)]).collect();
+        let parameters = good(&more);
+        let host = parameters.endpoint.host();
+        let expected_host = url.map_or("s3.dualstack.us-east-1.amazonaws.com", |url| &url[8..]);
+        assert_eq!(host, expected_host);
+        let driver = S3Driver::new(&parameters).unwrap();
+        assert_eq!(driver.client().notices(), expected, "{url:?} {dual}");
+    }
+}
+
+#[test]
+fn openshifts_options_are_accepted_or_refused_with_a_hint() {
+    let minio = ("regionendpoint", "https://minio.example");
+    for (value, expected) in
+        [("true", Addressing::VirtualHost), ("false", Addressing::Auto), ("", Addressing::Auto)]
+    {
+        let parameters = good(&[minio, ("virtualhostedstyle", value)]);
+        assert_eq!(parameters.endpoint.addressing(), expected, "{value}");
+    }
+    assert!(with(&[("virtualhostedstyle", "true"), ("forcepathstyle", "true")]).is_err());
+    assert!(with(&[("credentialsconfigpath", "")]).is_ok());
+    let error = with(&[("credentialsconfigpath", "/var/run/secrets/cloud/credentials")]);
+    let error = error.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Configuration);
+    assert!(error.to_string().contains("AWS_CONFIG_FILE to its value"), "{error}");
 }
 
 #[test]
@@ -754,6 +835,9 @@ fn the_names_of_other_registries_keep_their_meaning() {
         (("loglevel", "logsigning, logresponse"), ("loglevel", "debug,debugwithsigning")),
         (("loglevel", "logdeprecatedusage"), ("loglevel", "off")),
         (("loglevel", "LogOff"), ("loglevel", "off")),
+        (("virtualhostedstyle", "true"), ("forcepathstyle", "false")),
+        (("virtualhostedstyle", "false"), ("forcepathstyle", "")),
+        (("credentialsconfigpath", ""), ("bucket", "registry")),
         (("name", "s3"), ("bucket", "registry")),
         (("Name", "S3AWS"), ("bucket", "registry")),
     ] {
@@ -763,6 +847,7 @@ fn the_names_of_other_registries_keep_their_meaning() {
         ["pathstyle", "parallelwalk", "checksum_disabled", "checksum_algorithm", "objectownership"];
     let tested =
         tested.into_iter().chain(["maxrequestspersecond", "multipartcombinesmallpart", "name"]);
+    let tested = tested.chain(["virtualhostedstyle", "credentialsconfigpath"]);
     let names: BTreeSet<_> = Parameters::aliases().iter().map(|alias| alias.name).collect();
     assert_eq!(names, tested.collect(), "each name is tested above");
 }

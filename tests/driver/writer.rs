@@ -7,7 +7,7 @@ use s3driver::clock::{Clock, SystemClock};
 use s3driver::driver::{
     FileWriter, PartSizes, S3Driver, StorageDriver, WalkOptions, WalkStep, WriteMode,
 };
-use s3driver::observe::Event;
+use s3driver::observe::{Event, Notice};
 use s3driver::{Cancel, ErrorKind};
 use std::collections::BTreeMap;
 use std::io::{BufWriter, Read, Write};
@@ -1510,11 +1510,42 @@ fn f6_delete_ends_unfinished_files_without_further_requests() {
             }
         }
     }
-    // The files are deleted even if the server cannot list uploads.
-    driver.put_content("/f", b"x").unwrap();
-    server.fail_next("ListMultipartUploads", 501, "NotImplemented", 1);
-    driver.delete("/f").unwrap();
+}
+
+#[test]
+fn a_deletion_does_not_need_the_listing_of_uploads() {
+    for (status, code) in [(501, "NotImplemented"), (403, "AccessDenied")] {
+        let server = server();
+        let driver = driver(&server);
+        let delete = |path| {
+            server.fail_next("ListMultipartUploads", status, code, 1);
+            driver.delete(path)
+        };
+        for path in ["/d/f", "/d/g"] {
+            let mut writer = driver.writer(path, WriteMode::Create).unwrap();
+            writer.write_all(&bytes(1, 0, PART + 1)).unwrap();
+            writer.close().unwrap();
+            drop(writer);
+        }
+        assert!(driver.client().notices().is_empty());
+        // A checkpoint names the upload of its path.
+        delete("/d/f").unwrap();
+        assert_eq!(server.open_uploads(server.bucket()).len(), 1, "{code}");
+        assert!(stored(&server, "d/.s3driver-f").is_none());
+        let [Notice::Fallback { missing, .. }] = &driver.client().notices()[..] else {
+            panic!("{:?}", driver.client().notices());
+        };
+        assert_eq!(*missing, "ListMultipartUploads");
+        driver.put_content("/d/h", b"x").unwrap();
+        delete("/d").unwrap();
+        assert_eq!(server.keys(server.bucket()), [""; 0], "{code}");
+        assert_eq!(delete("/d").unwrap_err().kind(), ErrorKind::PathNotFound);
+    }
+    // Credentials that permit nothing are reported by the next request.
+    let server = server();
+    let driver = driver(&server);
     server.fail_next("ListMultipartUploads", 403, "AccessDenied", 1);
+    server.fail_next("ListObjectsV2", 403, "AccessDenied", 1);
     assert_eq!(driver.delete("/f").unwrap_err().kind(), ErrorKind::AccessDenied);
 }
 

@@ -5,7 +5,7 @@ use crate::server::{Answer, End, Fault, Seen, error_document};
 use crate::support::ServerOptions;
 use crate::{ATTEMPTS, BUCKET, Rig, upload};
 use s3driver::ErrorKind;
-use s3driver::client::Timeouts;
+use s3driver::client::{CreateBucket, ObjectSettings, Timeouts};
 use s3driver::driver::StorageDriver;
 use s3driver::transfer::Transfer;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -574,6 +574,73 @@ fn all_uploads_are_listed_before_the_first_one_is_aborted() {
         let first = operations.iter().position(|name| *name == "AbortMultipartUpload").unwrap();
         assert!(!operations[first..].contains(&"ListMultipartUploads"), "{operations:?}");
         assert_eq!(rig.count("ListMultipartUploads"), 3);
+        rig.finish();
+    }
+}
+
+/// Servers may know one bucket by several names, such as Ceph with its tenants. Nothing but the
+/// object's time shows then that the copy has replaced the source.
+#[test]
+fn a_moved_object_is_not_deleted_if_it_was_replaced_by_its_own_copy() {
+    let later = |answer: Answer| {
+        answer.without("last-modified").with("last-modified", "Wed, 01 Jan 2098 00:00:00 GMT")
+    };
+    let rig = rig();
+    rig.client.create_bucket("other", &CreateBucket::default()).unwrap();
+    let settings = ObjectSettings::default();
+    let moved = || Transfer::new(&rig.client).move_object((BUCKET, "a"), ("other", "a"), &settings);
+    rig.faulty.times("HeadObject", 1, 1, Fault::changed(later));
+    let error = moved().unwrap_err();
+    assert_eq!((error.kind(), error.key()), (ErrorKind::Conflict, Some("a")), "{error}");
+    assert_eq!((rig.count("CopyObject"), rig.count("DeleteObject")), (1, 0));
+    assert!(rig.faulty.backend.keys(BUCKET).contains(&"a".to_owned()));
+    moved().unwrap();
+    assert_eq!(rig.faulty.backend.keys(BUCKET), ["b", "c", "d"]);
+    assert_eq!(rig.faulty.backend.keys("other"), ["a"]);
+    // With another key, the copy cannot be the source.
+    Transfer::new(&rig.client).move_object((BUCKET, "b"), ("other", "x"), &settings).unwrap();
+    assert_eq!(rig.count("HeadObject"), 5);
+    rig.finish();
+}
+
+#[test]
+fn a_refused_copy_of_an_object_to_itself_is_not_stored_in_another_way() {
+    let rig = rig();
+    let document = "<Error><Code>InvalidRequest</Code><Message>This copy request is illegal \
+                    because it is trying to copy an object to itself without changing the \
+                    object's metadata.</Message></Error>";
+    rig.faulty.once("CopyObject", Fault::reply(400, document));
+    let settings = ObjectSettings::default();
+    let stored = rig.count("PutObject");
+    let moved = Transfer::new(&rig.client).move_object((BUCKET, "a"), ("other", "a"), &settings);
+    let error = moved.unwrap_err();
+    assert_eq!(error.code(), Some("InvalidRequest"), "{error}");
+    assert_eq!((rig.count("PutObject"), rig.count("DeleteObject")), (stored, 0));
+    rig.finish();
+}
+
+#[test]
+fn a_refused_condition_of_a_deletion_is_not_sent_again() {
+    for (status, code) in [(501, "NotImplemented"), (405, ""), (400, "InvalidArgument")] {
+        let rig = rig();
+        let refusal = match code {
+            "" => Fault::reply(status, ""),
+            code => Fault::error(status, code),
+        };
+        rig.faulty.once("DeleteObject", refusal);
+        for key in ["a", "b", "c"] {
+            let (target, settings) = (format!("moved/{key}"), ObjectSettings::default());
+            let moved =
+                Transfer::new(&rig.client).move_object((BUCKET, key), (BUCKET, &target), &settings);
+            moved.unwrap();
+        }
+        assert_eq!(rig.faulty.backend.keys(BUCKET), ["d", "moved/a", "moved/b", "moved/c"]);
+        assert_eq!(rig.count("DeleteObject"), 4, "{status} {code}");
+        let seen = rig.faulty.seen();
+        let conditions = seen
+            .iter()
+            .filter(|seen| seen.operation == "DeleteObject" && seen.header("if-match").is_some());
+        assert_eq!(conditions.count(), 1, "{status} {code}");
         rig.finish();
     }
 }

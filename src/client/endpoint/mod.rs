@@ -23,7 +23,7 @@ pub use crate::net::aws::Partition;
 pub use crate::net::host::Scheme;
 pub use located::Located;
 pub(super) use located::Redirect;
-pub use name::{BucketKind, check_bucket};
+pub use name::{BucketKind, check_bucket, may_be_same_bucket};
 pub(super) use name::{copy_source, normalized};
 pub use variant::{Acceleration, Fips, Stack, Variant};
 

@@ -19,6 +19,11 @@ const DIRECTORY_ENDINGS: [&str; 2] = ["--x-s3", "--xa-s3"];
 /// The ending of the alias of an access point of an Outpost.
 const OUTPOST_ENDING: &str = "--op-s3";
 
+/// The endings of names that stand for a bucket with another name: the aliases of access points,
+/// which AWS lists on its page on access points, and the names of access points for directory
+/// buckets.
+const ALIAS_ENDINGS: [&str; 5] = ["-s3alias", "--ol-s3", "--xa-s3", OUTPOST_ENDING, ".mrap"];
+
 /// The kind of bucket that a bucket argument names. It decides the host, the signature and the
 /// available features.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -323,6 +328,22 @@ fn zone_of(base: &str) -> Option<&str> {
 /// [`ErrorKind::InvalidArgument`].
 pub fn check_bucket(bucket: &str) -> Result<()> {
     Special::parse(bucket).map(drop)
+}
+
+/// Returns whether two bucket arguments may name the same bucket: they are equal, or one of them is
+/// the ARN or the alias of an access point, whose bucket the name does not show.
+///
+/// ```
+/// use s3driver::client::endpoint::may_be_same_bucket;
+///
+/// assert!(may_be_same_bucket("reports-abcdefgh-s3alias", "reports"));
+/// assert!(!may_be_same_bucket("reports", "archive"));
+/// ```
+pub fn may_be_same_bucket(one: &str, other: &str) -> bool {
+    let is_alias = |bucket: &str| {
+        bucket.starts_with("arn:") || ALIAS_ENDINGS.iter().any(|ending| bucket.ends_with(ending))
+    };
+    one == other || is_alias(one) || is_alias(other)
 }
 
 fn check_plain(bucket: &str) -> Result<()> {

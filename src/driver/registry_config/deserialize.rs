@@ -1,4 +1,5 @@
 //! Parsing of the configuration file into [`RegistryConfig`].
+use super::environment::Variables;
 use super::section::{Section, config_error};
 use super::{
     Access, Backend, BlobCache, Deletion, MiddlewareConfig, PurgeRun, Redirects, RegistryConfig,
@@ -50,11 +51,44 @@ impl<'de> Deserialize<'de> for RegistryConfig {
     /// Deserializes the whole configuration file, or a map of its sections `storage` and
     /// `middleware`.
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_any(FileVisitor)
+        deserializer.deserialize_any(FileVisitor(Variables::default()))
     }
 }
 
-struct FileVisitor;
+impl RegistryConfig {
+    /// Deserializes the configuration file like `Deserialize`, with the options in `variables`, which
+    /// are usually those of the environment. As in Distribution, `REGISTRY_STORAGE_S3_BUCKET` sets
+    /// `storage.s3.bucket`, whether or not the file contains it, and a number names an entry of a
+    /// list (`REGISTRY_MIDDLEWARE_STORAGE_0_NAME`). An empty value means "not given".
+    ///
+    /// Variables without `REGISTRY_`, and those for other sections than `storage` and `middleware`,
+    /// are ignored. An unknown option is an error. Values are text, not YAML.
+    ///
+    /// ```
+    /// use s3driver::driver::{Backend, RegistryConfig};
+    ///
+    /// let file = r#"{"storage": {"s3": {"region": "eu-central-1", "bucket": "images"}}}"#;
+    /// let variables = [("REGISTRY_STORAGE_S3_BUCKET", "docker.example.org")];
+    /// let mut reader = serde_json::Deserializer::from_str(file);
+    /// let config = RegistryConfig::deserialize_with_variables(&mut reader, variables)?;
+    /// let Backend::S3(parameters) = &config.storage.backend else { panic!() };
+    /// assert_eq!(&*parameters.bucket, "docker.example.org");
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    /// Those of the format; an invalid configuration; a variable whose name leads to a place that
+    /// does not exist. The error does not show values that could be secrets.
+    pub fn deserialize_with_variables<'de, D: Deserializer<'de>>(
+        deserializer: D,
+        variables: impl IntoIterator<Item = (impl AsRef<str>, impl AsRef<str>)>,
+    ) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(FileVisitor(Variables::new(variables)))
+    }
+}
+
+/// Reads the file, in which the variables set further options.
+struct FileVisitor(Variables);
 
 impl<'de> Visitor<'de> for FileVisitor {
     type Value = RegistryConfig;
@@ -87,6 +121,8 @@ impl<'de> Visitor<'de> for FileVisitor {
             }
         }
 
+        let apply = |name, section| self.0.apply_to(name, section).map_err(A::Error::custom);
+        let (storage, middleware) = (apply("storage", storage)?, apply("middleware", middleware)?);
         let storage = storage
             .ok_or_else(|| A::Error::custom("the configuration does not have a section storage"))?;
         let config = || {

@@ -1,6 +1,7 @@
 //! The sections `storage` and `middleware` of a registry's `config.yml`, in the forms that
 //! Distribution, GitLab and zot use.
 mod deserialize;
+mod environment;
 mod section;
 
 use super::s3::{Parameters, S3Driver};

@@ -3,7 +3,7 @@
 use crate::driver::s3::Value;
 use crate::duration;
 use crate::error::{Error, ErrorKind, Result};
-use crate::text::{Form, shown_value};
+use crate::text::{Form, boolean_word, shown_value};
 use std::time::Duration;
 
 /// A section and its place in the file, such as `storage.delete`.
@@ -72,19 +72,14 @@ impl Section {
     }
 
     pub(super) fn flag(&mut self, name: &'static str, default: bool) -> Result<bool> {
-        let text = match self.take(name) {
+        let value = match self.take(name) {
             Value::Null => return Ok(default),
             Value::Boolean(value) => return Ok(value),
             Value::Text(text) if text.is_empty() => return Ok(default),
-            Value::Text(text) => text,
-            _ => return Err(config_error(format!("{} must be true or false", self.place(name)))),
+            Value::Text(text) => boolean_word(&text),
+            _ => None,
         };
-
-        match text.to_ascii_lowercase().as_str() {
-            "true" => Ok(true),
-            "false" => Ok(false),
-            _ => Err(config_error(format!("{} must be true or false", self.place(name)))),
-        }
+        value.ok_or_else(|| config_error(format!("{} must be true or false", self.place(name))))
     }
 
     pub(super) fn duration(&mut self, name: &'static str) -> Result<Option<Duration>> {

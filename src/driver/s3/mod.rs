@@ -414,8 +414,7 @@ impl StorageDriver for S3Driver {
             Ok(_) => {
                 uploads::end_at(store, from)?;
                 let (place, etag) = ((&*store.bucket, &*source), meta.etag.as_deref());
-                delete_copied(&store.client, place, etag, &store.conditional_deletes)
-                    .map_err(|error| store.error(error, from))
+                delete_copied(&store.client, place, etag).map_err(|error| store.error(error, from))
             }
         }
     }

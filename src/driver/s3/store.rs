@@ -5,7 +5,7 @@ use crate::credentials::{Environment, Provider};
 use crate::driver::path::{below, check_path};
 use crate::error::{Error, ErrorKind, Result};
 use crate::observe::Notice;
-use crate::transfer::{ConditionSupport, MemoryLimit, PartStorage, SpoolFolder};
+use crate::transfer::{MemoryLimit, PartStorage, SpoolFolder};
 use std::sync::Arc;
 
 /// The content type of everything that the registry's drivers store.
@@ -30,8 +30,6 @@ pub(crate) struct Store {
     /// Where the parts of writers are kept until they have been sent.
     pub(crate) part_storage: PartStorage,
     pub(crate) parameters: Arc<Parameters>,
-    pub(crate) conditional_deletes: ConditionSupport,
-    pub(crate) conditional_writes: ConditionSupport,
 }
 
 impl Parameters {
@@ -96,6 +94,9 @@ impl Store {
                 needs: "the feature log of the crate s3driver",
             });
         }
+        for &(option, needs) in &parameters.ignored {
+            client.notice(&Notice::OptionWithoutEffect { option, needs });
+        }
         let part_storage = match &parameters.spool {
             None => PartStorage::Memory,
             Some(path) => {
@@ -118,8 +119,6 @@ impl Store {
             },
             memory: MemoryLimit::new(parameters.max_memory),
             parameters: Arc::new(parameters.clone()),
-            conditional_deletes: ConditionSupport::default(),
-            conditional_writes: ConditionSupport::default(),
         })
     }
 

@@ -1,10 +1,10 @@
 //! Listing unfinished uploads, and aborting those that will never be finished.
 use super::store::Store;
 use super::writer::{checkpoint, resume};
-use crate::client::{Entries, ListObjects, UploadRef, lacks_operation};
+use crate::client::{Entries, ListObjects, UploadRef};
 use crate::driver::path::{check_path, is_within};
 use crate::driver::{PendingUpload, PendingUploads, Purged};
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{ErrorKind, Result};
 use crate::xml::{ListMultipartUploadsResult, Upload};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
@@ -19,17 +19,13 @@ pub(super) fn pending(store: &Arc<Store>, path: &str) -> PendingUploads {
 
 /// Aborts every unfinished upload at and below a path, and returns how many there were. This takes
 /// one listing, and one request for each upload.
-///
-/// # Errors
-/// Also [`ErrorKind::AccessDenied`] if the policy does not permit the listing: the caller deletes
-/// everything, and unfinished files would remain.
 pub(super) fn end_within(store: &Store, path: &str) -> Result<u64> {
-    end_all(store, path, lacks_operation, |_| true)
+    end_all(store, path, |_| true)
 }
 
 /// Aborts every unfinished upload of exactly this path, and removes its checkpoint.
 pub(super) fn end_at(store: &Store, path: &str) -> Result<()> {
-    if end_all(store, path, resume::are_unlistable, |found| found == path)? > 0 {
+    if end_all(store, path, |found| found == path)? > 0 {
         checkpoint::remove(store, &store.client, path).map_err(|error| store.error(error, path))?;
     }
     Ok(())
@@ -164,15 +160,17 @@ fn bytes_of(store: &Store, path: &str, upload: &Upload) -> Result<u64> {
 }
 
 /// Aborts the uploads at and below `path` whose path is `wanted`, and returns how many there were.
-/// If the listing's error `is_forgiven`, this is the upload that the checkpoint of `path` names.
-fn end_all(
-    store: &Store,
-    path: &str,
-    is_forgiven: fn(&Error) -> bool,
-    wanted: impl Fn(&str) -> bool,
-) -> Result<u64> {
+/// If the server cannot list uploads, or the policy does not permit it, this is the upload that the
+/// checkpoint of `path` names, and a notice reports it: other uploads remain until a lifecycle rule
+/// aborts them. A deletion must not depend on a permission that the Go driver does not need for it.
+fn end_all(store: &Store, path: &str, wanted: impl Fn(&str) -> bool) -> Result<u64> {
     let uploads = match Uploads::below(store, path).all(store, |path, _| wanted(path)) {
-        Err(error) if is_forgiven(&error) => return end_closed(store, path),
+        Err(error) if resume::are_unlistable(&error) => {
+            let closed = end_closed(store, path)?;
+            let instead = "the upload in the checkpoint of the path";
+            store.client.notice_fallback(&store.bucket, "ListMultipartUploads", instead);
+            return Ok(closed);
+        }
         uploads => uploads.map_err(|error| store.error(error, path))?,
     };
     for (path, upload_id) in &uploads {

@@ -3,7 +3,7 @@ use super::{client, server, transfer};
 use crate::writing::{PART, bytes};
 use s3driver::ErrorKind;
 use s3driver::client::{DeleteObject, ListObjects, ObjectSettings};
-use s3driver::transfer::Compare;
+use s3driver::transfer::{Compare, PrefixCopy};
 use std::fs;
 use std::time::{Duration, SystemTime};
 use tempfile::TempDir;
@@ -240,7 +240,15 @@ fn a_moved_object_is_deleted_only_as_the_version_that_was_copied() {
     let old = etag();
     server.put_object(bucket, "x", "new");
     // Servers that do not support the condition refuse it, or never find it true.
-    for refusal in [None, Some((501, "NotImplemented")), Some((412, "PreconditionFailed"))] {
+    for refusal in [
+        None,
+        Some((501, "NotImplemented")),
+        Some((412, "PreconditionFailed")),
+        Some((405, "MethodNotAllowed")),
+        Some((400, "InvalidArgument")),
+    ] {
+        // A client remembers the refusal.
+        let client = self::client(&server);
         let refuse = || {
             if let Some((status, code)) = refusal {
                 server.fail_next("DeleteObject", status, code, 1);
@@ -259,4 +267,36 @@ fn a_moved_object_is_deleted_only_as_the_version_that_was_copied() {
     server.put_object(bucket, "x", "weak");
     transfer(&client).delete_copied(bucket, "x", Some("W/\"1\"")).unwrap();
     assert_eq!(server.object(bucket, "x"), None);
+}
+
+#[test]
+fn an_object_is_not_moved_to_an_equal_key_of_what_may_be_the_same_bucket() {
+    const POINT: &str = "arn:aws:s3:us-east-1:123456789012:accesspoint/reports";
+    let server = server();
+    let client = client(&server);
+    let (bucket, settings) = (server.bucket(), ObjectSettings::default());
+    server.put_object(bucket, "k", "content");
+    for alias in [
+        "reports-abcdefgh-s3alias",
+        "reports-abcdefgh--ol-s3",
+        "reports--usw2-az1--xa-s3",
+        "test-accessp-e0000075431d83bebde8xz5w8ijx1qzlbp3i3kuse10--op-s3",
+        "mfzwi23gnjvgw.mrap",
+        POINT,
+    ] {
+        for (from, to) in [(alias, bucket), (bucket, alias), (alias, "another-s3alias")] {
+            let moved = transfer(&client).move_object((from, "k"), (to, "k"), &settings);
+            let error = moved.unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::InvalidArgument, "{from} {to}: {error}");
+            for (prefix, target) in [("a/", "a/b/"), ("a/b/", "a/b/b/")] {
+                let copies = PrefixCopy::new((from, prefix), (to, target));
+                assert_eq!(copies.unwrap_err().kind(), ErrorKind::InvalidArgument, "{from} {to}");
+            }
+            // No copy replaces another object if both prefixes are equal.
+            let copies = PrefixCopy::new((from, "a/"), (to, "a/")).unwrap();
+            assert_eq!(copies.target_of("a/x").unwrap(), "a/x");
+        }
+    }
+    assert_eq!(server.object(bucket, "k").unwrap(), "content");
+    assert_eq!(server.count("HeadObject") + server.count("DeleteObject"), 0);
 }

@@ -1,9 +1,11 @@
 //! Tests of complete configuration files of registries.
 mod yaml;
 
+use s3driver::client::endpoint::Addressing;
 use s3driver::client::{CannedAcl, Checksum, Encryption};
 use s3driver::driver::{
-    Access, Backend, Deletion, LogLevel, Parameters, PartSizes, PurgeRun, Redirects, RegistryConfig,
+    Access, Backend, Deletion, LogLevel, Parameters, PartSizes, PurgeRun, Redirects,
+    RegistryConfig, StorageConfig,
 };
 use s3driver::middleware;
 use serde_json::{Value, json};
@@ -227,7 +229,7 @@ fn invalid_options_are_reported_with_their_place() {
             "unknown option storage.delete.enable; the options of storage.delete are enabled",
         ),
         (
-            with("delete", json!({ "enabled": "yes" })),
+            with("delete", json!({ "enabled": "yess" })),
             "storage.delete.enabled must be true or false",
         ),
         (with("delete", json!({ "enabled": 1 })), "storage.delete.enabled must be true or false"),
@@ -359,5 +361,133 @@ fn the_page_on_migrating_has_every_option() {
         let row =
             page.lines().find(|line| line.starts_with(&format!("| `{}`", option.name))).unwrap();
         assert!(row.contains(option.default), "the default {} is not in: {row}", option.default);
+    }
+}
+
+/// A reader of YAML 1.2 takes these words for text, and so does everything that reads variables.
+#[test]
+fn every_boolean_can_be_a_word_of_yaml() {
+    for (value, words) in [
+        (true, ["y", "Y", "yes", "Yes", "YES", "true", "True", "TRUE", "on", "On", "ON"]),
+        (false, ["n", "N", "no", "No", "NO", "false", "False", "FALSE", "off", "Off", "OFF"]),
+    ] {
+        for word in words {
+            let config = json!({
+                "storage": {
+                    "s3": {
+                        "region": "us-east-1",
+                        "bucket": "registry",
+                        "encrypt": word,
+                        "pathstyle": word,
+                        "parallelwalk": word,
+                    },
+                    "delete": { "enabled": word },
+                    "redirect": { "disable": word },
+                    "maintenance": {
+                        "uploadpurging": { "enabled": word },
+                        "readonly": { "enabled": word },
+                    },
+                },
+                "middleware": { "storage": [{ "name": "redirect", "disabled": word }] },
+            });
+            let config: RegistryConfig = serde_json::from_value(config).unwrap();
+            let StorageConfig { backend, deletion, redirects, access, upload_purging, .. } =
+                &config.storage;
+            let s3 = parameters(backend);
+            let path = s3.endpoint.addressing() == Addressing::Path;
+            let found = [
+                s3.encryption == Encryption::Aes256,
+                path,
+                s3.walk_concurrency.get() == 16,
+                *deletion == Deletion::Allowed,
+                *redirects == Redirects::Disabled,
+                *access == Access::ReadOnly,
+                upload_purging.is_some(),
+                config.middleware.is_empty(),
+            ];
+            assert_eq!(found, [value; 8], "{word}");
+        }
+    }
+}
+
+fn load_with(file: &Value, variables: &[(&str, &str)]) -> Result<RegistryConfig, String> {
+    RegistryConfig::deserialize_with_variables(file, variables.iter().copied())
+        .map_err(|error| error.to_string())
+}
+
+#[test]
+fn variables_set_options_as_in_distribution() {
+    let file = json!({
+        "version": 0.1,
+        "storage": { "S3": { "region": "us-east-1", "Bucket": "old" }, "delete": null },
+        "middleware": { "storage": [{ "name": "redirect" }] },
+    });
+    let config = load_with(
+        &file,
+        &[
+            ("PATH", "/bin"),
+            ("REGISTRY_HTTP_ADDR", ":5000"),
+            ("REGISTRY_STORAGE_S3_BUCKET", "new"),
+            ("REGISTRY_STORAGE_S3_CHUNKSIZE", "6000000"),
+            ("REGISTRY_STORAGE_S3_ENCRYPT", "yes"),
+            ("REGISTRY_STORAGE_S3_ROOTDIRECTORY", ""),
+            ("REGISTRY_STORAGE_DELETE_ENABLED", "true"),
+            ("REGISTRY_STORAGE_MAINTENANCE_READONLY_ENABLED", "on"),
+            ("REGISTRY_STORAGE_CACHE_BLOBDESCRIPTOR", "inmemory"),
+            ("REGISTRY_MIDDLEWARE_STORAGE_0_DISABLED", "true"),
+            ("REGISTRY_MIDDLEWARE_STORAGE_1_NAME", "rewrite"),
+            ("REGISTRY_MIDDLEWARE_STORAGE_1_OPTIONS_HOST", "cdn.example"),
+        ],
+    )
+    .unwrap();
+    let p = parameters(&config.storage.backend);
+    assert_eq!((&*p.bucket, p.chunk_size, &*p.root_directory), ("new", 6_000_000, ""));
+    assert_eq!(p.encryption, Encryption::Aes256);
+    assert_eq!(
+        (config.storage.deletion, config.storage.access),
+        (Deletion::Allowed, Access::ReadOnly)
+    );
+    assert_eq!(config.storage.cache.unwrap().kind, "inmemory");
+    let [rewrite] = &*config.middleware else { panic!("{:?}", config.middleware) };
+    let options: Vec<_> =
+        rewrite.options.iter().map(|(name, value)| (&**name, value.as_str())).collect();
+    assert_eq!((&*rewrite.name, options), ("rewrite", vec![("host", "cdn.example")]));
+
+    // Variables alone are a configuration, and the shorter name is applied first.
+    let config = load_with(
+        &json!({}),
+        &[
+            ("REGISTRY_STORAGE_S3_BUCKET", "images"),
+            ("REGISTRY_STORAGE_S3_REGION", "us-east-1"),
+            ("REGISTRY_STORAGE", "s3"),
+        ],
+    );
+    assert_eq!(&*parameters(&config.unwrap().storage.backend).bucket, "images");
+}
+
+#[test]
+fn a_variable_that_sets_nothing_is_an_error() {
+    let file = json!({
+        "storage": { "s3": { "region": "us-east-1", "bucket": "images", "secure": true } },
+        "middleware": { "storage": [{ "name": "redirect" }] },
+    });
+    let deep = format!("REGISTRY_STORAGE{}", "_A".repeat(1000));
+    for (name, expected) in [
+        ("REGISTRY_STORAGE_S3_BUCKETT", "unknown parameter buckett"),
+        (
+            "REGISTRY_STORAGE_S3_SECURE_X",
+            "the variable REGISTRY_STORAGE_S3_SECURE_X names an option",
+        ),
+        ("REGISTRY_STORAGE_S3_REGION_X", "must be a single value"),
+        ("REGISTRY_STORAGE__S3", "does not name an option"),
+        ("REGISTRY_STORAGE_", "does not name an option"),
+        (&deep, "does not name an option"),
+        ("REGISTRY_MIDDLEWARE_STORAGE_X", "names an entry of a list without a number"),
+        ("REGISTRY_MIDDLEWARE_STORAGE_2_NAME", "names an entry that the list does not have"),
+        ("REGISTRY_STORAGE_FILESYSTEM_ROOTDIRECTORY", "more than one storage driver"),
+    ] {
+        let error = load_with(&file, &[(name, "hunter2")]).unwrap_err();
+        assert!(error.contains(expected), "{name}: {error}");
+        assert!(!error.contains("hunter2") && error.len() < 500, "{error}");
     }
 }

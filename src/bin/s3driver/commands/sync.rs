@@ -7,6 +7,7 @@ use crate::tool::{Bucket, Tool};
 use crate::transfers::{Job, Keep, Plan, Source, both_local, run};
 use clap::Args;
 use s3driver::client::ListObjects;
+use s3driver::client::endpoint::may_be_same_bucket;
 use s3driver::transfer::{Compare, FolderDifference};
 use s3driver::xml::Object;
 use serde_json::json;
@@ -232,7 +233,8 @@ fn differs(source: &Object, target: &Object) -> bool {
 fn check_separate((source, from): (&Bucket, &S3Url), (target, to): (&Bucket, &S3Url)) -> Outcome {
     let (prefix, other) = (from.directory(), to.directory());
     let is_nested = prefix.starts_with(&other) || other.starts_with(&prefix);
-    if source.name == target.name && is_nested {
+    let may_be_same = may_be_same_bucket(&source.name, &target.name) && prefix != other;
+    if is_nested && (source.name == target.name || may_be_same) {
         return Err(Failure::usage(format!(
             "one of {from} and {to} contains the other: sync needs two separate directories"
         )));

@@ -39,6 +39,8 @@ enum Rule {
     Expected(&'static [&'static str]),
     /// A number that must be 0, because this driver works differently.
     Zero,
+    /// Any value is an error with this hint.
+    Refused(&'static str),
 }
 
 /// The number of concurrent requests of a walk with `parallelwalk`: the maximum number of threads
@@ -106,6 +108,25 @@ const ALIASES: &[OptionAlias] = &[
         rule: Rule::Switch { on: "", off: "true" },
     },
     OptionAlias {
+        name: "virtualhostedstyle",
+        registry: "OpenShift",
+        option: Some("forcepathstyle"),
+        meaning: "the opposite: `true` is `false`; `false` leaves the default, which is the path \
+                  with `regionendpoint`",
+        kind: Kind::Boolean,
+        rule: Rule::Switch { on: "false", off: "" },
+    },
+    OptionAlias {
+        name: "credentialsconfigpath",
+        registry: "OpenShift",
+        option: None,
+        meaning: "an error: set the environment variable `AWS_CONFIG_FILE` to the path",
+        kind: Kind::Text,
+        rule: Rule::Refused(
+            "remove it, and set the environment variable AWS_CONFIG_FILE to its value",
+        ),
+    },
+    OptionAlias {
         name: "name",
         registry: "zot",
         option: None,
@@ -143,6 +164,11 @@ impl OptionAlias {
                 self.name
             ))
             .with_hint("remove it, or limit the requests in flight with maxrequests")),
+            Rule::Refused(hint) => Err(config_error(format!(
+                "the {} parameter has no equivalent in this driver",
+                self.name
+            ))
+            .with_hint(hint)),
         }
     }
 

@@ -1,7 +1,7 @@
 //! The types of options, and the errors for text of the wrong type.
 
 use crate::error::{Error, ErrorKind, Result};
-use crate::text::{Form, shown_value};
+use crate::text::{Form, boolean_word, shown_value};
 
 /// The type of an option's text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -17,16 +17,14 @@ pub(super) enum Kind {
     Duration,
 }
 
-/// Parses `true`, `false` and the other words of Go's `strconv.ParseBool`, in any case.
+/// Parses the words of [`boolean_word`].
 pub(super) fn boolean(name: &str, text: &str) -> Result<bool> {
-    match text.to_ascii_lowercase().as_str() {
-        "1" | "t" | "true" => Ok(true),
-        "0" | "f" | "false" => Ok(false),
-        _ => Err(config_error(format!(
+    boolean_word(text).ok_or_else(|| {
+        config_error(format!(
             "the {name} parameter should be a boolean: {} is neither true nor false",
             shown_value(text, Form::Word)
-        ))),
-    }
+        ))
+    })
 }
 
 pub(super) fn config_error(message: impl Into<String>) -> Error {

@@ -31,7 +31,9 @@ pub use table::ParameterOption;
 pub(crate) use value::Value;
 pub use values::LogLevel;
 
-use crate::client::endpoint::{Acceleration, Addressing, Endpoint, Fips, Scheme, Stack, Variant};
+use crate::client::endpoint::{
+    Acceleration, Addressing, Endpoint, Fips, Located, Scheme, Stack, Variant,
+};
 use crate::client::values::Word;
 use crate::client::{
     BucketKind, BucketName, CannedAcl, Checksum, Encryption, MAX_PART_SIZE, MIN_PART_SIZE,
@@ -101,7 +103,7 @@ const V2_REGIONS: [&str; 9] = [
 #[doc = option_rows!()]
 ///
 /// Booleans are `true`, `false` and the other words of Go's `strconv.ParseBool` (`1`, `0`, `t`,
-/// `F`, ...). Durations are those of Go (`168h`, `1h30m`, `1.5s`), or a number of seconds. Integers
+/// `F`, ...) and of YAML 1.1 (`yes`, `no`, `on`, `off`, `y`, `n`). Durations are those of Go (`168h`, `1h30m`, `1.5s`), or a number of seconds. Integers
 /// are decimal or, after `0x`, `0o` or `0b`, hexadecimal, octal or binary. A leading zero is
 /// refused, because the reference drivers disagree on its meaning (octal in one, decimal in the
 /// other). Fractions and units (`10MB`) are refused as well.
@@ -186,6 +188,9 @@ pub struct ParameterValues {
     pub user_agent: Option<String>,
     /// The parts of requests that the driver logs with the feature `log`; empty for nothing.
     pub log_levels: Vec<LogLevel>,
+    /// The options that have no effect together with the others, and what they need. The client
+    /// reports them.
+    pub(crate) ignored: Vec<(&'static str, &'static str)>,
 }
 
 impl Parameters {
@@ -230,9 +235,9 @@ impl Parameters {
     fn checked(options: &GivenOptions) -> Result<Self> {
         check_places(options)?;
         let endpoint = endpoint(options)?;
-        let (bucket, kind) = bucket(options, &endpoint)?;
-        let redirect_endpoint = redirect_endpoint(options, &endpoint, kind)?;
-        let signature_version = signature_version(options, &endpoint, kind)?;
+        let (bucket, located) = bucket(options, &endpoint)?;
+        let redirect_endpoint = redirect_endpoint(options, &endpoint, (&bucket, &located))?;
+        let signature_version = signature_version(options, &endpoint, located.kind())?;
         let part = MIN_PART_SIZE..=MAX_PART_SIZE;
         let chunk_size = options.integer("chunksize", part.clone())?;
         let (verification, trust_store, ca_certificate_path) = verification(options)?;
@@ -281,6 +286,7 @@ impl Parameters {
                 .duration("uploadpurgeage", Duration::from_secs(1)..=MAX_PURGE_AGE)?,
             user_agent: options.header_text("useragent", Spaces::Inside)?.map(str::to_owned),
             log_levels: log_levels(options)?,
+            ignored: ignored(options)?,
             endpoint,
         }))
     }
@@ -296,14 +302,14 @@ impl Deref for Parameters {
 
 /// Returns the bucket, which has to be reachable through the endpoint and to behave like a general
 /// purpose bucket.
-fn bucket(options: &GivenOptions, endpoint: &Endpoint) -> Result<(BucketName, BucketKind)> {
+fn bucket(options: &GivenOptions, endpoint: &Endpoint) -> Result<(BucketName, Located)> {
     let bucket = options.required("bucket")?.parse::<BucketName>();
     let located = bucket.and_then(|bucket| {
-        let kind = endpoint.locate(&bucket)?.kind();
-        Ok((bucket, kind))
+        let located = endpoint.locate(&bucket)?;
+        Ok((bucket, located))
     });
-    let (bucket, kind) = located.map_err(|error| error.with_kind(ErrorKind::Configuration))?;
-    let why = match kind {
+    let (bucket, located) = located.map_err(|error| error.with_kind(ErrorKind::Configuration))?;
+    let why = match located.kind() {
         BucketKind::Directory => {
             "a registry lists files in order, which their listings do not have"
         }
@@ -311,29 +317,42 @@ fn bucket(options: &GivenOptions, endpoint: &Endpoint) -> Result<(BucketName, Bu
             "a registry reads at once what it has written, and other regions receive it later"
         }
         BucketKind::ObjectLambda => "a registry has to read exactly what it has written",
-        _ => return Ok((bucket, kind)),
+        _ => return Ok((bucket, located)),
     };
-    let text = format!("the bucket parameter does not accept {}: {why}", kind.plural());
+    let kind = located.kind().plural();
+    let text = format!("the bucket parameter does not accept {kind}: {why}");
     Err(config_error(text).with_hint("give a bucket, or an access point of one region"))
 }
 
-/// Returns the endpoint of presigned URLs, which has to reach the bucket as well.
+/// Returns the endpoint of presigned URLs, which has to reach the bucket as well. Unless an option
+/// decides, it names the bucket in the same place as the endpoint of requests: usually, both are
+/// names of one server.
 fn redirect_endpoint(
     options: &GivenOptions,
     endpoint: &Endpoint,
-    kind: BucketKind,
+    (bucket, located): (&BucketName, &Located),
 ) -> Result<Option<Endpoint>> {
     let Some(url) = options.text("redirectendpoint") else { return Ok(None) };
-    let redirect = Endpoint::redirect(url, endpoint.signing_region())?
-        .with_addressing(endpoint.addressing())?;
-    if kind == BucketKind::GeneralPurpose {
-        return Ok(Some(redirect));
+    let kind = located.kind();
+    if kind != BucketKind::GeneralPurpose {
+        return Err(config_error(format!(
+            "redirectendpoint cannot be used with {}: AWS serves them at hosts that contain their \
+             names",
+            kind.plural()
+        )));
     }
-    Err(config_error(format!(
-        "redirectendpoint cannot be used with {}: AWS serves them at hosts that contain their \
-         names",
-        kind.plural()
-    )))
+    let addressing = match endpoint.addressing() {
+        Addressing::Auto if located.host_bucket().is_some() => Addressing::VirtualHost,
+        Addressing::Auto => Addressing::Path,
+        given => given,
+    };
+    let redirect =
+        Endpoint::redirect(url, endpoint.signing_region())?.with_addressing(addressing)?;
+    redirect.locate(bucket).map_err(|error| {
+        let text = format!("redirectendpoint cannot be used: {}", error.message());
+        error.with_message(text).with_kind(ErrorKind::Configuration)
+    })?;
+    Ok(Some(redirect))
 }
 
 fn endpoint(options: &GivenOptions) -> Result<Endpoint> {
@@ -352,7 +371,9 @@ fn endpoint(options: &GivenOptions) -> Result<Endpoint> {
     let endpoint = match options.text("regionendpoint") {
         None => Endpoint::aws(options.required("region")?, scheme, variant)?,
         Some(url) => {
-            for name in [dual, fips, accelerate] {
+            // The Go SDK ignores dual stack there, and OpenShift's operator always sets it. Without
+            // FIPS, cryptography would not be validated.
+            for name in [fips, accelerate] {
                 if options.boolean(name)? {
                     return Err(config_error(format!(
                         "{name} cannot be used with regionendpoint: it chooses among AWS's \
@@ -369,6 +390,15 @@ fn endpoint(options: &GivenOptions) -> Result<Endpoint> {
         Some(_) if options.boolean("forcepathstyle")? => Addressing::Path,
         Some(_) => Addressing::VirtualHost,
     })
+}
+
+/// Returns the options that have no effect together with the others, and what they need.
+fn ignored(options: &GivenOptions) -> Result<Vec<(&'static str, &'static str)>> {
+    let mut ignored = Vec::new();
+    if options.boolean("usedualstack")? && options.text("regionendpoint").is_some() {
+        ignored.push(("usedualstack", "an endpoint of AWS, without regionendpoint"));
+    }
+    Ok(ignored)
 }
 
 /// Checks that no secret is in an option that is shown or sent, and that the keys are not swapped.

@@ -45,14 +45,15 @@ options! {
          the name that the server uses, by default `us-east-1`"
     "regionendpoint" Text ""
         "a server other than AWS: `host[:port][/base/path]`, after `http://` or `https://` or \
-         neither; excludes `usedualstack`, `usefipsendpoint` and `accelerate`"
+         neither; excludes `usefipsendpoint` and `accelerate`"
     "redirectendpoint" Text ""
-        "`scheme://host[:port]` of presigned URLs, in place of the endpoint"
+        "`scheme://host[:port]` of presigned URLs, in place of the endpoint; without \
+         `forcepathstyle`, the bucket is in the host or in the path as at the endpoint"
     "forcepathstyle" Boolean ""
         "`true`: the bucket is in the path; `false`: in the host, wherever possible; not given: \
          in the host for AWS, in the path for `regionendpoint`"
     "usedualstack" Boolean "false"
-        "use endpoints that also support IPv6"
+        "use endpoints that also support IPv6; no effect with `regionendpoint`"
     "usefipsendpoint" Boolean "false"
         "use endpoints with validated cryptography"
     "accelerate" Boolean "false"

@@ -10,10 +10,12 @@
 //! the object is examined before the checkpoint is stored. Servers that ignore conditions cannot be
 //! recognized: there, the last writer to close wins.
 use super::checkpoint::{Checkpoint, SeenObject, checkpoint_key};
-use crate::client::{Client, Condition, DeleteObject, GetObject, lacks_operation};
+use crate::client::{
+    Client, Condition, ConditionalRequest, DeleteObject, GetObject, lacks_operation,
+};
 use crate::driver::s3::store::Store;
 use crate::error::{Error, ErrorKind, Result};
-use crate::transfer::{PartSlice, lacks_conditional_deletions};
+use crate::transfer::PartSlice;
 
 /// The path of an unfinished file, in its store, and the client that sends the requests.
 type Place<'a> = (&'a Store, &'a Client, &'a str);
@@ -39,7 +41,9 @@ pub(super) fn replace(
     };
     let is_stored = || checkpoint.is_stored(store, client, path, tail);
     let mut refused = None;
-    if let Some(condition) = condition.filter(|_| store.conditional_writes.are_supported()) {
+    if let Some(condition) =
+        condition.filter(|_| client.may_support(ConditionalRequest::Put, &store.bucket))
+    {
         match save(condition) {
             Err(error) if is_refuted(&error) || lacks_operation(&error) => refused = Some(error),
             // The response was lost, and the ETag does not show whose object it is.
@@ -56,9 +60,7 @@ pub(super) fn replace(
     save(Condition::Always)?;
     if refused.is_some() {
         // The server does not have the condition, or compares ETags in a different way.
-        store.conditional_writes.mark_unsupported();
-        let (missing, instead) = ("PutObject with a condition", "HeadObject with PutObject");
-        client.notice_fallback(&store.bucket, missing, instead);
+        client.remember_unsupported(ConditionalRequest::Put, &store.bucket);
     }
     Ok(())
 }
@@ -96,12 +98,10 @@ pub(super) fn remove(place: Place<'_>, upload_id: &str, found: &SeenObject) -> R
     let mut refused = None;
     if let SeenObject::Version(etag) = found
         && !etag.starts_with("W/")
-        && store.conditional_deletes.are_supported()
+        && client.may_support(ConditionalRequest::Delete, &store.bucket)
     {
         match delete(Condition::IfMatch(etag.clone())) {
-            Err(error) if is_refuted(&error) || lacks_conditional_deletions(&error) => {
-                refused = Some(error);
-            }
+            Err(error) if is_refuted(&error) || lacks_operation(&error) => refused = Some(error),
             result => return result,
         }
     }
@@ -113,9 +113,7 @@ pub(super) fn remove(place: Place<'_>, upload_id: &str, found: &SeenObject) -> R
     }
     delete(Condition::Always)?;
     if refused.is_some() {
-        store.conditional_deletes.mark_unsupported();
-        let instead = "HeadObject with DeleteObject";
-        client.notice_fallback(&store.bucket, "DeleteObject with If-Match", instead);
+        client.remember_unsupported(ConditionalRequest::Delete, &store.bucket);
     }
     Ok(())
 }
