@@ -295,6 +295,7 @@ fn a_wrong_cloudfront_key_is_named() {
     for (key, words) in [
         ("test_rsa2048_public.pem", "public"),
         ("test_rsa1024_pkcs1.pem", "1024"),
+        ("test_rsa3072_pkcs1.pem", "accepts only 2048 bits"),
         ("test_rsa2048_encrypted_pkcs8.pem", "encrypted"),
         ("missing.pem", "read privatekey file"),
     ] {

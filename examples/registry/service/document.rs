@@ -216,6 +216,6 @@ impl<'a> Section<'a> {
 }
 
 fn texts(list: &[Value]) -> Option<Vec<&str>> {
-    let text = |value| if let &Value::Text(ref text) = value { Some(text.as_str()) } else { None };
+    let text = |value| if let Value::Text(text) = value { Some(text.as_str()) } else { None };
     list.iter().map(text).collect()
 }
