@@ -139,6 +139,10 @@ impl CloudFront {
 impl StorageDriver for CloudFront {
     delegate_to_inner!();
 
+    fn signs_urls(&self) -> bool {
+        true
+    }
+
     fn url_for(&self, path: &str, options: &UrlOptions) -> Result<String> {
         check_path(path)?;
         let Some(url) = self.cloudfront_url(path, options) else {
