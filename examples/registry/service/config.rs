@@ -96,7 +96,8 @@ impl Config {
         storage.section("cache", CACHE)?;
         storage.section("tag", &["concurrencylimit"])?;
         let (driver, s3) = open(&storage)?;
-        let driver = wrap(driver, &document.section("middleware", &["storage"])?)?;
+        let middleware = document.section("middleware", &["storage"])?;
+        let driver = wrap(driver, s3.as_ref(), &middleware)?;
         let http = document.section("http", HTTP)?;
         if http.text("net")?.is_some_and(|net| net != "tcp") {
             return Err(http.unsupported("net"));
@@ -154,9 +155,10 @@ fn open(storage: &Section) -> Result<(Arc<dyn StorageDriver>, Option<S3Driver>),
     }
 }
 
-/// Wraps the storage in the configured middlewares.
+/// Wraps the storage in the configured middlewares, which use the network settings of S3.
 fn wrap(
     mut driver: Arc<dyn StorageDriver>,
+    s3: Option<&S3Driver>,
     section: &Section,
 ) -> Result<Arc<dyn StorageDriver>, String> {
     for entry in section.sections("storage", &["name", "disabled", "options"])? {
@@ -167,8 +169,11 @@ fn wrap(
         }
         let pairs = entry.pairs("options", &format!("middleware.storage.{name}"))?;
         let pairs = pairs.iter().map(|(name, value)| (name.as_str(), value.as_str()));
-        driver = middleware::wrap(name, driver, pairs)
-            .map_err(|error| format!("middleware.storage: {error}"))?;
+        let wrapped = match s3 {
+            Some(s3) => middleware::wrap_with_client(name, driver, pairs, s3.client()),
+            None => middleware::wrap(name, driver, pairs),
+        };
+        driver = wrapped.map_err(|error| format!("middleware.storage: {error}"))?;
     }
     Ok(driver)
 }
