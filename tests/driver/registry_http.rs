@@ -1359,7 +1359,7 @@ compatibility: { schema1: { enabled: true } }
         ("storage: { inmemory: {} }\nstorage: { inmemory: {} }", "twice"),
         ("storage: { s3: { bucket: b, region: us-east-1, colour: red } }", "colour"),
         ("storage: { s3: { bucket: { a: b } } }", "storage.s3.bucket is not a value"),
-        ("storage: &a { inmemory: {} }\nhttp: *a", "alias"),
+        ("storage: &a { inmemory: {} }\nhttp: *a", "line 2 uses an alias"),
         ("storage: [", ""),
         ("storage: { inmemory: {} }\nmiddleware: { storage: [ { name: other } ] }", "other"),
     ] {

@@ -95,7 +95,7 @@ fn a_wrong_configuration_is_named() {
         ("storage:\n  s3:\n    bucket: bbb\n    region: [eu-central-1, b]\n", "region"),
         ("storage:\n  s3:\n    bucket: bbb\n    regoin: eu-central-1\n", "did you mean region?"),
         ("storage:\n  s3:\n    bucket: bbb\n    bucket: c\n", "bucket is given twice"),
-        ("storage:\n  s3: &a\n    bucket: bbb\nmiddleware: *a\n", "alias"),
+        ("storage:\n  s3: &a\n    bucket: bbb\nmiddleware: *a\n", "line 4 uses an alias"),
         (swapped, "accesskey and secretkey are swapped"),
     ] {
         let file = rig.file("config.yml", text.as_bytes());

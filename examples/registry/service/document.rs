@@ -23,6 +23,7 @@ impl Value {
         for event in Parser::new_from_str(text) {
             let (event, span) = event.map_err(|error| error.to_string())?;
             match event {
+                // An alias of aliases can stand for more values than fit into memory.
                 Event::Alias(_) => {
                     let line = span.start.line();
                     return Err(format!(
@@ -88,6 +89,10 @@ impl Value {
         if let Self::Text(name) = self {
             *self = Self::Map(vec![(std::mem::take(name), Self::Nothing)]);
         }
+    }
+
+    fn text(&self) -> Option<&str> {
+        if let Self::Text(text) = self { Some(text) } else { None }
     }
 
     /// Returns the value of a name, if this is a map that has it.
@@ -216,6 +221,5 @@ impl<'a> Section<'a> {
 }
 
 fn texts(list: &[Value]) -> Option<Vec<&str>> {
-    let text = |value| if let Value::Text(text) = value { Some(text.as_str()) } else { None };
-    list.iter().map(text).collect()
+    list.iter().map(Value::text).collect()
 }
