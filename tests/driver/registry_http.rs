@@ -1495,15 +1495,33 @@ fn configured(text: &str) -> (Server, String) {
 
 #[test]
 fn disabled_redirects_are_not_enabled_by_a_middleware() {
-    let mirror = "
-middleware: { storage: [ { name: redirect, options: { baseurl: https://mirror.example.org } } ] }
-log: { accesslog: { disabled: true } }
-storage: { inmemory: {}, redirect: ";
-    let (server, path) = configured(&format!("{mirror} {{ disable: false }} }}"));
-    send(server.address(), "GET", &path, &[], b"").expect(307);
-    let (server, path) = configured(&format!("{mirror} {{ disable: true }} }}"));
-    let response = send(server.address(), "GET", &path, &[], b"").expect(200);
-    assert_eq!((response.header("location"), &*response.body), (None, &b"x"[..]));
+    let target = Target::all().remove(0);
+    let pairs = target.pairs(&target.scratch("http"));
+    let s3: Vec<_> =
+        pairs.iter().map(|(name, value)| format!("    {name}: \"{value}\"\n")).collect();
+    let key = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/data/cloudfront/test_rsa2048_pkcs8.pem");
+    let options = format!("privatekey: '{key}', keypairid: K1");
+    let mut middlewares = vec![("redirect", "")];
+    if cfg!(feature = "cloudfront") {
+        middlewares.push(("cloudfront", &*options));
+    }
+    for (name, options) in middlewares {
+        let config = |disable: bool| {
+            format!(
+                "middleware:\n  storage:\n    - name: {name}\n      \
+                 options: {{ baseurl: 'https://mirror.example.org', {options} }}\n\
+                 log: {{ accesslog: {{ disabled: true }} }}\n\
+                 storage:\n  redirect: {{ disable: {disable} }}\n  s3:\n{}",
+                s3.concat()
+            )
+        };
+        let (server, path) = configured(&config(false));
+        let response = send(server.address(), "GET", &path, &[], b"").expect(307);
+        assert!(response.location().starts_with("https://mirror.example.org/"), "{name}");
+        let (server, path) = configured(&config(true));
+        let response = send(server.address(), "GET", &path, &[], b"").expect(200);
+        assert_eq!((response.header("location"), &*response.body), (None, &b"x"[..]));
+    }
 }
 
 #[test]

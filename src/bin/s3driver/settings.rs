@@ -118,7 +118,7 @@ impl Settings {
         let names = env::vars_os().filter_map(|(name, _)| name.into_string().ok());
         let mut names: Vec<_> = names
             .filter(|name| VARIABLES.iter().any(|section| name.starts_with(section)))
-            .map(|name| shown(&name).to_string())
+            .map(|name| shown(&name))
             .collect();
         names.sort();
         let names = names.join(", ");
