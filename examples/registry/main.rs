@@ -15,10 +15,12 @@ mod service;
 
 use s3driver::StorageDriver;
 use s3driver::driver::S3Driver;
+use s3driver::duration::parse_with_days;
 use service::Registry;
 use service::collect::{Collection, Mode, Untagged};
-use service::config::{Config, Purging, duration};
+use service::config::{Config, Purging};
 use service::http::{Request, Server};
+use service::variables;
 use std::error::Error;
 use std::net::TcpListener;
 use std::process::ExitCode;
@@ -69,7 +71,7 @@ fn run(arguments: &[String]) -> Outcome {
         }
         "purge-uploads" => {
             arguments.allow(&["--dry-run", "--age"])?;
-            let age = duration(arguments.value("--age").unwrap_or(AGE))?;
+            let age = arguments.duration("--age", AGE)?;
             let uploads = purge(
                 &Registry::new(Arc::clone(&config.driver), config.options),
                 config.s3.as_ref(),
@@ -124,7 +126,7 @@ pub(crate) fn serve(config: Config, ready: impl FnOnce(&str)) -> Outcome {
 fn collect(arguments: &Arguments, config: Config) -> Outcome {
     let untagged =
         if arguments.has("--delete-untagged") { Untagged::Removed } else { Untagged::Kept };
-    let grace = duration(arguments.value("--grace").unwrap_or(GRACE))?;
+    let grace = arguments.duration("--grace", GRACE)?;
     let collection = Collection { untagged, grace, mode: arguments.mode() };
     let collected = Registry::new(config.driver, config.options).collect(&collection)?;
     println!(
@@ -171,7 +173,8 @@ impl Arguments {
     fn config(&self) -> Outcome<Config> {
         let text = std::fs::read_to_string(&self.file)
             .map_err(|error| format!("{}: {error}", self.file))?;
-        Ok(Config::read(&text).map_err(|error| format!("{}: {error}", self.file))?)
+        let config = Config::read_with(&text, variables::environment()?);
+        Ok(config.map_err(|error| format!("{}: {error}", self.file))?)
     }
     fn allow(&self, names: &[&str]) -> Outcome {
         if self.options.iter().all(|(name, _)| names.contains(&name.as_str())) {
@@ -185,6 +188,10 @@ impl Arguments {
     }
     fn value(&self, name: &str) -> Option<&str> {
         self.options.iter().find(|(known, _)| known == name).and_then(|(_, value)| value.as_deref())
+    }
+    fn duration(&self, name: &str, default: &str) -> Outcome<Duration> {
+        let text = self.value(name).unwrap_or(default);
+        Ok(parse_with_days(text).map_err(|why| format!("{name}: {why}"))?)
     }
     fn mode(&self) -> Mode {
         if self.has("--dry-run") { Mode::DryRun } else { Mode::Remove }

@@ -129,6 +129,8 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::observe::{Notice, Notices};
 use crate::time::Timestamp;
 use crate::transport::Transport;
+#[cfg(feature = "cloudfront")]
+use crate::transport::TransportOptions;
 use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
@@ -303,6 +305,13 @@ impl Client {
     /// [observer](Config::observer) receives each notice as it is learned.
     pub fn notices(&self) -> Vec<Notice> {
         self.inner.notices.list()
+    }
+
+    /// Returns the proxy, the certificates and the timeouts of the client, for requests to servers
+    /// other than S3.
+    #[cfg(feature = "cloudfront")]
+    pub(crate) fn transport_options(&self) -> TransportOptions {
+        self.inner.config.transport_options()
     }
 
     /// Stores and reports a notice.

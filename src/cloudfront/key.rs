@@ -39,23 +39,16 @@ const NO_ECDSA: &str =
 const RSA_OID: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.113549.1.1.1");
 const EC_OID: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.10045.2.1");
 
-/// The minimum size of RSA keys.
+/// The sizes of RSA keys that are accepted.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum RsaMinimum {
-    /// 2048 bits, the size that CloudFront requires.
+    /// 2048 bits only. CloudFront does not accept any other size, and refuses each URL that was
+    /// signed with such a key.
     #[default]
     Bits2048,
-    /// 1024 bits, for tests that generate keys quickly. CloudFront does not accept such keys.
+    /// 1024 bits or more, for tests that generate keys quickly. CloudFront does not accept such
+    /// keys.
     Bits1024ForTests,
-}
-
-impl RsaMinimum {
-    const fn bits(self) -> u32 {
-        match self {
-            Self::Bits2048 => 2048,
-            Self::Bits1024ForTests => 1024,
-        }
-    }
 }
 
 /// A private key that was parsed and checked. It is wiped when dropped, except for the copy of an
@@ -70,13 +63,13 @@ impl PrivateKey {
     ///
     /// # Errors
     /// [`ErrorKind::Configuration`] if the text does not contain exactly one private key, or if the
-    /// key is encrypted, public, damaged, or of a kind that CloudFront does not accept (RSA below
-    /// 2048 bits, other curves, other algorithms).
+    /// key is encrypted, public, damaged, or of a kind that CloudFront does not accept (RSA of a
+    /// size other than 2048 bits, other curves, other algorithms).
     pub fn from_pem(text: &str) -> Result<Self> {
         Self::from_pem_with_minimum(text, RsaMinimum::Bits2048)
     }
 
-    /// Like [`PrivateKey::from_pem`], with a different lower limit for the size of RSA keys.
+    /// Like [`PrivateKey::from_pem`], which also accepts other sizes of RSA keys.
     ///
     /// # Errors
     /// Those of [`PrivateKey::from_pem`].
@@ -234,19 +227,18 @@ impl PrivateKey {
     }
 
     fn check_size(&self, minimum: RsaMinimum) -> Result<()> {
-        let (bits, least) = match &self.0 {
-            Private::Rsa(key) => (key.parts().n().bit_width_vartime(), minimum.bits()),
+        let bits = match &self.0 {
+            Private::Rsa(key) => key.parts().n().bit_width_vartime(),
             #[cfg(feature = "ecdsa")]
             Private::P256(_) => return Ok(()),
         };
 
-        if bits < least {
-            return Err(invalid_key(format!(
-                "the RSA key has {bits} bits, but CloudFront requires at least {least}"
-            )));
-        }
-
-        Ok(())
+        let needed = match minimum {
+            RsaMinimum::Bits2048 if bits != 2048 => "CloudFront accepts only 2048 bits",
+            RsaMinimum::Bits1024ForTests if bits < 1024 => "a test key needs at least 1024 bits",
+            _ => return Ok(()),
+        };
+        Err(invalid_key(format!("the RSA key has {bits} bits, but {needed}: create another key")))
     }
 }
 

@@ -405,6 +405,15 @@ pub trait StorageDriver: Send + Sync {
         let _ = path;
         None
     }
+
+    /// Returns whether the URLs for downloads are signed for their host and path, so that a wrapper
+    /// that changes these parts can refuse such a driver. Wrappers must pass this call on unless
+    /// they return URLs of their own.
+    ///
+    /// The provided implementation returns `false`.
+    fn signs_urls(&self) -> bool {
+        false
+    }
 }
 
 /// A file that is being written. [`Write`] accepts bytes, and nothing is visible before

@@ -17,9 +17,11 @@ pub use cloudfront::{CloudFront, CloudFrontOptions, Fetch, IpFilter, IpRanges};
 pub use redirect::{Redirect, RedirectKey};
 pub use rewrite::{Rewrite, SignedUrls};
 
-#[cfg(all(feature = "client", feature = "serde"))]
-use crate::driver::RegistryConfig;
+#[cfg(feature = "client")]
+use crate::client::Client;
 use crate::driver::StorageDriver;
+#[cfg(all(feature = "client", feature = "serde"))]
+use crate::driver::{Backend, RegistryConfig, S3Driver};
 use crate::error::{Error, ErrorKind, Result};
 use crate::text::{Form, shown_value};
 use std::sync::Arc;
@@ -53,17 +55,64 @@ pub fn wrap<'a>(
     }
 }
 
+/// Like [`wrap`], for storage that `client` accesses: the `cloudfront` middleware fetches the IP
+/// ranges through the client's proxy and with its certificate authorities, and reports a failure to
+/// its observers (see [`HttpFetch::with_client`]).
+///
+/// # Errors
+/// Those of [`wrap`].
+#[cfg(all(feature = "client", feature = "cloudfront"))]
+pub fn wrap_with_client<'a>(
+    name: &str,
+    inner: Arc<dyn StorageDriver>,
+    options: impl IntoIterator<Item = (&'a str, &'a str)>,
+    client: &Client,
+) -> Result<Arc<dyn StorageDriver>> {
+    if name != "cloudfront" {
+        return wrap(name, inner, options);
+    }
+    let fetch = Arc::new(HttpFetch::with_client(client)?);
+    let options = CloudFrontOptions::from_pairs(options)?.fetch(fetch);
+    Ok(Arc::new(CloudFront::new(inner, options)?))
+}
+
+/// Like [`wrap`]. Without the feature `cloudfront`, no middleware uses the client.
+///
+/// # Errors
+/// Those of [`wrap`].
+#[cfg(all(feature = "client", not(feature = "cloudfront")))]
+pub fn wrap_with_client<'a>(
+    name: &str,
+    inner: Arc<dyn StorageDriver>,
+    options: impl IntoIterator<Item = (&'a str, &'a str)>,
+    _: &Client,
+) -> Result<Arc<dyn StorageDriver>> {
+    wrap(name, inner, options)
+}
+
 /// Opens the storage of a registry's configuration, wrapped in its middlewares, without connecting
-/// to it.
+/// to it. The middlewares use the proxy and the certificates of the S3 driver (see
+/// [`wrap_with_client`]).
 ///
 /// # Errors
 /// The errors of [`Backend::open`](crate::driver::Backend::open) and [`wrap`].
 #[cfg(all(feature = "client", feature = "serde"))]
 pub fn open(config: &RegistryConfig) -> Result<Arc<dyn StorageDriver>> {
-    config.middleware.iter().try_fold(config.storage.backend.open()?, |driver, middleware| {
+    let (driver, client) = match &config.storage.backend {
+        Backend::S3(parameters) => {
+            let driver = S3Driver::new(parameters)?;
+            let client = driver.client().clone();
+            (Arc::new(driver) as Arc<dyn StorageDriver>, Some(client))
+        }
+        backend => (backend.open()?, None),
+    };
+    config.middleware.iter().try_fold(driver, |driver, middleware| {
         let options =
             middleware.options.iter().map(|(name, value)| (name.as_str(), value.as_str()));
-        wrap(&middleware.name, driver, options)
+        match &client {
+            Some(client) => wrap_with_client(&middleware.name, driver, options, client),
+            None => wrap(&middleware.name, driver, options),
+        }
     })
 }
 

@@ -8,6 +8,9 @@ use crate::text::{Form, shown_value};
 use std::fmt;
 use std::sync::Arc;
 
+const BROKEN_SIGNATURE: &str = "rewriting a signed URL breaks its signature: let the driver sign for the new host \
+     (redirectendpoint), or set signedurls to rewrite if a proxy restores the original";
+
 /// How to treat a signed URL whose signature covers a part that would be rewritten.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum SignedUrls {
@@ -80,12 +83,14 @@ impl Rewrite {
     /// default) or `rewrite` (see [`SignedUrls`]).
     ///
     /// # Errors
-    /// [`ErrorKind::Configuration`] for an option that is unknown or invalid.
+    /// [`ErrorKind::Configuration`] for an option that is unknown or invalid. So are `host` and
+    /// `trimpathprefix` without `signedurls: rewrite` if `inner` signs its URLs, because every
+    /// download would fail.
     pub fn from_pairs<'a>(
         inner: Arc<dyn StorageDriver>,
         pairs: impl IntoIterator<Item = (&'a str, &'a str)>,
     ) -> Result<Self> {
-        pairs.into_iter().try_fold(Self::new(inner), |rewrite, (name, value)| match (name, value) {
+        let set = |rewrite: Self, (name, value)| match (name, value) {
             ("scheme" | "host" | "trimpathprefix" | "signedurls", "") => Ok(rewrite),
             ("scheme", scheme) => rewrite.scheme(scheme),
             ("host", host) => rewrite.host(host),
@@ -99,12 +104,23 @@ impl Rewrite {
                 "unknown option of the rewrite middleware: {}",
                 shown_value(name, Form::Name)
             ))),
-        })
+        };
+        let rewrite = pairs.into_iter().try_fold(Self::new(inner), set)?;
+        let rules = &rewrite.rules;
+        let changes = rules.host.is_some() || !rules.trim_path_prefix.trim_matches('/').is_empty();
+        if changes && rules.signed_urls == SignedUrls::Refuse && rewrite.inner.signs_urls() {
+            return Err(config_error(BROKEN_SIGNATURE));
+        }
+        Ok(rewrite)
     }
 }
 
 impl StorageDriver for Rewrite {
     delegate_to_inner!();
+
+    fn signs_urls(&self) -> bool {
+        self.inner.signs_urls()
+    }
 
     fn url_for(&self, path: &str, options: &UrlOptions) -> Result<String> {
         let original = self.inner.url_for(path, options)?;
@@ -155,12 +171,7 @@ impl Rules {
         if self.signed_urls == SignedUrls::Refuse
             && Signature::of(&before).is_some_and(|s| s.breaks(&before, &after))
         {
-            return Err(Error::new(
-                ErrorKind::Configuration,
-                "rewriting a signed URL breaks its signature: let the driver sign for the new \
-                 host (redirectendpoint), or set signedurls to rewrite if a proxy restores the \
-                 original",
-            ));
+            return Err(config_error(BROKEN_SIGNATURE));
         }
 
         Ok(rewritten)

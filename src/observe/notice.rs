@@ -55,6 +55,12 @@ pub enum Notice {
         /// The feature, the setting or the endpoint that it needs.
         needs: &'static str,
     },
+    /// The IP ranges of AWS could not be updated, which the option `ipfilteredby` of the
+    /// `cloudfront` middleware needs.
+    IpRangesUnavailable {
+        /// The error of the last attempt.
+        reason: String,
+    },
 }
 
 impl Notice {
@@ -67,6 +73,7 @@ impl Notice {
             Self::DigestRequired { .. } => "digest_required",
             Self::OpaqueEtags { .. } => "opaque_etags",
             Self::OptionWithoutEffect { .. } => "option_without_effect",
+            Self::IpRangesUnavailable { .. } => "ip_ranges_unavailable",
         }
     }
 }
@@ -105,6 +112,12 @@ impl fmt::Display for Notice {
             Self::OptionWithoutEffect { option, needs } => {
                 write!(f, "the option {option} has no effect: it needs {needs}")
             }
+            Self::IpRangesUnavailable { reason } => write!(
+                f,
+                "the IP ranges for ipfilteredby could not be updated: {reason}; the last ranges \
+                 remain in use, and without any, all clients are sent to CloudFront; check \
+                 iprangesurl, awsregion, the proxy and the certificates"
+            ),
         }
     }
 }
@@ -124,14 +137,15 @@ impl Notices {
     }
 
     /// Keeps a notice; returns whether it is new. A clock that was corrected again replaces the
-    /// earlier correction.
+    /// earlier correction, and so does another reason of a failed update.
     pub(crate) fn add(&self, notice: &Notice) -> bool {
         let mut notices = sync::lock(&self.0);
         if notices.contains(notice) {
             return false;
         }
         let same_fact = |known: &&mut Notice| match (&**known, notice) {
-            (Notice::Clock { .. }, Notice::Clock { .. }) => true,
+            (Notice::Clock { .. }, Notice::Clock { .. })
+            | (Notice::IpRangesUnavailable { .. }, Notice::IpRangesUnavailable { .. }) => true,
             (Notice::Region { bucket, .. }, Notice::Region { bucket: other, .. }) => {
                 bucket == other
             }

@@ -258,4 +258,31 @@ mod rewrite {
                 .unwrap();
         assert_eq!(url(&*driver, "/a", Method::Get).unwrap(), "https://m/r/a");
     }
+
+    #[test]
+    #[cfg(feature = "client")]
+    fn rules_that_would_break_every_signature_are_refused_when_the_driver_is_wrapped() {
+        use s3driver::driver::{Parameters, S3Driver};
+        let options = [("region", "us-east-1"), ("bucket", "registry")];
+        let parameters = Parameters::from_pairs(options).unwrap();
+        let s3: Arc<dyn StorageDriver> = Arc::new(S3Driver::new(&parameters).unwrap());
+        let key = include_str!("../data/cloudfront/test_rsa2048_pkcs1.pem");
+        let options = [("baseurl", "https://h"), ("privatekey", key), ("keypairid", "K1")];
+        let signed = middleware::wrap("cloudfront", Arc::clone(&s3), options).unwrap();
+        let nested = middleware::wrap("rewrite", Arc::clone(&s3), [("scheme", "http")]).unwrap();
+        for inner in [&s3, &signed, &nested] {
+            let wrap = |pairs: &[(&'static str, &'static str)]| {
+                middleware::wrap("rewrite", Arc::clone(inner), pairs.iter().copied()).map(drop)
+            };
+            for pair in [("host", "m"), ("trimpathprefix", "/registry")] {
+                assert!(message(wrap(&[pair])).contains("signedurls"), "{pair:?}");
+                wrap(&[pair, ("signedurls", "rewrite")]).unwrap();
+            }
+            wrap(&[("scheme", "https"), ("host", ""), ("trimpathprefix", "/")]).unwrap();
+        }
+        // The URLs of a redirect are not signed.
+        let base = [("baseurl", "https://mirror")];
+        let redirected = middleware::wrap("redirect", s3, base).unwrap();
+        middleware::wrap("rewrite", redirected, [("host", "m")]).unwrap();
+    }
 }

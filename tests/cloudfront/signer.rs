@@ -434,7 +434,11 @@ mod keys {
             (key_file("test_rsa2048_public_pkcs1.pem"), "a public key, which cannot sign"),
             (
                 key_file("test_rsa1024_pkcs1.pem"),
-                "has 1024 bits, but CloudFront requires at least 2048",
+                "has 1024 bits, but CloudFront accepts only 2048 bits",
+            ),
+            (
+                key_file("test_rsa3072_pkcs1.pem"),
+                "has 3072 bits, but CloudFront accepts only 2048 bits",
             ),
             (key_file("test_rsa512_pkcs1.pem"), "512"),
             (key_file("test_ed25519_pkcs8.pem"), "a key of the algorithm 1.3.101.112 cannot sign"),

@@ -2,13 +2,16 @@
 //! distribution specification 1.1 that its README lists, on every available server.
 
 use crate::service::collect::{Collection, Mode, Untagged};
+use crate::service::config::Config;
 use crate::service::http::{Request, Server};
+use crate::service::peers::TrustedProxies;
 use crate::service::{Deletion, Downloads, Log, Options, Registry};
 use crate::support::content::bytes;
 use crate::support::target::Target;
 use s3driver::Result;
 use s3driver::driver::{
-    FileInfo, FileWriter, S3Driver, StorageDriver, UrlOptions, WalkOptions, WalkStep, WriteMode,
+    FileInfo, FileWriter, Method, S3Driver, StorageDriver, UrlOptions, WalkOptions, WalkStep,
+    WriteMode,
 };
 use s3driver::middleware;
 use serde_json::{Value, json};
@@ -41,6 +44,7 @@ impl Process {
                 downloads: Downloads::Served,
                 secret: None,
                 log: Log::Failures,
+                proxies: TrustedProxies::default(),
             },
         )
     }
@@ -269,8 +273,11 @@ crate::checks! {
         let response = registry.get("/v2/").expect(200);
         assert_eq!(response.header("docker-distribution-api-version"), Some("registry/2.0"));
         registry.get("/v2").expect(200);
+        // Load balancers probe the root, as with Distribution.
+        registry.get("/").expect(200);
+        registry.send("HEAD", "/", &[], b"").expect(200);
         for path in [
-            "/",
+            "//",
             "/v1/",
             "/v3/",
             "/v2x",
@@ -284,6 +291,7 @@ crate::checks! {
             registry.get(path).expect(404);
         }
         for (method, path) in [
+            ("POST", "/"),
             ("POST", "/v2/"),
             ("PUT", "/v2/_catalog"),
             ("DELETE", "/v2/a/tags/list"),
@@ -951,6 +959,7 @@ crate::checks! {
             downloads: Downloads::Served,
             secret: None,
             log: Log::Failures,
+            proxies: TrustedProxies::default(),
         };
         let registry = Process::with(target, &target.scratch("http"), options);
         let digest = registry.image("a", "one", 1);
@@ -1049,6 +1058,7 @@ crate::checks! {
             downloads: Downloads::Served,
             secret: None,
             log: Log::Failures,
+            proxies: TrustedProxies::default(),
         };
         let registry = Registry::new(Arc::new(relinking), options);
         let mut collection =
@@ -1114,6 +1124,7 @@ crate::checks! {
             downloads: Downloads::Redirected,
             secret: None,
             log: Log::Failures,
+            proxies: TrustedProxies::default(),
         };
         let registry = Process::with(target, &root, options.clone());
         let digest = registry.store("a", b"redirected");
@@ -1237,6 +1248,7 @@ fn upload_tokens_equal_those_of_distribution() {
         downloads: Downloads::Served,
         secret: Some("secret".to_owned()),
         log: Log::Failures,
+        proxies: TrustedProxies::default(),
     };
     let server = serve(Arc::new(Registry::new(Arc::new(driver), options)));
     let place =
@@ -1267,6 +1279,7 @@ fn in_memory() -> Server {
         downloads: Downloads::Served,
         secret: None,
         log: Log::Failures,
+        proxies: TrustedProxies::default(),
     };
     serve(Arc::new(Registry::new(Arc::new(s3driver::driver::MemoryDriver::new()), options)))
 }
@@ -1347,7 +1360,6 @@ fn malformed_chunks_are_rejected() {
 
 #[test]
 fn a_configuration_is_read_and_unsupported_options_are_rejected() {
-    use crate::service::config::{Config, duration};
     let whole = "
 version: 0.1
 log: { level: info, accesslog: { disabled: true } }
@@ -1359,19 +1371,27 @@ storage:
     bucket: registry
     sessiontoken: ~
     v4auth: true
-  delete: { enabled: true }
+  delete: { enabled: on }
+  tag: { concurrencylimit: 8 }
+  cache: { blobdescriptor: redis }
   maintenance:
-    uploadpurging: { enabled: true, age: 1h30m, interval: 24h }
+    uploadpurging: { enabled: yes, age: 1.5h, interval: 1h30m }
+    readonly: { enabled: off }
 middleware:
   storage:
     - name: redirect
       options: { baseurl: https://mirror.example.org }
 http:
   addr: :5000
+  net: tcp
   secret: shared
+redis: { addr: localhost:6379 }
+loglevel: debug
+compatibility: { schema1: { enabled: true } }
 ";
     let config = Config::read(whole).unwrap();
-    let Options { deletion, downloads, secret, log } = config.options;
+    let Options { deletion, downloads, secret, log, proxies } = config.options;
+    assert_eq!(proxies, TrustedProxies::default());
     assert_eq!(
         (deletion, downloads, log),
         (Deletion::Allowed, Downloads::Redirected, Log::Failures)
@@ -1380,8 +1400,10 @@ http:
         (secret.as_deref(), &*config.address, config.s3.is_some()),
         (Some("shared"), ":5000", true)
     );
-    assert_eq!(config.purging.map(|purging| purging.age), Some(Duration::from_secs(5_400)));
-    let memory = Config::read("storage: { inmemory: {}, redirect: { disable: true } }").unwrap();
+    let hours = Duration::from_secs(5_400);
+    assert_eq!(config.purging.map(|it| (it.age, it.interval)), Some((hours, hours)));
+    assert!(Config::read("storage: inmemory").is_ok());
+    let memory = Config::read("storage: { inmemory: {}, redirect: { disable: Yes } }").unwrap();
     assert_eq!(
         (memory.options.deletion, memory.options.downloads),
         (Deletion::Refused, Downloads::Served)
@@ -1411,7 +1433,7 @@ http:
         ("storage: { inmemory: {} }\nstorage: { inmemory: {} }", "twice"),
         ("storage: { s3: { bucket: b, region: us-east-1, colour: red } }", "colour"),
         ("storage: { s3: { bucket: { a: b } } }", "storage.s3.bucket is not a value"),
-        ("storage: &a { inmemory: {} }\nhttp: *a", "alias"),
+        ("storage: &a { inmemory: {} }\nhttp: *a", "line 2 uses an alias"),
         ("storage: [", ""),
         ("storage: { inmemory: {} }\nmiddleware: { storage: [ { name: other } ] }", "other"),
     ] {
@@ -1419,9 +1441,202 @@ http:
         assert!(error.contains(expected), "{bad:?}: {error}");
     }
     assert!(Config::read(&"[".repeat(100_000)).is_err());
-    for bad in ["", "h", "1", "1d", "-1h", "1h-", "99999999999h", "1.5h"] {
-        assert!(duration(bad).is_err(), "{bad}");
+    for bad in ["''", "h", "1w", "-1h", "1h-", "99999999999h", "[1h]", "1ms"] {
+        let purging = format!("maintenance: {{ uploadpurging: {{ interval: {bad} }} }}");
+        let error = Config::read(&format!("storage: {{ inmemory: {{}}, {purging} }}")).err();
+        let error = error.unwrap_or_else(|| panic!("{bad} was accepted"));
+        assert!(error.contains("storage.maintenance.uploadpurging.interval"), "{bad}: {error}");
     }
+}
+
+#[test]
+fn misspelt_options_and_values_of_the_wrong_kind_are_rejected_in_every_section() {
+    for (bad, expected) in [
+        ("redirect: { disabled: true }", "storage.redirect.disabled is not supported"),
+        ("redirect: true", "storage.redirect is not a map"),
+        ("redirect: { disable: [true] }", "storage.redirect.disable is not a value"),
+        ("delete: { enable: true }", "storage.delete.enable is not supported"),
+        ("cache: { blobdescriptors: inmemory }", "storage.cache.blobdescriptors is not"),
+        ("tag: { concurrency: 8 }", "storage.tag.concurrency is not supported"),
+        (
+            "maintenance: { uploadpurging: { enable: false } }",
+            "storage.maintenance.uploadpurging.enable is not supported",
+        ),
+        (
+            "maintenance: { readonly: { enable: true } }",
+            "storage.maintenance.readonly.enable is not supported",
+        ),
+    ] {
+        let error = Config::read(&format!("storage: {{ inmemory: {{}}, {bad} }}")).err();
+        let error = error.unwrap_or_else(|| panic!("{bad} was accepted"));
+        assert!(error.contains(expected), "{bad}: {error}");
+    }
+    for (bad, expected) in [
+        ("log: { accesslog: { disable: true } }", "log.accesslog.disable is not supported"),
+        ("log: { levle: debug }", "log.levle is not supported"),
+        ("http: { addr: [':5000'] }", "http.addr is not a value"),
+        ("http: { trustedproxies: [10.0.0.0/33] }", "http.trustedproxies must contain addresses"),
+        ("http: { trustedproxies: [proxy] }", "http.trustedproxies must contain addresses"),
+        ("http: { trustedproxies: { a: b } }", "http.trustedproxies is not a value"),
+        ("middleware: { storage: { name: redirect } }", "middleware.storage is not a list"),
+        (
+            "middleware: { storage: [ { name: redirect, disable: true } ] }",
+            "middleware.storage.disable is not supported",
+        ),
+    ] {
+        let error = Config::read(&format!("storage: {{ inmemory: {{}} }}\n{bad}")).err();
+        let error = error.unwrap_or_else(|| panic!("{bad} was accepted"));
+        assert!(error.contains(expected), "{bad}: {error}");
+    }
+}
+
+fn pairs(variables: &[(&str, &str)]) -> Vec<(String, String)> {
+    variables.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
+}
+
+#[test]
+fn environment_variables_replace_options_of_the_configuration() {
+    let file = "
+storage: { filesystem: { rootdirectory: /var } }
+http: { addr: :5000 }
+middleware: { storage: [ { name: other } ] }
+";
+    let config = Config::read_with(
+        file,
+        pairs(&[
+            ("REGISTRY_STORAGE", "s3"),
+            ("REGISTRY_STORAGE_S3_BUCKET", "registry"),
+            ("REGISTRY_STORAGE_S3_REGION", "us-east-1"),
+            ("REGISTRY_STORAGE_DELETE_ENABLED", "yes"),
+            ("REGISTRY_STORAGE_MAINTENANCE_UPLOADPURGING", "{age: 1h}"),
+            ("REGISTRY_HTTP_ADDR", "127.0.0.1:1"),
+            ("REGISTRY_HTTP_SECRET", ""),
+            ("REGISTRY_HTTP_TRUSTEDPROXIES_0", "10.0.0.0/8"),
+            ("REGISTRY_HTTP_TRUSTEDPROXIES_1", "::1"),
+            ("REGISTRY_MIDDLEWARE_STORAGE_0_NAME", "redirect"),
+            ("REGISTRY_MIDDLEWARE_STORAGE_0_OPTIONS_BASEURL", "https://mirror.example.org"),
+            // Kubernetes and Docker set these, and Docker's registry has its own use for the last.
+            ("REGISTRY_PORT", "tcp://10.0.0.1:5000"),
+            ("REGISTRY_PORT_5000_TCP_ADDR", "10.0.0.1"),
+            ("REGISTRY_SERVICE_HOST", "10.0.0.1"),
+            ("REGISTRY_SERVICE_PORT_HTTP", "5000"),
+            ("REGISTRY_CONFIGURATION_PATH", "/etc/config.yml"),
+            ("PATH", "/bin"),
+        ]),
+    )
+    .unwrap();
+    assert!(config.s3.is_some());
+    assert_eq!(config.address, "127.0.0.1:1");
+    assert_eq!(config.options.deletion, Deletion::Allowed);
+    assert_eq!(config.options.secret, None);
+    assert_eq!(config.options.proxies, TrustedProxies::parse(&["10.0.0.0/8", "::1"]).unwrap());
+    assert_eq!(config.purging.map(|purging| purging.age), Some(Duration::from_secs(3_600)));
+    let url = config.driver.url_for("/a", &UrlOptions::new(Method::Get)).unwrap();
+    assert!(url.starts_with("https://mirror.example.org/"), "{url}");
+}
+
+#[test]
+fn an_environment_variable_that_cannot_be_applied_is_rejected_by_name() {
+    let file = "storage: inmemory\nhttp: { addr: ':5000' }\nmiddleware: { storage: [] }";
+    let deep = format!("REGISTRY{}", "_A".repeat(100_000));
+    for (name, value, expected) in [
+        ("REGISTRY_AUTH", "htpasswd", "auth is not supported"),
+        ("REGISTRY_AUTH_HTPASSWD_REALM", "x", "auth is not supported"),
+        ("REGISTRY_AUHT", "htpasswd", "auht is not supported"),
+        ("REGISTRY_HTTP_TLS_CLIENTCAS_0", "x", "http.tls.clientcas is not supported"),
+        ("REGISTRY_HTTP_ADDR_PORT", "1", "the option http.addr has a value"),
+        ("REGISTRY_MIDDLEWARE_STORAGE_1_NAME", "x", "does not have an entry 1"),
+        ("REGISTRY_MIDDLEWARE_STORAGE_X_NAME", "x", "not a position"),
+        ("REGISTRY_HTTP__ADDR", "x", "not that of an option"),
+        ("REGISTRY_HTTP_ADDR", "[", "cannot be applied"),
+        (&deep, "x", "not that of an option"),
+    ] {
+        let error = Config::read_with(file, pairs(&[(name, value)])).err();
+        let error = error.unwrap_or_else(|| panic!("{name} was accepted"));
+        assert!(error.contains(expected) && error.contains(name), "{name}: {error}");
+    }
+}
+
+/// Serves a configuration with one blob, and returns the blob's path.
+fn configured(text: &str) -> (Server, String) {
+    let config = Config::read(text).unwrap();
+    let server = serve(Arc::new(Registry::new(config.driver, config.options)));
+    let digest = digest(b"x");
+    let path = format!("/v2/a/blobs/uploads/?digest={digest}");
+    send(server.address(), "POST", &path, &[], b"x").expect(201);
+    (server, format!("/v2/a/blobs/{digest}"))
+}
+
+#[test]
+fn disabled_redirects_are_not_enabled_by_a_middleware() {
+    let target = Target::all().remove(0);
+    let pairs = target.pairs(&target.scratch("http"));
+    let s3: Vec<_> =
+        pairs.iter().map(|(name, value)| format!("    {name}: \"{value}\"\n")).collect();
+    let key = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/data/cloudfront/test_rsa2048_pkcs8.pem");
+    let options = format!("privatekey: '{key}', keypairid: K1");
+    let mut middlewares = vec![("redirect", "")];
+    if cfg!(feature = "cloudfront") {
+        middlewares.push(("cloudfront", &*options));
+    }
+    for (name, options) in middlewares {
+        let config = |disable: bool| {
+            format!(
+                "middleware:\n  storage:\n    - name: {name}\n      \
+                 options: {{ baseurl: 'https://mirror.example.org', {options} }}\n\
+                 log: {{ accesslog: {{ disabled: true }} }}\n\
+                 storage:\n  redirect: {{ disable: {disable} }}\n  s3:\n{}",
+                s3.concat()
+            )
+        };
+        let (server, path) = configured(&config(false));
+        let response = send(server.address(), "GET", &path, &[], b"").expect(307);
+        assert!(response.location().starts_with("https://mirror.example.org/"), "{name}");
+        let (server, path) = configured(&config(true));
+        let response = send(server.address(), "GET", &path, &[], b"").expect(200);
+        assert_eq!((response.header("location"), &*response.body), (None, &b"x"[..]));
+    }
+}
+
+#[test]
+fn the_address_of_a_client_is_taken_from_the_headers_of_trusted_proxies_only() {
+    let addresses = |proxies: &[&str], headers: &'static [(&'static str, &'static str)]| {
+        let proxies = TrustedProxies::parse(proxies).unwrap();
+        let seen = Arc::new(std::sync::Mutex::new(None));
+        let found = Arc::clone(&seen);
+        let server = Server::start(
+            TcpListener::bind("127.0.0.1:0").unwrap(),
+            None,
+            Arc::new(move |request: &mut Request<'_>| {
+                *found.lock().unwrap() = proxies.client(request);
+                crate::service::http::Response::new(200)
+            }),
+        )
+        .unwrap();
+        send(server.address(), "GET", "/", headers, b"").expect(200);
+        let client = *seen.lock().unwrap();
+        client.map(|address| address.to_string())
+    };
+    let forged = &[("X-Forwarded-For", "6.6.6.6"), ("X-Real-Ip", "6.6.6.6")];
+    assert_eq!(addresses(&[], forged).as_deref(), Some("127.0.0.1"));
+    assert_eq!(addresses(&["10.0.0.0/8"], forged).as_deref(), Some("127.0.0.1"));
+    let local = &["127.0.0.0/8", "10.0.0.0/8", "fd00::/8"];
+    for (headers, expected) in [
+        (&[("X-Forwarded-For", "1.2.3.4")][..], Some("1.2.3.4")),
+        (&[("X-Forwarded-For", "6.6.6.6, 1.2.3.4")], Some("1.2.3.4")),
+        (&[("X-Forwarded-For", "6.6.6.6, 1.2.3.4, fd00::1,10.1.1.1")], Some("1.2.3.4")),
+        (&[("X-Forwarded-For", "1.2.3.4"), ("X-Forwarded-For", "10.1.1.1")], Some("1.2.3.4")),
+        (&[("X-Forwarded-For", "10.2.2.2, 10.1.1.1")], Some("10.2.2.2")),
+        (&[("X-Forwarded-For", "[2001:db8::1]:443")], Some("2001:db8::1")),
+        (&[("X-Forwarded-For", "1.2.3.4:443")], Some("1.2.3.4")),
+        (&[("X-Forwarded-For", "6.6.6.6, unknown")], None),
+        (&[("X-Real-Ip", "1.2.3.4")], Some("1.2.3.4")),
+        (&[], Some("127.0.0.1")),
+    ] {
+        assert_eq!(addresses(local, headers).as_deref(), expected, "{headers:?}");
+    }
+    assert_eq!(addresses(&["0.0.0.0/0"], &[]).as_deref(), Some("127.0.0.1"));
+    assert!(TrustedProxies::parse(&["10.0.0.0/33"]).is_err());
 }
 
 #[test]
@@ -1454,6 +1669,7 @@ fn the_registry_serves_tls() {
         downloads: Downloads::Served,
         secret: None,
         log: Log::Failures,
+        proxies: TrustedProxies::default(),
     };
     let registry = Registry::new(Arc::new(s3driver::driver::MemoryDriver::new()), options);
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();

@@ -295,6 +295,7 @@ fn a_wrong_cloudfront_key_is_named() {
     for (key, words) in [
         ("test_rsa2048_public.pem", "public"),
         ("test_rsa1024_pkcs1.pem", "1024"),
+        ("test_rsa3072_pkcs1.pem", "accepts only 2048 bits"),
         ("test_rsa2048_encrypted_pkcs8.pem", "encrypted"),
         ("missing.pem", "read privatekey file"),
     ] {
@@ -310,6 +311,26 @@ fn a_wrong_cloudfront_key_is_named() {
     let (document, code) = examine(rig.command(&["doctor"]), &arguments);
     assert_eq!(code, Some(0), "{document:#}");
     assert!(with_result(&document, "notice").contains(&"cloudfront download"), "{document:#}");
+}
+
+#[test]
+fn ip_ranges_that_cannot_be_fetched_are_named() {
+    let target = Target::all().remove(0);
+    let rig = Rig::new(&target, "ranges");
+    let options: Vec<_> = target.pairs("").into_iter().collect();
+    let options: String =
+        options.iter().map(|(name, value)| format!("    {name}: \"{value}\"\n")).collect();
+    let key = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/data/cloudfront/test_rsa2048_pkcs8.pem");
+    let file = format!(
+        "storage:\n  s3:\n{options}middleware:\n  storage:\n    - name: cloudfront\n      options:\n        \
+         {{ baseurl: 'http://127.0.0.1:1', privatekey: '{key}', keypairid: K1, ipfilteredby: aws, \
+         iprangesurl: 'http://127.0.0.1:1/ranges' }}\n"
+    );
+    let file = rig.file("config.yml", file.as_bytes());
+    let mut command = rig.bare();
+    command.arg("doctor");
+    let found = examine(command, &["--config", &file]);
+    assert_only_fault(&found, "cloudfront ip ranges", &["iprangesurl", "proxy"]);
 }
 
 #[test]

@@ -114,6 +114,30 @@ fn the_endpoint_may_be_in_a_section_of_services_or_ignored() {
 }
 
 #[test]
+fn variables_of_a_registry_that_are_not_applied_are_named() {
+    let target = Target::all().remove(0);
+    let rig = Rig::new(&target, "variables");
+    let file = rig.file("config.yml", config(&target, "").as_bytes());
+    let run = |arguments: &[&str]| {
+        let mut command = rig.bare();
+        command.args(arguments).env("REGISTRY_STORAGE_S3_BUCKET", "hidden");
+        command.env("REGISTRY_MIDDLEWARE_STORAGE_0_NAME", "hidden").env("REGISTRY_PORT", "1");
+        Run::of(command.output().unwrap())
+    };
+    let names = "REGISTRY_MIDDLEWARE_STORAGE_0_NAME, REGISTRY_STORAGE_S3_BUCKET";
+    let policy = run(&["policy", "--config", &file]);
+    assert_eq!(policy.code, Some(0), "{}", policy.stderr);
+    assert!(policy.stderr.contains(names) && !policy.stderr.contains("hidden"));
+    assert!(!policy.stderr.contains("REGISTRY_PORT"), "{}", policy.stderr);
+    let doctor = run(&["doctor", "--config", &file]);
+    let line = doctor.stdout.lines().find(|line| line.contains("configuration")).unwrap();
+    assert!(line.starts_with("notice") && line.contains(names), "{line}");
+    // Without a file, the variables do not concern the tool.
+    let without = run(&["policy", &rig.url(""), "--region", "us-east-1"]);
+    assert_eq!(&*without.stderr, "");
+}
+
+#[test]
 fn a_wrong_configuration_is_named() {
     let target = Target::all().remove(0);
     let rig = Rig::new(&target, "wrong");
@@ -126,7 +150,7 @@ fn a_wrong_configuration_is_named() {
         ("storage:\n  s3:\n    bucket: bbb\n    region: [eu-central-1, b]\n", "region"),
         ("storage:\n  s3:\n    bucket: bbb\n    regoin: eu-central-1\n", "did you mean region?"),
         ("storage:\n  s3:\n    bucket: bbb\n    bucket: c\n", "bucket is given twice"),
-        ("storage:\n  s3: &a\n    bucket: bbb\nmiddleware: *a\n", "alias"),
+        ("storage:\n  s3: &a\n    bucket: bbb\nmiddleware: *a\n", "line 4 uses an alias"),
         (swapped, "accesskey and secretkey are swapped"),
     ] {
         let file = rig.file("config.yml", text.as_bytes());

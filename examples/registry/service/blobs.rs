@@ -75,7 +75,7 @@ impl Registry {
             return Ok(None);
         }
         let mut options = UrlOptions::new(Method::Get);
-        options.client = request.peer;
+        options.client = self.options.proxies.client(request);
         match self.driver.url_for(&layout::blob_data(digest), &options) {
             Ok(url) => Ok(Some(url)),
             Err(error) if error.kind() == ErrorKind::UnsupportedMethod => Ok(None),

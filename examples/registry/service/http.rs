@@ -61,6 +61,10 @@ impl Request<'_> {
     pub(crate) fn header(&self, name: &str) -> Option<&str> {
         header(&self.headers, name)
     }
+    /// Returns the values of all headers with this name, which is given in lower case.
+    pub(crate) fn headers(&self, name: &str) -> impl DoubleEndedIterator<Item = &str> {
+        self.headers.iter().filter(move |(known, _)| known == name).map(|(_, value)| value.as_str())
+    }
 }
 
 fn header<'a>(headers: &'a [(String, String)], name: &str) -> Option<&'a str> {

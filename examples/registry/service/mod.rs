@@ -5,6 +5,7 @@
 mod blobs;
 pub(crate) mod collect;
 pub(crate) mod config;
+mod document;
 mod failure;
 pub(crate) mod http;
 mod layout;
@@ -12,6 +13,7 @@ mod listings;
 mod manifest;
 mod manifests;
 mod names;
+pub(crate) mod peers;
 mod places;
 pub(crate) mod purge;
 mod referrers;
@@ -19,10 +21,12 @@ mod sha256;
 pub(crate) mod tls;
 mod token;
 mod uploads;
+pub(crate) mod variables;
 
 use failure::{Code, Failure};
 use http::{Content, Request, Response};
 use names::{Digest, Name, UploadId};
+use peers::TrustedProxies;
 use places::Places;
 use s3driver::driver::StorageDriver;
 use serde_json::Value;
@@ -44,6 +48,7 @@ pub(crate) struct Options {
     /// The key of the upload tokens. Another registry with the same key can continue an upload.
     pub(crate) secret: Option<String>,
     pub(crate) log: Log,
+    pub(crate) proxies: TrustedProxies,
 }
 
 /// Whether each request writes a line to standard output.
@@ -111,6 +116,10 @@ impl Registry {
         let path = decode(&request.path).ok_or_else(unknown_endpoint)?;
         let method = request.method.clone();
         let get = matches!(&*method, "GET" | "HEAD");
+        if path == "/" {
+            // Docker's registry responds here so that load balancers can probe it.
+            return if get { Ok(Response::new(200)) } else { Err(wrong_method("GET, HEAD")) };
+        }
         let rest = path
             .strip_prefix("/v2")
             .filter(|rest| rest.is_empty() || rest.starts_with('/'))

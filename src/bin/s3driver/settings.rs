@@ -3,7 +3,7 @@
 //! neither of them contains.
 use crate::common::Common;
 use crate::failure::{Exit, Failure, Outcome};
-use crate::text::shown_path;
+use crate::text::{shown, shown_path};
 use crate::usage::pair;
 use crate::yaml;
 use s3driver::credentials::{
@@ -25,6 +25,14 @@ const LONGEST_FILE: u64 = 1 << 20;
 /// The names of the S3 driver in the section `storage`, and the name of the section for zot's
 /// driver.
 const SECTIONS: [&str; 5] = ["s3", "s3aws", "s3_v1", "s3_v2", "storagedriver"];
+
+/// The beginnings of the names of environment variables that replace options in the sections of the
+/// file that are read here.
+const VARIABLES: [&str; 2] = ["REGISTRY_STORAGE", "REGISTRY_MIDDLEWARE"];
+
+/// What to do about [`Settings::unapplied_variables`].
+pub(crate) const UNAPPLIED_REMEDY: &str =
+    "write their values into the file, or give them with --option";
 
 /// All settings of the storage from the command line, the configuration file and the environment.
 pub(crate) struct Settings {
@@ -101,6 +109,22 @@ impl Settings {
             Backend::S3(parameters) => Ok(*parameters),
             _ => Err(Failure::usage("the storage of the configuration is not S3")),
         }
+    }
+
+    /// Returns a description of the environment variables with which a registry replaces options of
+    /// its configuration file, and which this tool does not apply. Returns `None` without any.
+    pub(crate) fn unapplied_variables(&self) -> Option<String> {
+        self.file.as_ref()?;
+        let names = env::vars_os().filter_map(|(name, _)| name.into_string().ok());
+        let mut names: Vec<_> = names
+            .filter(|name| VARIABLES.iter().any(|section| name.starts_with(section)))
+            .map(|name| shown(&name))
+            .collect();
+        names.sort();
+        let names = names.join(", ");
+        let text =
+            format!("the registry also applies these variables, and s3driver does not: {names}");
+        Some(text).filter(|_| !names.is_empty())
     }
 
     /// Returns the storage middlewares of the configuration file.

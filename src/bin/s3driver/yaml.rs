@@ -11,8 +11,15 @@ const DEPTH: usize = 32;
 pub(crate) fn read(text: &str) -> Result<Value, String> {
     let mut events = Vec::new();
     for event in Parser::new_from_str(text) {
-        let (event, _) = event.map_err(|error| error.to_string())?;
+        let (event, span) = event.map_err(|error| error.to_string())?;
         match event {
+            // An alias of aliases can stand for more values than fit into memory.
+            Event::Alias(_) => {
+                let line = span.start.line();
+                return Err(format!(
+                    "line {line} uses an alias (*), which is not supported: repeat the value"
+                ));
+            }
             Event::Nothing | Event::StreamStart | Event::StreamEnd | Event::DocumentStart(_) => {}
             event => events.push(event),
         }
@@ -59,7 +66,6 @@ fn value<'a>(
             }
             Ok(Some(Value::Object(map)))
         }
-        Some(Event::Alias(_)) => Err("the file uses an alias, which is not supported".to_owned()),
         _ => Ok(None),
     }
 }

@@ -456,6 +456,10 @@ impl StorageDriver for S3Driver {
             .map_err(|e| store.error(e, path))
     }
 
+    fn signs_urls(&self) -> bool {
+        true
+    }
+
     fn walk(
         &self,
         from: &str,

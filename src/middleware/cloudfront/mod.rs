@@ -18,7 +18,7 @@ use crate::middleware::delegate_to_inner;
 use crate::sign::encode_path;
 use crate::time::Timestamp;
 use options::config_error;
-use refresh::Refresher;
+use refresh::{Refresher, fetch_ranges};
 use std::fmt;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
@@ -136,8 +136,25 @@ impl CloudFront {
     }
 }
 
+impl CloudFrontOptions {
+    /// Fetches the IP ranges once, for a check of the options. Returns `None` without a filter.
+    ///
+    /// # Errors
+    /// The errors of `fetch` and of [`IpRanges::parse`].
+    pub fn fetch_ip_ranges(&self, fetch: &dyn Fetch) -> Result<Option<IpRanges>> {
+        match &self.ip_filter {
+            IpFilter::None => Ok(None),
+            filter => fetch_ranges(fetch, &self.ip_ranges_url, filter).map(Some),
+        }
+    }
+}
+
 impl StorageDriver for CloudFront {
     delegate_to_inner!();
+
+    fn signs_urls(&self) -> bool {
+        true
+    }
 
     fn url_for(&self, path: &str, options: &UrlOptions) -> Result<String> {
         check_path(path)?;

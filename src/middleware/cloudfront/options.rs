@@ -14,6 +14,9 @@ use std::time::Duration;
 
 const DEFAULT_DURATION: Duration = Duration::from_secs(20 * 60);
 const DEFAULT_UPDATE_FREQUENCY: Duration = Duration::from_secs(12 * 60 * 60);
+/// The shortest interval of the option `updatefrequency`. Each update downloads megabytes, and AWS
+/// changes the document a few times a week.
+const SHORTEST_UPDATE_FREQUENCY: Duration = Duration::from_secs(60);
 /// The maximum length of the path of a key file. Realistic paths are shorter, and every key that
 /// CloudFront accepts is longer.
 const MAX_PATH: usize = 512;
@@ -123,7 +126,7 @@ impl CloudFrontOptions {
     /// | `originpath` | none | the distribution's Origin Path, if it has one: see [`CloudFrontOptions::origin_path`] |
     /// | `ipfilteredby` | `none` | `none`, `aws` or `awsregion` |
     /// | `awsregion` | none | the regions for `ipfilteredby: awsregion`, separated by commas |
-    /// | `updatefrequency` | `12h` | how often the IP ranges are fetched; the old misspelling `updatefrenquency` is used only if this one is not given |
+    /// | `updatefrequency` | `12h` | how often the IP ranges are fetched, at least a minute; the old misspelling `updatefrenquency` is used only if this one is not given |
     /// | `iprangesurl` | AWS's document | the URL of the IP ranges |
     ///
     /// # Errors
@@ -211,8 +214,9 @@ impl CloudFrontOptions {
         Ok(self)
     }
 
-    /// Sets how the IP ranges are fetched. The default is `HttpFetch`, which requires the feature
-    /// `client`, and connects directly, without a proxy. Each middleware needs its own one, because
+    /// Sets how the IP ranges are fetched. The default is `HttpFetch::new`, which requires the
+    /// feature `client`, and connects directly, without a proxy; `HttpFetch::with_client` uses the
+    /// proxy and the certificates of a client. Each middleware needs its own one, because
     /// it is cancelled when the middleware is dropped.
     #[must_use]
     pub fn fetch(mut self, fetch: Arc<dyn Fetch>) -> Self {
@@ -348,6 +352,9 @@ impl<'a> Given<'a> {
             let every = duration::parse(text)
                 .map_err(|why| config_error(format!("invalid updatefrequency: {why}")))?;
             options = options.update_frequency(every)?;
+            if every < SHORTEST_UPDATE_FREQUENCY {
+                return Err(config_error("invalid updatefrequency: it must be at least 1m"));
+            }
         }
 
         if let Some(url) = self.iprangesurl {

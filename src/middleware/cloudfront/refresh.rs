@@ -17,6 +17,9 @@ const MAX_DOCUMENT_BYTES: usize = 8 * 1024 * 1024;
 /// the interval, because a wrong option fails each time after a download of megabytes.
 const RETRY_AFTER: Duration = Duration::from_secs(60);
 
+/// The name of the caller's code in errors about a panic.
+const FETCHER: &str = "the fetcher of IP ranges";
+
 /// A thread that fetches the ranges immediately and then once per `interval`, until it is dropped.
 /// The ranges of the last valid document remain in use.
 #[derive(Debug)]
@@ -70,7 +73,7 @@ impl Drop for Refresher {
         self.shared.lock().stop = true;
         self.shared.stopped.notify_all();
         // A panic of the fetcher cannot be handled here.
-        drop(catch_panic("the fetcher of IP ranges", || {
+        drop(catch_panic(FETCHER, || {
             self.fetch.cancel();
             Ok(())
         }));
@@ -106,9 +109,16 @@ fn run(shared: &SharedRanges, fetch: &dyn Fetch, url: &str, filter: &IpFilter, i
             return;
         }
 
-        let fetched =
-            catch_panic("the fetcher of IP ranges", || fetch.get(url, MAX_DOCUMENT_BYTES))
-                .and_then(|document| IpRanges::parse(&document, filter));
+        let fetched = catch_panic(FETCHER, || fetch_ranges(fetch, url, filter));
+        if let Err(error) = &fetched
+            && !shared.lock().stop
+        {
+            // A panic of the fetcher does not end the updates.
+            drop(catch_panic(FETCHER, || {
+                fetch.report(error);
+                Ok(())
+            }));
+        }
         let mut state = shared.lock();
         let wait = match fetched {
             Ok(ranges) => {
@@ -127,4 +137,9 @@ fn run(shared: &SharedRanges, fetch: &dyn Fetch, url: &str, filter: &IpFilter, i
         let waited = shared.stopped.wait_timeout_while(state, wait, |state| !state.stop);
         drop(waited);
     }
+}
+
+/// Fetches and parses the document once.
+pub(super) fn fetch_ranges(fetch: &dyn Fetch, url: &str, filter: &IpFilter) -> Result<IpRanges> {
+    IpRanges::parse(&fetch.get(url, MAX_DOCUMENT_BYTES)?, filter)
 }

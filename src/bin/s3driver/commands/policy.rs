@@ -1,11 +1,13 @@
 use crate::arn::Arns;
 use crate::failure::Outcome;
 use crate::location::S3Url;
+use crate::settings::UNAPPLIED_REMEDY;
 use crate::tool::{Bucket, Tool};
 use clap::{Args, ValueEnum};
 use s3driver::client::Encryption;
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
+use std::io::{self, Write as _};
 
 /// Prints the minimal IAM policy for a registry's jobs
 #[derive(Args)]
@@ -98,6 +100,10 @@ impl Policy {
             actions.insert(Action::PutObjectAcl);
         }
         let document = document(&bucket, &actions);
+        if let Some(found) = tool.settings.unapplied_variables() {
+            // The policy itself is complete, so a closed standard error does not end the command.
+            let _ = writeln!(io::stderr(), "s3driver: notice: {found}; {UNAPPLIED_REMEDY}");
+        }
         tool.output.print(|| format!("{document:#}"), || document.clone())
     }
 }

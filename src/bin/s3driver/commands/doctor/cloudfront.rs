@@ -4,7 +4,7 @@ use super::finding::{Verdict, what};
 use super::patient::{CONTENT, Patient};
 use s3driver::client::{Presign, PresignMethod};
 use s3driver::driver::{Method, UrlOptions};
-use s3driver::middleware::{CloudFront, CloudFrontOptions, Fetch as _, HttpFetch};
+use s3driver::middleware::{CloudFront, CloudFrontOptions, Fetch as _, HttpFetch, IpFilter};
 use s3driver::{Error, ErrorKind, StorageDriver as _};
 use std::sync::Arc;
 use std::time::Duration;
@@ -31,10 +31,30 @@ pub(super) fn key(patient: &Patient) -> Verdict {
     }
 }
 
+/// Fetches the IP ranges of AWS, as the middleware does.
+pub(super) fn ip_ranges(patient: &Patient) -> Verdict {
+    let fetched = HttpFetch::with_client(&patient.bucket.client)
+        .and_then(|fetch| options(patient)?.fetch_ip_ranges(&fetch));
+    match fetched {
+        Ok(None) => Verdict::NotUsed("the option ipfilteredby is not set"),
+        Ok(Some(ranges)) => Verdict::passed(format!("{} ranges", ranges.len())),
+        Err(error) => Verdict::fault(
+            what(&error),
+            "check iprangesurl, awsregion, proxy and cacert: without the ranges, all clients are \
+             sent to CloudFront",
+        ),
+    }
+}
+
+fn options(patient: &Patient) -> Result<CloudFrontOptions, Error> {
+    let pairs = patient.distribution.iter().map(|(name, value)| (name.as_str(), value.as_str()));
+    CloudFrontOptions::from_pairs(pairs)
+}
+
 /// Returns a signed URL on the distribution for the object of the examination.
 fn signed_url(patient: &Patient) -> Result<String, Error> {
-    let pairs = patient.distribution.iter().map(|(name, value)| (name.as_str(), value.as_str()));
-    let options = CloudFrontOptions::from_pairs(pairs)?;
+    // Clients' addresses do not matter here, so the ranges of addresses are not fetched.
+    let options = options(patient)?.ip_filter(IpFilter::None);
     let root = &patient.bucket.parameters.root_directory;
     let key = patient.key("object");
     let path = key.strip_prefix(&**root).unwrap_or(&key).trim_start_matches('/');

@@ -14,6 +14,7 @@ mod report;
 use super::url::Distribution;
 use crate::failure::{Exit, Failure, Outcome};
 use crate::location::S3Url;
+use crate::settings::UNAPPLIED_REMEDY;
 use crate::tool::Tool;
 use clap::Args;
 use finding::{Finding, Verdict};
@@ -183,6 +184,12 @@ const CHECKS: &[Check] = &[
     },
     Check { name: "cloudfront key", needs: &[], action: None, run: cloudfront::key },
     Check {
+        name: "cloudfront ip ranges",
+        needs: &["cloudfront key"],
+        action: None,
+        run: cloudfront::ip_ranges,
+    },
+    Check {
         name: "cloudfront download",
         needs: &["cloudfront key", "put"],
         action: None,
@@ -194,7 +201,7 @@ impl Doctor {
     pub(crate) fn run(&self, tool: &Tool) -> Outcome {
         let findings = match self.patient(tool) {
             Ok(patient) => {
-                let mut findings = vec![configured()];
+                let mut findings = vec![configured(tool)];
                 findings.extend(examine(tool, &patient));
                 findings.push(patient.clean());
                 findings
@@ -220,8 +227,11 @@ impl Doctor {
 /// The check of the configuration, which comes before all the others.
 const CONFIGURATION: &str = "configuration";
 
-fn configured() -> Finding {
-    let verdict = Verdict::passed("the options are valid");
+fn configured(tool: &Tool) -> Finding {
+    let verdict = match tool.settings.unapplied_variables() {
+        Some(found) => Verdict::notice(found, UNAPPLIED_REMEDY),
+        None => Verdict::passed("the options are valid"),
+    };
     Finding { name: CONFIGURATION, action: None, verdict }
 }
 
