@@ -71,8 +71,9 @@
 //!   configuration.
 //! - `cli` (off): the command-line tool `s3driver`, which libraries do not need.
 //!
-//! With `default-features = false`, only [`sign`], [`xml`] and the driver interface remain, which
-//! is what auditors read and fuzzers build.
+//! With `default-features = false`, [`sign`] and [`xml`] remain, which auditors read and fuzzers
+//! build, and everything in [`driver`] and [`middleware`] that needs neither the client nor
+//! CloudFront.
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
 #[cfg(feature = "client")]

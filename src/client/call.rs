@@ -421,8 +421,8 @@ impl Client {
         }
     }
 
-    /// Waits like after failure number `failures` of an operation in several requests, if the
-    /// client may retry at all.
+    /// Waits as after failure number `failures` of an operation in several requests, if the client
+    /// may retry at all.
     pub(super) fn pause(&self, failures: u32, cause: &Error) -> Result<Retry> {
         let inner = &*self.inner;
         let (bucket, key) = (cause.bucket().unwrap_or_default(), cause.key().unwrap_or_default());

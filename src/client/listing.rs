@@ -214,8 +214,11 @@ pub(super) fn check_prefix<'k>(
     mut keys: impl Iterator<Item = &'k String>,
 ) -> Result<()> {
     let Some(key) = keys.find(|key| !has_prefix(key, prefix)) else { return Ok(()) };
-    let text =
-        format!("the listing below \"{}\" holds the foreign key \"{}\"", shown(prefix), shown(key));
+    let text = format!(
+        "the listing below \"{}\" contains the foreign key \"{}\"",
+        shown(prefix),
+        shown(key)
+    );
     let hint = "the server ignores the prefix, or encodes keys without saying so";
     Err(call.place(Error::new(ErrorKind::Protocol, text)).with_hint(hint))
 }

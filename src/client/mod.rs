@@ -216,13 +216,14 @@ impl Client {
         let transport = Transport::new(config.transport_options())
             .map_err(|error| Error::new(ErrorKind::Configuration, error.0))?;
         if !config.user_agent.bytes().all(|b| b == b' ' || b.is_ascii_graphic()) {
-            let text = "the user agent may hold visible ASCII characters and spaces only";
+            let text = "the user agent may contain only visible ASCII characters and spaces";
             return Err(Error::new(ErrorKind::Configuration, text));
         }
         if let Some(account) = &config.expected_bucket_owner
             && !(account.len() == 12 && account.bytes().all(|b| b.is_ascii_digit()))
         {
-            let text = "the expected owner of the buckets is not an account: it has 12 digits";
+            let text =
+                "the expected owner of the buckets is not an account id: use the 12 digits of one";
             return Err(Error::new(ErrorKind::Configuration, text));
         }
         let checksum = config.checksum;

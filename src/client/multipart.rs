@@ -53,7 +53,7 @@ pub struct CompletedUpload {
 }
 
 impl CompletedUpload {
-    /// Describes a completed upload by the object that a look at its key found.
+    /// Describes a completed upload by the object that was found at its key.
     fn seen(meta: ObjectMeta) -> Self {
         Self { etag: meta.etag, version_id: meta.version_id }
     }
@@ -422,23 +422,20 @@ fn next_upload(
     page: &ListMultipartUploadsResult,
     seen: &mut Seen,
 ) -> Follow<(String, Option<String>)> {
+    const NO_MARKER: &str =
+        "the list of uploads is truncated, but the server did not state where it continues";
     let named = |marker: &Option<String>| marker.clone().filter(|marker| !marker.is_empty());
-    let next =
-        match (page.is_truncated, named(&page.next_key_marker), named(&page.next_upload_id_marker))
-        {
-            (Some(false), ..) | (None, None, None) => return Ok(None),
-            // SeaweedFS returns only the upload id, and continues after it if only the id is sent.
-            (_, None, Some(id)) => (String::new(), Some(id)),
-            (_, Some(key), id) => (key, id),
-            (Some(true), None, None) => match page.uploads.last() {
-                Some(last) => (last.key.clone(), Some(last.upload_id.clone())),
-                None => {
-                    return Err(
-                        "the list of uploads is truncated, but has no place to continue from",
-                    );
-                }
-            },
-        };
+    let (key, id) = (named(&page.next_key_marker), named(&page.next_upload_id_marker));
+    let next = match (page.is_truncated, key, id) {
+        (Some(false), ..) | (None, None, None) => return Ok(None),
+        // SeaweedFS returns only the upload id, and continues after it if only the id is sent.
+        (_, None, Some(id)) => (String::new(), Some(id)),
+        (_, Some(key), id) => (key, id),
+        (Some(true), None, None) => {
+            let last = page.uploads.last().ok_or(NO_MARKER)?;
+            (last.key.clone(), Some(last.upload_id.clone()))
+        }
+    };
     if seen.markers.insert(&next) {
         Ok(Some(next))
     } else {

@@ -28,7 +28,8 @@ impl Arrived {
             200 | 206 if is_part(&response, wanted) => announced_range(&response, wanted)?.size,
             200 => response.content_length(),
             status => {
-                let text = format!("the status {status} comes without an object");
+                let text =
+                    format!("the server responded with status {status}, but without an object");
                 return Err(Error::new(ErrorKind::Protocol, text).with_status(status));
             }
         };
@@ -70,7 +71,7 @@ fn announced_range(response: &Response, wanted: ByteRange) -> Result<ContentRang
     };
     ContentRange::parse(text).filter(begins).ok_or_else(|| {
         let asked = wanted.header().unwrap_or_default();
-        let text = format!("the server returned the range {text:?}, and {asked:?} was requested");
+        let text = format!("the server returned the range {text:?}, but {asked:?} was requested");
         Error::new(ErrorKind::Protocol, text).with_status(response.status)
     })
 }

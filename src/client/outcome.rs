@@ -210,9 +210,9 @@ pub(super) fn may_have_happened(error: &Error) -> bool {
 /// Checks that a response names the bucket and the key of its request, if it names any.
 pub(super) fn check_names(call: &Call<'_>, bucket: Option<&str>, key: Option<&str>) -> Result<()> {
     let text = if bucket.is_some_and(|named| !names_bucket(named, call.bucket)) {
-        format!("the server did this in another bucket, {}", bucket.unwrap_or_default())
+        format!("the response names another bucket, {}", bucket.unwrap_or_default())
     } else if key.is_some_and(|named| !names_key(named, call.key)) {
-        format!("the server did this to another key, {}", key.unwrap_or_default())
+        format!("the response names another key, {}", key.unwrap_or_default())
     } else {
         return Ok(());
     };

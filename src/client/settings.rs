@@ -311,7 +311,7 @@ impl ObjectSettings {
         for (name, value) in &call.headers {
             if !value.bytes().all(|b| b == b' ' || b.is_ascii_graphic()) {
                 return Err(call.refuse(format!(
-                    "the value of {name} may hold visible ASCII characters and spaces only"
+                    "the value of {name} may contain only visible ASCII characters and spaces"
                 )));
             }
         }
@@ -338,7 +338,7 @@ fn with_metadata<'a>(mut call: Call<'a>, metadata: &'a [(String, String)]) -> Re
             && name.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.'));
         if !good {
             return Err(call.refuse(format!(
-                "the metadata name {name:?} may hold letters, digits, '-', '_' and '.' only"
+                "the metadata name {name:?} may contain only letters, digits, '-', '_' and '.'"
             )));
         }
         call.headers.push((

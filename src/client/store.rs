@@ -9,9 +9,9 @@
 //! [`Checksum::None`], which compares nothing. A difference is [`ErrorKind::Integrity`] and is not
 //! retried: TLS or a signed body rules out damage in transit.
 //!
-//! MD5 costs more than everything else together (about 1.5 s/GiB). It is therefore only computed
-//! for the ETag alone if the request does not have a checksum that the server has to verify: a
-//! configured checksum replaces the comparison.
+//! An MD5 costs more than everything else together (about 1.5 s/GiB). If only the ETag needs it, it
+//! is computed only for requests without a checksum that the server has to verify: a configured
+//! checksum replaces the comparison.
 use super::Client;
 use super::body::{BodyUse, Payload, Progress, Reopen, for_each_piece, unreadable};
 use super::checksum::{Algorithm, IN_HEADERS, Running};
@@ -43,7 +43,7 @@ pub struct PutResult {
 }
 
 impl PutResult {
-    /// Describes a write by the object that a look at its key found.
+    /// Describes a write by the object that was found at its key.
     pub(super) fn seen(meta: ObjectMeta) -> Self {
         let checksum = meta.checksums.into_iter().next();
         Self { etag: meta.etag, version_id: meta.version_id, checksum }

@@ -72,7 +72,7 @@ impl PrivateKey {
     /// Like [`PrivateKey::from_pem`], which also accepts other sizes of RSA keys.
     ///
     /// # Errors
-    /// Those of [`PrivateKey::from_pem`].
+    /// The errors of [`PrivateKey::from_pem`].
     pub fn from_pem_with_minimum(text: &str, minimum: RsaMinimum) -> Result<Self> {
         let inner = nested(text);
         let text = inner.as_ref().map_or(text, |inner| inner);

@@ -42,7 +42,7 @@ pub trait Provider: Debug + Send + Sync {
     /// does not need to implement this method.
     ///
     /// # Errors
-    /// Those of [`Provider::credentials`], and
+    /// The errors of [`Provider::credentials`], and
     /// [`ErrorKind::Cancelled`](crate::ErrorKind::Cancelled).
     fn credentials_until(&self, cancel: &Cancel) -> Result<Arc<Lease>> {
         let _ = cancel;
@@ -53,7 +53,8 @@ pub trait Provider: Debug + Send + Sync {
     /// [`Provider::credentials_until`] applies.
     ///
     /// # Errors
-    /// Those of [`Provider::refresh`], and [`ErrorKind::Cancelled`](crate::ErrorKind::Cancelled).
+    /// The errors of [`Provider::refresh`], and
+    /// [`ErrorKind::Cancelled`](crate::ErrorKind::Cancelled).
     fn refresh_until(&self, used: &Lease, cancel: &Cancel) -> Result<bool> {
         let _ = cancel;
         self.refresh(used)

@@ -24,14 +24,15 @@ pub enum Event<'a> {
     Credentials(&'a CredentialsEvent<'a>),
     /// The client learned or corrected a fact. Each is reported once.
     Notice(&'a Notice),
-    /// A request was signed. For observers that want [`Detail::Signing`].
+    /// A request was signed. Sent only to observers that request [`Detail::Signing`].
     Signing(&'a SigningSteps<'a>),
-    /// The beginnings of the bodies of an exchange. For observers that want [`Detail::Bodies`].
+    /// The beginnings of the bodies of an exchange. Sent only to observers that request
+    /// [`Detail::Bodies`].
     Bodies(&'a Bodies<'a>),
 }
 
 impl Event<'_> {
-    /// Returns the detail that an observer must ask for to receive this event.
+    /// Returns the detail that an observer must request to receive this event.
     pub(super) const fn detail(&self) -> Option<Detail> {
         match self {
             Self::Signing(_) => Some(Detail::Signing),
@@ -41,7 +42,7 @@ impl Event<'_> {
     }
 }
 
-/// A kind of events that only those observers receive that ask for it.
+/// A kind of event that is sent only to observers that request it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Detail {
@@ -80,12 +81,12 @@ pub struct Attempt<'a> {
     pub error: Option<&'a Error>,
     /// The connection; `None` when there was none.
     pub connection: Option<ConnectionUse>,
-    /// Bytes of the request's body that were sent, chunk framing included.
+    /// Bytes of the request's body that were sent, including chunk framing.
     pub bytes_sent: u64,
     /// Bytes of the response's body that were read so far. Those of an object follow in a
     /// [`Download`].
     pub bytes_received: u64,
-    /// The time that it took, by phases.
+    /// The duration of the request, by phases.
     pub timings: Timings,
     /// The step that follows.
     pub decision: Decision,
@@ -127,10 +128,10 @@ pub struct Timings {
     pub connect: Option<Duration>,
     /// The TLS handshake; `None` without one.
     pub tls: Option<Duration>,
-    /// From the beginning, connecting included, until the head of the response had arrived; `None`
+    /// From the beginning, including connecting, until the head of the response had arrived; `None`
     /// without a response.
     pub first_byte: Option<Duration>,
-    /// All of it, signing and the reading of a response document included.
+    /// The whole request, including signing and reading a response document.
     pub total: Duration,
 }
 
@@ -138,15 +139,15 @@ pub struct Timings {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Decision {
-    /// Nothing: it succeeded, or it was an [inquiry](AttemptRole::Inquiry).
+    /// Nothing follows: the request succeeded, or was an [inquiry](AttemptRole::Inquiry).
     Finish,
     /// The operation is tried again after a wait.
     Retry {
         /// The wait.
         wait: Duration,
     },
-    /// The request is sent again at once, because its connection was dead or its response taught
-    /// something: new credentials, the server's time, the bucket's region, a redirect.
+    /// The request is sent again at once, because its connection was dead or its response led to
+    /// a correction: new credentials, the server's time, the bucket's region, a redirect.
     Resend,
     /// The operation fails.
     GiveUp,
@@ -162,9 +163,9 @@ pub struct OperationOutcome<'a> {
     pub bucket: &'a str,
     /// The key; empty for operations on a bucket.
     pub key: &'a str,
-    /// Requests that were made.
+    /// The number of requests that were made.
     pub attempts: u32,
-    /// The time from the call to its end, waits included. GetObject ends when its response begins.
+    /// The time from the call to its end, including waits. GetObject ends when its response begins.
     pub total: Duration,
     /// Why the operation failed; `None` when it succeeded.
     pub error: Option<&'a Error>,
@@ -182,7 +183,7 @@ pub struct Download<'a> {
     pub bytes_received: u64,
     /// Of these, the bytes that the request's [`Attempt`] has reported.
     pub bytes_reported: u64,
-    /// The time since the response began, the pauses of the caller included.
+    /// The time since the response began, including the pauses of the caller.
     pub total: Duration,
     /// Whether the response was read to its end. A reader that was dropped earlier, or whose
     /// connection broke, was not; after a break the rest is a further GetObject.
@@ -223,7 +224,7 @@ pub struct RedirectFollowed<'a> {
 #[derive(Clone, Copy, Debug)]
 #[non_exhaustive]
 pub enum CredentialsEvent<'a> {
-    /// A source gave new credentials.
+    /// A source returned new credentials.
     Refreshed {
         /// The source's name.
         source: &'a str,
@@ -232,7 +233,7 @@ pub enum CredentialsEvent<'a> {
         /// How long the source took.
         took: Duration,
     },
-    /// A source gave no credentials.
+    /// A source did not return any credentials.
     Failed {
         /// The source's name.
         source: &'a str,
@@ -257,7 +258,7 @@ pub enum Warning {
         expires: Option<SystemTime>,
     },
     /// The source returned credentials that have expired already. They are used all the same,
-    /// because a metadata service in trouble returns credentials that AWS still accepts.
+    /// because a failing metadata service returns credentials that AWS still accepts.
     ExpiredOnArrival {
         /// When they expired.
         expires: SystemTime,
@@ -285,7 +286,7 @@ impl fmt::Display for Warning {
             Self::OpenPermissions { path, mode } => {
                 let path = path.to_string_lossy();
                 let path = shown_value(&path, Form::Path);
-                write!(f, "{path} holds a secret and has mode {mode:o}, set it to 600")
+                write!(f, "{path} contains a secret and has mode {mode:o}: set it to 600")
             }
         }
     }

@@ -55,7 +55,7 @@ pub enum LogTopic {
 }
 
 impl Log {
-    /// Makes an observer that writes notices, warnings and these topics.
+    /// Creates an observer that writes notices, warnings and these topics.
     pub fn new(topics: impl IntoIterator<Item = LogTopic>) -> Self {
         Self { topics: topics.into_iter().collect() }
     }

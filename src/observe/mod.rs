@@ -43,9 +43,10 @@
 //!
 //! # Cost
 //!
-//! Nothing without an observer: no clock is read, nothing is allocated. An observer is called on
-//! the thread that does the work, often with a request's place taken, so it should return quickly,
-//! and it must not wait for the client that calls it. An observer that panics is called again for
+//! Without an observer, events cost nothing: no clock is read, and no memory is allocated. An
+//! observer is called on the thread that does the work, often while a request counts towards
+//! [`Config::max_requests`](crate::client::Config::max_requests), so it should return quickly, and
+//! it must not wait for the client that calls it. An observer that panics is called again for
 //! the next event; the operation is not affected.
 
 mod event;

@@ -213,7 +213,7 @@ impl Pass<'_> {
 fn append(page: Vec<Object>, prefix: &str, keys: &mut Vec<String>) -> Result<()> {
     // The server's response is not trusted here: nothing outside of the directory is ever deleted.
     if let Some(Object { key, .. }) = page.iter().find(|object| !object.key.starts_with(prefix)) {
-        let text = format!("the listing below {prefix:?} holds the foreign key {key:?}");
+        let text = format!("the listing below {prefix:?} contains the foreign key {key:?}");
         return Err(Error::new(ErrorKind::Protocol, text));
     }
     keys.extend(page.into_iter().map(|object| object.key));

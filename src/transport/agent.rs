@@ -310,7 +310,7 @@ fn build(
         .build()
         .map_err(|error| refused(&error))?;
     if whole.path_and_query().is_none_or(|sent| sent.as_str() != request.target) {
-        return Err(refused(&"the target holds a character that cannot be sent"));
+        return Err(refused(&"the target contains a character that cannot be sent"));
     }
     let method = Method::from_bytes(request.method.as_bytes()).map_err(|error| refused(&error))?;
     let mut built = http::Request::new(());
@@ -320,7 +320,7 @@ fn build(
         let key = HeaderName::from_bytes(name.as_bytes())
             .map_err(|_| refused(&format!("the header name {name:?} is not a token")))?;
         let value = HeaderValue::from_bytes(value.as_bytes()).map_err(|_| {
-            refused(&format!("the value of the header {name} holds a control character"))
+            refused(&format!("the value of the header {name} contains a control character"))
         })?;
         if matches!(key, header::CONTENT_LENGTH | header::TRANSFER_ENCODING) {
             return Err(refused(&format!("the header {name} is the transport's own")));

@@ -34,7 +34,7 @@ pub(super) fn write_request<'h>(
             return Err(format!("the header name {name:?} is not a token"));
         }
         if value.bytes().any(|byte| byte.is_ascii_control() && byte != b'\t') {
-            return Err(format!("the value of the header {name} holds a control character"));
+            return Err(format!("the value of the header {name} contains a control character"));
         }
         if name.eq_ignore_ascii_case("content-length")
             || name.eq_ignore_ascii_case("transfer-encoding")

@@ -115,14 +115,16 @@ impl fmt::Display for TlsProblem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::PlainServer => "the server does not speak TLS",
-            Self::TlsServer => "the server speaks TLS, and the request was sent without",
-            Self::Version => "the server has no TLS version that this client has (1.2 and 1.3)",
+            Self::TlsServer => "the server speaks TLS, but the request was sent without it",
+            Self::Version => {
+                "the server does not support a TLS version of this client (1.2 and 1.3)"
+            }
             Self::Algorithms => "server and client have no TLS algorithms in common",
             Self::ClientCertificate => {
                 "the server refused the handshake, most likely because it requires a client \
                  certificate"
             }
-            Self::UnrecognisedName => "the server has no certificate for this host name",
+            Self::UnrecognisedName => "the server does not have a certificate for this host name",
             Self::Alert => "the server refused the TLS handshake",
             Self::UnknownAuthority => {
                 "the certificate of the server is refused: its authority is not trusted"

@@ -46,7 +46,7 @@ pub(super) fn certificates(pem: &[u8]) -> Result<Vec<CertificateDer<'static>>, O
     match refused {
         Some(error) if named.is_empty() => Err(unusable(error)),
         None if named.is_empty() && !pem.is_empty() => Err(OptionsError(
-            "the extra root certificates hold no PEM block of type CERTIFICATE".into(),
+            "the extra root certificates do not contain a PEM block of type CERTIFICATE".into(),
         )),
         _ => Ok(named),
     }
@@ -101,7 +101,7 @@ fn of_system() -> Result<Vec<CertificateDer<'static>>, OptionsError> {
 }
 
 fn unusable(error: impl std::fmt::Display) -> OptionsError {
-    OptionsError(format!("the extra root certificates hold none that can be used: {error}"))
+    OptionsError(format!("none of the extra root certificates can be used: {error}"))
 }
 
 #[cfg_attr(not(feature = "truststore"), allow(dead_code, reason = "the store cannot be read"))]

@@ -437,7 +437,9 @@ impl Outbound {
                 Err(error) => {
                     let needed = self.end + error.required_size()?;
                     if needed <= self.bytes.len() {
-                        return Err(io::Error::other("the TLS session asks for room that it has"));
+                        return Err(io::Error::other(
+                            "the TLS session requested room that it already has",
+                        ));
                     }
                     self.bytes.resize(needed, 0);
                 }

@@ -66,13 +66,13 @@ pub(super) fn identity(
     let chain: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(&own.chain_pem).collect();
     let chain = chain.ok().filter(|chain| !chain.is_empty()).ok_or_else(|| {
         OptionsError(
-            "the client certificate has no PEM block of type CERTIFICATE, or a broken one".into(),
+            "the client certificate does not contain a valid PEM block of type CERTIFICATE".into(),
         )
     })?;
     // The reason is left out, because it could quote a part of the key.
     let key = PrivateKeyDer::from_pem_slice(&own.key_pem).map_err(|_| {
         OptionsError(
-            "the key of the client certificate has no PEM block that can be read: it must be a \
+            "the key of the client certificate does not contain a valid PEM block: it must be a \
              private key in PKCS#8, PKCS#1 or SEC 1 form, without a passphrase"
                 .into(),
         )

@@ -141,8 +141,7 @@ impl<'a> Document<'a> {
     }
 
     /// Reads the open element up to its end. `read` is called with the name of each child just
-    /// after the child was opened, and must consume it. Text between children is ignored, even
-    /// references to no character.
+    /// after the child was opened, and must consume it. Text between children is ignored.
     pub(super) fn children(
         &mut self,
         mut read: impl FnMut(&mut Self, &'a str) -> Result<(), Error>,
@@ -158,10 +157,10 @@ impl<'a> Document<'a> {
                 Some(Tag::Close) => return Ok(()),
                 None => {}
             }
-            match self.event()? {
-                Ok(Event::Open(child)) => read(self, child)?,
-                Ok(Event::Close | Event::End) => return Ok(()),
-                Ok(Event::Text(_) | Event::Char(_)) | Err(_) => {}
+            match self.next()? {
+                Event::Open(child) => read(self, child)?,
+                Event::Close | Event::End => return Ok(()),
+                Event::Text(_) | Event::Char(_) => {}
             }
         }
     }

@@ -117,7 +117,7 @@ enum RegionSource {
 }
 
 impl Endpoint {
-    /// AWS's endpoint in a region, over TLS: [`Endpoint::aws`] without its variants.
+    /// Returns AWS's endpoint in a region, over TLS: [`Endpoint::aws`] without its variants.
     ///
     /// ```
     /// use s3driver::client::Endpoint;
@@ -301,7 +301,7 @@ impl Endpoint {
     /// depends on the region, and with only another signature if a URL determines the host.
     ///
     /// # Errors
-    /// Like [`Endpoint::aws`] for the region's name.
+    /// The errors of [`Endpoint::aws`] for the region's name.
     pub fn for_region(&self, region: &str) -> Result<Self> {
         match self.source {
             HostSource::Region(variant) => {
@@ -556,7 +556,7 @@ impl Endpoint {
         Some((named, rest?.strip_prefix('.')?))
     }
 
-    /// Whether a host that consists of the bucket's name and `rest` is likely the bucket's own.
+    /// Returns whether a host that consists of the bucket's name and `rest` is likely the bucket's own.
     fn may_name_bucket(&self, rest: &str) -> bool {
         let domain = rest.strip_prefix('.').unwrap_or_default();
         let service =

@@ -105,7 +105,7 @@ impl Backend {
     /// Opens the storage without middlewares and without connecting to it.
     ///
     /// # Errors
-    /// Those of [`S3Driver::new`].
+    /// The errors of [`S3Driver::new`].
     pub fn open(&self) -> Result<Arc<dyn StorageDriver>> {
         Ok(match self {
             Self::S3(parameters) => Arc::new(S3Driver::new(parameters)?),

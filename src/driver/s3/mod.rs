@@ -85,7 +85,7 @@ impl S3Driver {
     /// Creates the driver with keys from `provider`.
     ///
     /// # Errors
-    /// Those of [`S3Driver::new`].
+    /// The errors of [`S3Driver::new`].
     pub fn with_credentials(parameters: &Parameters, provider: Arc<dyn Provider>) -> Result<Self> {
         Ok(Self { store: Arc::new(Store::new(parameters, Some(provider), |config| config)?) })
     }
@@ -108,7 +108,7 @@ impl S3Driver {
     /// ```
     ///
     /// # Errors
-    /// Those of [`S3Driver::new`].
+    /// The errors of [`S3Driver::new`].
     pub fn with_config(
         parameters: &Parameters,
         adjust: impl FnOnce(Config) -> Config,

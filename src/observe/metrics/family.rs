@@ -63,7 +63,7 @@ impl Family {
             }
             Self::FirstByteSeconds => (
                 "s3driver_first_byte_seconds",
-                "Time until the head of a response had come, connecting included.",
+                "Time until the head of a response had arrived, including connecting.",
             ),
             Self::ConnectSeconds => (
                 "s3driver_connect_seconds",
@@ -83,7 +83,7 @@ impl Family {
             }
             Self::Operations => ("s3driver_operations_total", "Operations by their result."),
             Self::OperationSeconds => {
-                ("s3driver_operation_seconds", "Time of an operation, retries and waits included.")
+                ("s3driver_operation_seconds", "Time of an operation, including retries and waits.")
             }
             Self::Downloads => {
                 ("s3driver_downloads_total", "Responses of GetObject, read to the end or not.")

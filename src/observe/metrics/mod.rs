@@ -26,7 +26,7 @@ pub struct Metrics {
 }
 
 impl Metrics {
-    /// Makes an observer whose counters are zero.
+    /// Creates an observer whose counters are zero.
     pub fn new() -> Self {
         Self::default()
     }

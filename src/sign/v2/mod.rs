@@ -123,7 +123,7 @@ pub fn sign(
 /// there, and Ceph looks for it there (`get_v2_qs_map` in rgw_auth_s3.cc).
 ///
 /// # Errors
-/// As for [`sign`], and [`Error::ExpiresBeforeEpoch`].
+/// The errors of [`sign`], and [`Error::ExpiresBeforeEpoch`].
 pub fn presign(
     request: &Request<'_>,
     host_bucket: Option<&str>,
@@ -187,7 +187,7 @@ pub fn post_policy(policy: &PostPolicy, credentials: &Credentials) -> Result<Pos
 /// conditions.
 ///
 /// # Errors
-/// As for [`post_policy`], and [`Error::PolicyEncoding`].
+/// The errors of [`post_policy`], and [`Error::PolicyEncoding`].
 pub fn sign_post_policy(policy: &str, credentials: &Credentials) -> Result<PostForm, Error> {
     check_policy(policy)?;
     check_signer(credentials)?;

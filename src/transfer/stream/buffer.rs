@@ -70,7 +70,7 @@ impl Buffer {
     /// error of the reader, which is the inner result, the bytes that arrived before it are kept.
     ///
     /// # Errors
-    /// Those of [`Buffer::append`].
+    /// The errors of [`Buffer::append`].
     pub(crate) fn fill(&mut self, reader: &mut dyn Read, limit: u64) -> Result<io::Result<()>> {
         self.content.fill(reader, limit.min(self.room()))
     }

@@ -61,10 +61,18 @@ fn a_client_certificate_that_cannot_be_used_is_refused_at_once() {
     let authority = Authority::new();
     let (own, other) = (client_certificate(&authority), client_certificate(&authority));
     for (chain, key, reason) in [
-        (b"".to_vec(), own.key_pem.clone(), "no PEM block of type CERTIFICATE"),
-        (own.key_pem.to_vec(), own.key_pem.clone(), "no PEM block of type CERTIFICATE"),
-        (own.chain_pem.clone(), b"hidden".to_vec().into(), "no PEM block that can be read"),
-        (own.chain_pem.clone(), own.chain_pem.clone().into(), "no PEM block that can be read"),
+        (b"".to_vec(), own.key_pem.clone(), "valid PEM block of type CERTIFICATE"),
+        (own.key_pem.to_vec(), own.key_pem.clone(), "valid PEM block of type CERTIFICATE"),
+        (
+            own.chain_pem.clone(),
+            b"hidden".to_vec().into(),
+            "does not contain a valid PEM block: it must",
+        ),
+        (
+            own.chain_pem.clone(),
+            own.chain_pem.clone().into(),
+            "does not contain a valid PEM block: it must",
+        ),
         (own.chain_pem.clone(), other.key_pem, "cannot be used"),
     ] {
         let own = ClientCertificate { chain_pem: chain, key_pem: key };

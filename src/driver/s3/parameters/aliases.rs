@@ -43,8 +43,7 @@ enum Rule {
     Refused(&'static str),
 }
 
-/// The number of concurrent requests of a walk with `parallelwalk`: the maximum number of threads
-/// of one upload.
+/// The number of concurrent requests of a walk with `parallelwalk: true`.
 const PARALLEL_WALK: &str = "16";
 
 const ALIASES: &[OptionAlias] = &[

@@ -40,7 +40,7 @@ impl ParametersBuilder {
     /// Checks all options and creates the parameters.
     ///
     /// # Errors
-    /// Those of [`Parameters::from_pairs`].
+    /// The errors of [`Parameters::from_pairs`].
     pub fn build(self) -> Result<Parameters> {
         match self.refused {
             Some(error) => Err(error),

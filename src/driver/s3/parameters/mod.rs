@@ -311,10 +311,10 @@ fn bucket(options: &GivenOptions, endpoint: &Endpoint) -> Result<(BucketName, Lo
     let (bucket, located) = located.map_err(|error| error.with_kind(ErrorKind::Configuration))?;
     let why = match located.kind() {
         BucketKind::Directory => {
-            "a registry lists files in order, which their listings do not have"
+            "a registry lists files in order, but their listings have no order"
         }
         BucketKind::MultiRegion => {
-            "a registry reads at once what it has written, and other regions receive it later"
+            "a registry immediately reads what it has written, but other regions receive it later"
         }
         BucketKind::ObjectLambda => "a registry has to read exactly what it has written",
         _ => return Ok((bucket, located)),

@@ -151,10 +151,11 @@ impl Checkpoint {
         let limit = MAX_PART_SIZE.saturating_add(TRAILER_LIMIT as u64);
         let mut tail = PartContent::read(&store.part_storage, &store.client, reader, limit)?;
         let Some((checkpoint, length)) = Self::verified(&tail, &store.key(path))? else {
-            let text = "what was kept of an unfinished file is damaged";
+            let text = "the checkpoint of an unfinished file is damaged";
             return Err(Error::new(ErrorKind::Integrity, text)
                 .with_bucket(&*store.bucket)
-                .with_key(key));
+                .with_key(key)
+                .with_hint("write the file again from its beginning"));
         };
         tail.truncate(length);
         Ok(Some(StoredCheckpoint { checkpoint, tail, modified, object }))
@@ -342,7 +343,7 @@ fn too_long(store: &Store, path: &str) -> Error {
     let (length, most) = (store.key(path).len(), MAX_KEY_BYTES - RESERVED.len());
     let text = format!(
         "a file whose key has {length} bytes cannot be closed without a commit, because S3 limits \
-         the key of what is kept of it to {MAX_KEY_BYTES} bytes"
+         the key of its checkpoint to {MAX_KEY_BYTES} bytes"
     );
     Error::new(ErrorKind::InvalidArgument, text)
         .with_hint(format!("commit the file in one go, or choose a key of at most {most} bytes"))
