@@ -895,6 +895,7 @@ fn the_manual_has_every_notice() {
         Notice::DigestRequired { bucket: bucket.clone() },
         Notice::OpaqueEtags { bucket },
         Notice::OptionWithoutEffect { option: "a", needs: "b" },
+        Notice::IpRangesUnavailable { reason: "a".to_owned() },
     ];
     let manual = include_str!("../../docs/observability.md");
     let (_, section) = manual.split_once("\n## Notices\n").expect("the section");
