@@ -27,14 +27,18 @@ pub(super) struct Members {
     pub(super) session_members: Presence,
 }
 
-/// The members of a response of the EC2 metadata service or of a container endpoint.
-pub(super) const LOCAL_ENDPOINT: Members = Members {
+/// The members of a response of the EC2 metadata service.
+pub(super) const METADATA: Members = Members {
     access_key_id: "AccessKeyId",
     secret_access_key: "SecretAccessKey",
     session_token: "Token",
     expiration: "Expiration",
     session_members: Presence::Required,
 };
+
+/// The members of a response of a container endpoint. Some endpoints for local tests return
+/// long-term keys, or an empty expiration.
+pub(super) const CONTAINER: Members = Members { session_members: Presence::Optional, ..METADATA };
 
 impl Document {
     /// Parses a JSON object. The error never quotes the document.
