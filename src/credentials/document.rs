@@ -108,7 +108,12 @@ impl Document {
     /// milliseconds since 1970.
     pub(super) fn time(&self, name: &str) -> Result<Timestamp, String> {
         match self.0.get(name) {
-            Some(Value::String(text)) => Timestamp::parse_iso8601(text.trim()),
+            Some(Value::String(text)) => match text.trim().strip_suffix("UTC") {
+                // Older versions of the AWS CLI write `2021-11-01T12:00:00UTC` in the cache of
+                // logins.
+                Some(time) => Timestamp::parse_iso8601(&format!("{time}Z")),
+                None => Timestamp::parse_iso8601(text.trim()),
+            },
             Some(Value::Number(number)) => {
                 number.as_i64().map(|millis| Timestamp::from_unix(millis.div_euclid(1000)))
             }
