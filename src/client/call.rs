@@ -349,7 +349,7 @@ impl Client {
                 state.stale_connections += 1;
                 inner.counters.stale.fetch_add(1, Ordering::Relaxed);
             }
-            Some(Lesson::ExpiredCredentials) => {
+            Some(Lesson::RejectedCredentials) => {
                 state.credentials_refreshed = true;
                 match self.renew(attempts.call, &attempts.located, lease) {
                     Ok(true) => {}
@@ -391,8 +391,8 @@ impl Client {
         })
     }
 
-    /// Replaces the credentials that the server has rejected as expired. Returns whether there are
-    /// others now.
+    /// Replaces the credentials that the server has rejected as expired or unknown. Returns whether
+    /// there are others now.
     pub(super) fn renew_own(&self, used: &Lease) -> Result<bool> {
         let provider = &self.inner.config.credentials;
         catch_panic("the provider of credentials", || match &self.cancel {

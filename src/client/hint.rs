@@ -2,6 +2,7 @@
 //! blames the wrong cause does more harm than good.
 use super::endpoint::BucketKind;
 use super::request::Call;
+use super::retry::names_unknown_key;
 use crate::error::{Error, ErrorKind};
 use crate::net::aws::Partition;
 use crate::time::Timestamp;
@@ -51,7 +52,9 @@ pub(super) fn of_refusal(situation: &Situation<'_>) -> Option<String> {
     }
     let hint = match (error.kind(), code) {
         (ErrorKind::WrongRegion, _) => return Some(of_wrong_region(situation)),
-        (ErrorKind::SignatureRejected, "InvalidAccessKeyId" | "NotSignedUp") => {
+        (ErrorKind::SignatureRejected, code)
+            if names_unknown_key(code) || code == "NotSignedUp" =>
+        {
             "the server does not know the access key: check it and the endpoint"
         }
         (ErrorKind::SignatureRejected, _) => {

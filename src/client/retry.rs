@@ -241,6 +241,16 @@ const THROTTLING_CODES: &[&str] = &[
 /// S3's codes for what stands in the place of a bucket and does not exist.
 const PLACES: &[&str] = &["NoSuchAccessPoint", "NoSuchMultiRegionAccessPoint", "NoSuchOutpost"];
 
+/// Codes for an access key that the server does not know, or no longer knows: a server may forget
+/// temporary keys before they expire (MinIO restarted or restored, a deleted session). The second
+/// one is that of AWS's other services.
+const UNKNOWN_KEY_CODES: &[&str] = &["InvalidAccessKeyId", "InvalidClientTokenId"];
+
+/// Returns whether a code says that the server does not know the access key.
+pub(super) fn names_unknown_key(code: &str) -> bool {
+    UNKNOWN_KEY_CODES.contains(&code)
+}
+
 /// Returns whether a code that is not one of S3's says that an object does not exist (`NotFound`,
 /// `NoSuchVersion`). Other codes with status 404 name something else that is missing.
 fn names_object(code: &str) -> bool {
@@ -269,10 +279,14 @@ pub(super) fn kind_of_response(status: u16, code: &str) -> ErrorKind {
         "NoSuchKey" => return ErrorKind::NoSuchKey,
         "NoSuchBucket" => return ErrorKind::NoSuchBucket,
         "NoSuchUpload" => return ErrorKind::NoSuchUpload,
-        "SignatureDoesNotMatch" | "InvalidAccessKeyId" | "NotSignedUp" => {
-            return ErrorKind::SignatureRejected;
-        }
-        "ExpiredToken" | "ExpiredTokenException" | "InvalidToken" | "TokenRefreshRequired" => {
+        "SignatureDoesNotMatch" | "NotSignedUp" => return ErrorKind::SignatureRejected,
+        _ if names_unknown_key(code) => return ErrorKind::SignatureRejected,
+        // `InvalidTokenId` is MinIO's code for a token that it does not accept.
+        "ExpiredToken"
+        | "ExpiredTokenException"
+        | "InvalidToken"
+        | "InvalidTokenId"
+        | "TokenRefreshRequired" => {
             return ErrorKind::ExpiredCredentials;
         }
         "RequestTimeTooSkewed" => return ErrorKind::ClockSkew,
@@ -359,10 +373,14 @@ mod tests {
             (Server, TRANSIENT),
             (Integrity, "BadDigest XAmzContentSHA256Mismatch XAmzContentChecksumMismatch"),
             (AccessDenied, "AccessDenied AllAccessDisabled"),
-            (SignatureRejected, "SignatureDoesNotMatch InvalidAccessKeyId NotSignedUp"),
+            (
+                SignatureRejected,
+                "SignatureDoesNotMatch InvalidAccessKeyId InvalidClientTokenId NotSignedUp",
+            ),
             (
                 ExpiredCredentials,
-                "ExpiredToken ExpiredTokenException InvalidToken TokenRefreshRequired",
+                "ExpiredToken ExpiredTokenException InvalidToken InvalidTokenId \
+                 TokenRefreshRequired",
             ),
             (ClockSkew, "RequestTimeTooSkewed"),
             (

@@ -38,8 +38,8 @@ impl Client {
         }
     }
 
-    /// Replaces the credentials that the server has rejected as expired. Returns whether there are
-    /// others now.
+    /// Replaces the credentials that the server has rejected as expired or unknown. Returns whether
+    /// there are others now.
     pub(super) fn renew(&self, call: &Call<'_>, located: &Located, used: &Lease) -> Result<bool> {
         match self.session_of(call, located) {
             None => self.renew_own(used),

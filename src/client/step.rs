@@ -2,7 +2,7 @@
 //! without side effects.
 use super::endpoint::Located;
 use super::request::Recheck;
-use super::retry::{DAMAGED_ATTEMPTS, may_retry};
+use super::retry::{DAMAGED_ATTEMPTS, may_retry, names_unknown_key};
 use crate::error::{Error, ErrorKind};
 use crate::time::Timestamp;
 use std::time::Duration;
@@ -76,8 +76,8 @@ pub(super) struct Step {
 pub(super) enum Lesson {
     /// The pool contained a dead connection.
     StaleConnection,
-    /// The credentials have expired.
-    ExpiredCredentials,
+    /// The credentials have expired, or the server does not know them.
+    RejectedCredentials,
     /// The server's clock shows another time.
     Clock(Timestamp),
     /// The bucket is in another region.
@@ -136,8 +136,8 @@ fn lesson(error: &Error, outcome: Outcome, state: &State) -> Option<Lesson> {
         _ => return None,
     };
     match error.kind() {
-        ErrorKind::ExpiredCredentials if !state.credentials_refreshed => {
-            Some(Lesson::ExpiredCredentials)
+        _ if rejects_credentials(error) => {
+            (!state.credentials_refreshed).then_some(Lesson::RejectedCredentials)
         }
         ErrorKind::ClockSkew if !state.clock_corrected => refusal.server_time.map(Lesson::Clock),
         ErrorKind::WrongRegion => {
@@ -148,6 +148,16 @@ fn lesson(error: &Error, outcome: Outcome, state: &State) -> Option<Lesson> {
                 .or_else(|| redirect.map(Lesson::Redirect))
         }
         _ => None,
+    }
+}
+
+/// Returns whether other credentials may help. Whether there are others is known to the provider:
+/// fixed keys stay rejected.
+fn rejects_credentials(error: &Error) -> bool {
+    match error.kind() {
+        ErrorKind::ExpiredCredentials => true,
+        ErrorKind::SignatureRejected => error.code().is_some_and(names_unknown_key),
+        _ => false,
     }
 }
 
@@ -209,7 +219,8 @@ mod tests {
             (Conflict, "OperationAborted", None, true),
             (Conflict, "ConditionalRequestConflict", None, true),
             (Conflict, "BucketNotEmpty", None, false),
-            (ExpiredCredentials, "ExpiredToken", Some(Lesson::ExpiredCredentials), false),
+            (ExpiredCredentials, "ExpiredToken", Some(Lesson::RejectedCredentials), false),
+            (SignatureRejected, "InvalidAccessKeyId", Some(Lesson::RejectedCredentials), false),
             (ClockSkew, "RequestTimeTooSkewed", Some(Lesson::Clock(TIME)), false),
             (
                 WrongRegion,

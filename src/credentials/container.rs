@@ -1,6 +1,6 @@
 //! The local credential endpoint of ECS, EKS Pod Identity and services with the same protocol.
 
-use super::document::{Document, LOCAL_ENDPOINT};
+use super::document::{CONTAINER, Document};
 use super::http::{Call, Endpoint, Http, Timeouts};
 use super::{Context, Lease, Source, Unavailable, secret_file};
 use crate::net::host::Scheme;
@@ -21,6 +21,10 @@ const TIMEOUTS: Timeouts = Timeouts {
     total: Duration::from_secs(12),
 };
 
+/// The lifetime of keys without an expiration. The endpoint may have other keys afterwards, and a
+/// request every few minutes is not a burden for it.
+const LIFETIME_WITHOUT_EXPIRATION: Duration = Duration::from_secs(15 * 60);
+
 /// The longest authorization token; that of EKS is a JWT of about 1 KiB.
 const TOKEN_LIMIT: usize = 32 * 1024;
 
@@ -33,6 +37,9 @@ const TOKEN_LIMIT: usize = 32 * 1024;
 /// token is read from `AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE` at every refresh, because EKS
 /// replaces the file, or taken from `AWS_CONTAINER_AUTHORIZATION_TOKEN`. Requests do not use a
 /// proxy or follow redirects.
+///
+/// The response may lack a session token and an expiration, or contain empty ones. Keys without an
+/// expiration count as valid for 15 minutes, and are requested again before that time is over.
 #[derive(Debug)]
 pub struct Container {
     context: Context,
@@ -107,8 +114,11 @@ impl Source for Container {
         let target = &endpoint.target;
         let call =
             Call { endpoint: &endpoint, method: "GET", target, headers: &headers, body: &[] };
-        let read = |body: &[u8]| Document::parse(body)?.lease(&LOCAL_ENDPOINT);
-        self.http.fetch(&call, read, |response| response.attempt(response.json_summary()))
+        let read = |body: &[u8]| Document::parse(body)?.lease(&CONTAINER);
+        let lease =
+            self.http.fetch(&call, read, |response| response.attempt(response.json_summary()))?;
+        let assumed_end = || self.context.clock().now().checked_add(LIFETIME_WITHOUT_EXPIRATION);
+        Ok(Lease { expires: lease.expires.or_else(assumed_end), ..lease })
     }
 }
 

@@ -27,14 +27,18 @@ pub(super) struct Members {
     pub(super) session_members: Presence,
 }
 
-/// The members of a response of the EC2 metadata service or of a container endpoint.
-pub(super) const LOCAL_ENDPOINT: Members = Members {
+/// The members of a response of the EC2 metadata service.
+pub(super) const METADATA: Members = Members {
     access_key_id: "AccessKeyId",
     secret_access_key: "SecretAccessKey",
     session_token: "Token",
     expiration: "Expiration",
     session_members: Presence::Required,
 };
+
+/// The members of a response of a container endpoint. Some endpoints for local tests return
+/// long-term keys, or an empty expiration.
+pub(super) const CONTAINER: Members = Members { session_members: Presence::Optional, ..METADATA };
 
 impl Document {
     /// Parses a JSON object. The error never quotes the document.
@@ -104,7 +108,12 @@ impl Document {
     /// milliseconds since 1970.
     pub(super) fn time(&self, name: &str) -> Result<Timestamp, String> {
         match self.0.get(name) {
-            Some(Value::String(text)) => Timestamp::parse_iso8601(text.trim()),
+            Some(Value::String(text)) => match text.trim().strip_suffix("UTC") {
+                // Older versions of the AWS CLI write `2021-11-01T12:00:00UTC` in the cache of
+                // logins.
+                Some(time) => Timestamp::parse_iso8601(&format!("{time}Z")),
+                None => Timestamp::parse_iso8601(text.trim()),
+            },
             Some(Value::Number(number)) => {
                 number.as_i64().map(|millis| Timestamp::from_unix(millis.div_euclid(1000)))
             }

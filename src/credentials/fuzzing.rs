@@ -1,5 +1,5 @@
 //! Parsers of this module that the fuzz targets call.
-use super::document::{Document, LOCAL_ENDPOINT};
+use super::document::{Document, METADATA};
 use super::shared_files::{Files, Kind};
 
 /// Parses a config file and then a credentials file, and reports whether each was accepted.
@@ -13,7 +13,7 @@ pub fn shared_file(config: &str, credentials: &str) -> (bool, bool) {
 pub fn credential_document(
     bytes: &[u8],
 ) -> Result<Option<(String, String, Option<String>)>, String> {
-    let lease = Document::parse(bytes)?.lease(&LOCAL_ENDPOINT)?;
+    let lease = Document::parse(bytes)?.lease(&METADATA)?;
     Ok(lease.credentials.map(|keys| {
         let token = keys.session_token().map(str::to_owned);
         (keys.access_key_id().to_owned(), keys.secret_access_key().to_owned(), token)

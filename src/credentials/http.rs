@@ -120,11 +120,11 @@ impl Http {
     }
 
     /// Makes one attempt more than there are [`WAITS`]. No attempt begins after `deadline`.
-    pub(super) fn with_retries<T>(
+    pub(super) fn with_retries<T, R>(
         &self,
         deadline: Instant,
-        mut attempt: impl FnMut() -> Result<T, Attempt<Unavailable>>,
-    ) -> Result<T, Unavailable> {
+        mut attempt: impl FnMut() -> Result<T, Attempt<R>>,
+    ) -> Result<T, R> {
         let mut waits = WAITS.into_iter();
         loop {
             let reason = match attempt() {

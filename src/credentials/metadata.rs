@@ -1,6 +1,6 @@
 //! The EC2 instance metadata service (IMDS).
 
-use super::document::{Document, LOCAL_ENDPOINT, shown};
+use super::document::{Document, METADATA, shown};
 use super::http::{Attempt, Call, Endpoint, Fault, Http, Response, Timeouts};
 use super::{Context, Lease, Source, Unavailable};
 use crate::observe::Warning;
@@ -308,7 +308,7 @@ fn first_role(body: &[u8]) -> Result<Option<&str>, Unavailable> {
 fn read_keys(body: &[u8]) -> Result<Lease, String> {
     let mut document = Document::parse(body)?;
     match document.text("Code") {
-        None | Some("Success") => document.lease(&LOCAL_ENDPOINT),
+        None | Some("Success") => document.lease(&METADATA),
         Some(code) => {
             let message = document.text("Message").map(|message| format!(": {}", shown(message)));
             Err(format!("{}{}", shown(code), message.unwrap_or_default()))

@@ -25,9 +25,9 @@ pub trait Provider: Debug + Send + Sync {
     /// [`ErrorKind::Credentials`](crate::ErrorKind::Credentials) if there are none.
     fn credentials(&self) -> Result<Arc<Lease>>;
 
-    /// Replaces the credentials `used`, which the server has rejected as expired, even if they
-    /// should still be valid by the clock. Returns `Ok(true)` if there are other credentials now,
-    /// so that the request can be sent again.
+    /// Replaces the credentials `used`, which the server has rejected as expired or unknown, even
+    /// if they should still be valid by the clock. Returns `Ok(true)` if there are other
+    /// credentials now, so that the request can be sent again.
     ///
     /// # Errors
     /// [`ErrorKind::Credentials`](crate::ErrorKind::Credentials) if the new credentials could not

@@ -12,7 +12,7 @@ use crate::time::Timestamp;
 use crate::xml;
 use std::fmt;
 use std::path::PathBuf;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use zeroize::Zeroizing;
 
 /// The longest web identity token that STS accepts
@@ -21,8 +21,15 @@ const TOKEN_LIMIT: usize = 20_000;
 
 /// The error codes after which the same request may succeed later, regardless of the status.
 /// `IDPCommunicationError` has status 400: STS could not reach the identity provider.
-const RETRYABLE_CODES: [&str; 4] =
-    ["IDPCommunicationError", "Throttling", "ThrottlingException", "RequestLimitExceeded"];
+/// `InvalidIdentityToken` has status 400 too, and STS also returns it when it could not fetch the
+/// provider's keys ("Couldn't retrieve verification key"): AWS's SDKs repeat such requests.
+const RETRYABLE_CODES: [&str; 5] = [
+    "IDPCommunicationError",
+    "InvalidIdentityToken",
+    "Throttling",
+    "ThrottlingException",
+    "RequestLimitExceeded",
+];
 
 pub(super) const VERSION: &str = "2011-06-15";
 /// The last field of the form, which contains the token.
@@ -70,7 +77,7 @@ impl fmt::Debug for Role {
 /// (IRSA). The default settings are `AWS_WEB_IDENTITY_TOKEN_FILE`, `AWS_ROLE_ARN` and
 /// `AWS_ROLE_SESSION_NAME`
 /// (<https://docs.aws.amazon.com/sdkref/latest/guide/feature-assume-role-credentials.html>). The
-/// file is read at every refresh.
+/// file is read for every request to STS.
 ///
 /// STS is called at the URL of `AWS_ENDPOINT_URL_STS`, `AWS_ENDPOINT_URL` or the profile
 /// ([AWS](https://docs.aws.amazon.com/sdkref/latest/guide/feature-ss-endpoints.html)), if there is
@@ -127,25 +134,31 @@ impl Source for WebIdentity {
 
     fn fetch(&self) -> Result<Lease, Unavailable> {
         let (role, file) = self.configured()?;
+        let deadline = self.sts.http.deadline();
+        let read = || read_token(&file, TOKEN_LIMIT).map_err(Attempt::Stop);
         let request = |token: &str| {
             let form = self.sts.form("AssumeRoleWithWebIdentity", &role, Some(token));
-            self.sts.request_keys(&form, None)
+            self.sts.request_once(&form, None, read_keys, deadline, &mut None)
         };
 
-        let token = read_token(&file, TOKEN_LIMIT)?;
-        let refused = match request(&token) {
-            Err(Refused::Expired(reason)) => reason,
-            outcome => return outcome.map_err(|refused| refused.for_role(&role)),
-        };
+        let reason = |refused: Attempt<Refused>| refused.map(|refused| refused.for_role(&role));
+        // The file may be replaced at any time, so each attempt reads it again.
+        self.sts.http.with_retries(deadline, || {
+            let token = read()?;
+            let refused = match request(&token) {
+                Err(Attempt::Stop(Refused::Expired(reason))) => reason,
+                outcome => return outcome.map_err(reason),
+            };
 
-        // The file may have been replaced after it was read.
-        let newer = read_token(&file, TOKEN_LIMIT)?;
-        if newer == token {
-            let reason = format!("{refused}; {} still contains that token", shown_path(&file));
-            return Err(Refused::Expired(reason).for_role(&role));
-        }
+            // The file may have been replaced after it was read.
+            let newer = read()?;
+            if newer == token {
+                let text = format!("{refused}; {} still contains that token", shown_path(&file));
+                return Err(reason(Attempt::Stop(Refused::Expired(text))));
+            }
 
-        request(&newer).map_err(|refused| refused.for_role(&role))
+            request(&newer).map_err(reason)
+        })
     }
 }
 
@@ -270,58 +283,64 @@ impl Sts {
         keys: Option<&Credentials>,
         read: fn(&[u8]) -> Result<T, String>,
     ) -> Result<T, Refused> {
-        let (endpoint, region) = self.endpoint().map_err(Refused::Other)?;
         let deadline = self.http.deadline();
-        let mut expired = false;
-        // The seconds by which the clock of STS is ahead, once a refusal has shown that.
         let mut ahead = None;
-        let outcome = self.http.with_retries(deadline, || {
-            let now = Timestamp::from(self.context.clock().now());
-            let time = Timestamp::from_unix(now.unix().saturating_add(ahead.unwrap_or(0)));
-            let signed = match keys {
-                None => Vec::new(),
-                Some(keys) => signature(&endpoint, &region, form, keys, time).map_err(|error| {
-                    Attempt::Stop(Unavailable::Failed(format!(
-                        "the request cannot be signed: {error}"
-                    )))
-                })?,
-            };
-            let signed = signed.iter().map(|(name, value)| (*name, value.as_str()));
-            let headers: Vec<_> = [FORM_TYPE].into_iter().chain(signed).collect();
-            let (target, body) = (&endpoint.target, form.as_bytes());
-            let call =
-                Call { endpoint: &endpoint, method: "POST", target, headers: &headers, body };
-            self.http.fetch_once(&call, deadline, read, |response| {
-                let document = xml::error_document(&response.body).unwrap_or_default();
-                expired = document.code == "ExpiredTokenException";
-                let text = response.summary(&document.code, &document.message);
-                // STS refuses a signature of another time as one that does not match.
-                let skewed = response.date.filter(|date| {
-                    keys.is_some() && matches!(response.status, 400 | 403) && is_skewed(now, *date)
-                });
-                if let (Some(date), None) = (skewed, ahead) {
-                    ahead = Some(date.unix().saturating_sub(now.unix()));
-                    Attempt::Again(text)
-                } else if RETRYABLE_CODES.contains(&document.code.as_str()) {
-                    Attempt::Again(text)
-                } else {
-                    response.attempt(text)
-                }
-            })
-        });
-        let refused = if expired { Refused::Expired } else { Refused::Other };
-        // The token, and any secret that was passed by mistake as a role or a name.
-        let fields =
-            form.split('&').filter_map(|field| field.split_once('=')).map(|(_, value)| value);
-        let secret = keys.map(Credentials::secret_access_key);
-        let secrets = fields.filter(|value| may_be_secret(value)).chain(secret);
-        let redaction = match form.split_once(TOKEN_FIELD) {
-            Some((_, token)) => Secrets::new().with(token),
-            None => Secrets::new(),
+        self.http
+            .with_retries(deadline, || self.request_once(form, keys, read, deadline, &mut ahead))
+    }
+
+    /// Makes one attempt of [`Sts::request`]. `ahead` are the seconds by which the clock of STS is
+    /// ahead, once a refusal has shown that.
+    fn request_once<T>(
+        &self,
+        form: &str,
+        keys: Option<&Credentials>,
+        read: fn(&[u8]) -> Result<T, String>,
+        deadline: Instant,
+        ahead: &mut Option<i64>,
+    ) -> Result<T, Attempt<Refused>> {
+        let (endpoint, region) =
+            self.endpoint().map_err(|reason| Attempt::Stop(Refused::Other(reason)))?;
+        let now = Timestamp::from(self.context.clock().now());
+        let time = Timestamp::from_unix(now.unix().saturating_add(ahead.unwrap_or(0)));
+        let signed = match keys {
+            None => Vec::new(),
+            Some(keys) => signature(&endpoint, &region, form, keys, time).map_err(|error| {
+                let reason = format!("the request cannot be signed: {error}");
+                Attempt::Stop(Refused::Other(
+                    secrets_of(form, Some(keys)).redact(&reason).into_owned(),
+                ))
+            })?,
         };
 
-        let redaction = secrets.fold(redaction, Secrets::with);
-        outcome.map_err(|reason| refused(redaction.redact(reason.reason()).into_owned()))
+        let signed = signed.iter().map(|(name, value)| (*name, value.as_str()));
+        let headers: Vec<_> = [FORM_TYPE].into_iter().chain(signed).collect();
+        let (target, body) = (&endpoint.target, form.as_bytes());
+        let call = Call { endpoint: &endpoint, method: "POST", target, headers: &headers, body };
+        let mut refused: fn(String) -> Refused = Refused::Other;
+        let outcome = self.http.fetch_once(&call, deadline, read, |response| {
+            let document = xml::error_document(&response.body).unwrap_or_default();
+            if document.code == "ExpiredTokenException" {
+                refused = Refused::Expired;
+            }
+            let text = response.summary(&document.code, &document.message);
+            // STS refuses a signature of another time as one that does not match.
+            let skewed = response.date.filter(|date| {
+                keys.is_some() && matches!(response.status, 400 | 403) && is_skewed(now, *date)
+            });
+            if let (Some(date), None) = (skewed, *ahead) {
+                *ahead = Some(date.unix().saturating_sub(now.unix()));
+                Attempt::Again(text)
+            } else if RETRYABLE_CODES.contains(&document.code.as_str()) {
+                Attempt::Again(text)
+            } else {
+                response.attempt(text)
+            }
+        });
+        outcome.map_err(|attempt| {
+            let secrets = secrets_of(form, keys);
+            attempt.map(|reason| refused(secrets.redact(reason.reason()).into_owned()))
+        })
     }
 
     /// Returns the endpoint of STS, and the region for which requests are signed.
@@ -340,6 +359,16 @@ impl Sts {
         let endpoint = STS.endpoint(&self.context, region)?;
         Ok((endpoint, region.unwrap_or(DEFAULT_REGION).to_owned()))
     }
+}
+
+/// Returns the texts that no error about a form may show: the token, the secret key, and any secret
+/// that was passed by mistake as a role or a name.
+fn secrets_of(form: &str, keys: Option<&Credentials>) -> Secrets {
+    let fields = form.split('&').filter_map(|field| field.split_once('=')).map(|(_, value)| value);
+    let secret = keys.map(Credentials::secret_access_key);
+    let token = form.split_once(TOKEN_FIELD).map(|(_, token)| token);
+    let secrets = fields.filter(|value| may_be_secret(value)).chain(secret);
+    token.into_iter().chain(secrets).fold(Secrets::new(), Secrets::with)
 }
 
 fn signature(

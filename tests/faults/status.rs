@@ -261,6 +261,40 @@ fn expired_token() {
     assert_eq!((error.kind(), count), (ErrorKind::ExpiredCredentials, 1));
 }
 
+/// A server may forget temporary keys before they expire: MinIO after a restart, or a session that
+/// was deleted (minio/minio#9651, #14794).
+#[test]
+fn keys_that_the_server_has_forgotten_are_renewed_once_and_the_request_is_sent_again() {
+    for (code, kind) in [
+        ("InvalidAccessKeyId", ErrorKind::SignatureRejected),
+        ("InvalidClientTokenId", ErrorKind::SignatureRejected),
+        ("InvalidTokenId", ErrorKind::ExpiredCredentials),
+    ] {
+        let provider = Arc::new(Renewable::default());
+        let rig =
+            Rig::with(ServerOptions::default(), |config| config.credentials(provider.clone()));
+        let counts = || (rig.count("PutObject"), provider.refreshes.load(Ordering::SeqCst));
+        rig.faulty.once("PutObject", Fault::error(403, code));
+        rig.put("key", b"content").unwrap();
+        assert_eq!(counts(), (2, 1), "{code}");
+
+        // The provider has no other keys: the request is not sent again.
+        rig.faulty.always("PutObject", Fault::error(403, code));
+        let error = rig.put("key", b"content").unwrap_err();
+        assert_eq!((error.kind(), error.code()), (kind, Some(code)));
+        assert_eq!(counts(), (3, 2), "{code}");
+
+        // The server does not know the new keys either: there is one refresh for a request.
+        provider.renewed.store(false, Ordering::SeqCst);
+        assert_eq!(rig.put("key", b"content").unwrap_err().kind(), kind);
+        assert_eq!(counts(), (5, 3), "{code}");
+        rig.finish();
+
+        let (error, count) = always(Fault::error(403, code));
+        assert_eq!((error.kind(), count), (kind, 1), "fixed keys are sent once");
+    }
+}
+
 fn host_and_region(rig: &Rig) -> Vec<(String, String)> {
     let seen = rig.faulty.seen();
     let scope = |text: &str| text.split('/').nth(2).unwrap().to_owned();

@@ -11,7 +11,7 @@
 //! Key = value # a comment needs white space before it
 //!   continued
 //!
-//! [profile "two words"]          ; in the config file
+//! [profile "two words"]          ; in the config file, quoted by the rules of a shell
 //!   indented = as a block
 //!   name: value                  ; a colon works too
 //! s3 =
@@ -20,7 +20,8 @@
 //!
 //! Keys are case-insensitive, names of sections are not. If a key or a section occurs again, its
 //! settings are added and replace earlier ones. The credentials file takes precedence over the
-//! config file. Sections and keys with invalid names are skipped.
+//! config file. Sections and keys with invalid names are skipped. A section's name ends at the
+//! first `]`, and the rest of the line is ignored.
 
 use super::{Environment, secret_file};
 use std::collections::BTreeMap;
@@ -281,19 +282,23 @@ enum Section {
 
 impl Section {
     fn parse(kind: Kind, line: &str) -> Result<Self, &'static str> {
-        let line = line.split(['#', ';']).next().unwrap_or_default().trim_end();
-        let inside = line
+        // Text after the first bracket is ignored, so that one odd header does not make the whole
+        // file unreadable.
+        let (inside, _) = line
             .strip_prefix('[')
-            .and_then(|line| line.strip_suffix(']'))
+            .and_then(|line| line.split_once(']'))
             .ok_or("a section must end in `]`")?;
         let inside = inside.trim();
         let (word, name) = inside
             .split_once(char::is_whitespace)
             .map_or((inside, ""), |(word, rest)| (word, rest.trim()));
-        let quoted =
-            ['"', '\''].iter().find_map(|quote| name.strip_prefix(*quote)?.strip_suffix(*quote));
-        let is_name = |name: &str| is_name(name) || quoted == Some(name) && !name.is_empty();
-        let name = quoted.unwrap_or(name);
+        let quoted = name.contains(['"', '\'', '\\']).then(|| unquote(name));
+        let is_name = |name: &str| is_name(name) || quoted.is_some() && !name.is_empty();
+        let name = match &quoted {
+            Some(Some(name)) => name,
+            Some(None) => return Ok(Self::Skipped),
+            None => name,
+        };
         Ok(match (kind, word, name) {
             (Kind::Config, "default", "") => Self::Profile("default".to_owned()),
             (Kind::Config, "profile", "default") => Self::PrefixedDefault,
@@ -317,6 +322,28 @@ enum Property {
 /// Reports whether `text` is a valid name of a section or setting.
 fn is_name(text: &str) -> bool {
     !text.is_empty() && text.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_/.%@:+".contains(&b))
+}
+
+/// Returns the one word that `text` is by the quoting rules of a POSIX shell, like Python's
+/// `shlex`, or `None` if it is not one word.
+fn unquote(text: &str) -> Option<String> {
+    let mut word = String::new();
+    let mut quote = None;
+    let mut rest = text.chars().peekable();
+    while let Some(c) = rest.next() {
+        match (quote, c) {
+            (Some(open), _) if c == open => quote = None,
+            (None, '"' | '\'') => quote = Some(c),
+            (None, '\\') => word.push(rest.next()?),
+            (Some('"'), '\\') => {
+                word.push(rest.next_if(|next| matches!(next, '"' | '\\')).unwrap_or(c));
+            }
+            (None, _) if c.is_whitespace() => return None,
+            _ => word.push(c),
+        }
+    }
+
+    quote.is_none().then_some(word)
 }
 
 /// Removes a comment, which begins at a `#` or `;` after white space.

@@ -130,13 +130,43 @@ fn files_are_read_as_the_aws_cli_reads_them() {
     }
 }
 
+/// Such headers are found in files (smithy-rs#1488, botocore#3408). The expected outcomes are those
+/// of `botocore.configloader`, except that a name ends at the first `]`, and that `[]` is skipped.
+#[test]
+fn an_odd_section_header_does_not_disable_the_other_profiles() {
+    for (header, name) in [
+        ("[profile a] /* s3://bucket */", Some("a")),
+        ("[profile a] x = [y]", Some("a")),
+        ("[profile a]]", Some("a")),
+        ("[profile 'Someone'\"'\"'s Mac']", Some("Someone's Mac")),
+        (r#"[profile "Someone's Mac"]"#, Some("Someone's Mac")),
+        (r#"[profile "a \"b\" \\ \c"]"#, Some(r#"a "b" \ \c"#)),
+        (r"[profile Someone\'s\ Mac]", Some("Someone's Mac")),
+        ("[profile a'b 'c]", Some("ab c")),
+        ("[profile \"a#b;c\"]", Some("a#b;c")),
+        // These are not names.
+        ("[profile 'a' 'b']", None),
+        ("[profile Someone's]", None),
+        (r"[profile a\]", None),
+        ("[profile a # b]", None),
+        ("[profile]", None),
+        ("[]", None),
+    ] {
+        let text = format!("[profile B]\nx = 1\n{header}\ny = 2\n[profile C]\nz = 3");
+        let mut expected = vec!["B".to_owned(), "B.x=1".to_owned()];
+        expected.extend(["C".to_owned(), "C.z=3".to_owned()]);
+        expected.extend(name.into_iter().flat_map(|name| [name.to_owned(), format!("{name}.y=2")]));
+        assert_eq!(settings(&text, "").unwrap(), expected, "{header}");
+    }
+}
+
 #[test]
 fn errors_name_the_line_and_never_quote_it() {
     for (text, expected) in [
         ("secret = 1", "line 1: a `[section]` must come first"),
         (" secret", "line 1: a `[section]` must come first"),
         ("[profile a]\nx=1\n[secret", "line 3: a section must end in `]`"),
-        ("[profile secret] x", "line 1: a section must end in `]`"),
+        ("[profile secret # ]x\n[x", "line 2: a section must end in `]`"),
         ("[profile a]\n\n# c\nsecret 1", "line 4: a setting needs `=` or `:`"),
         ("[profile a]\n= secret", "line 2: a setting needs a name"),
         ("[profile a]\n secret", "line 2: a setting needs `=` or `:`"),

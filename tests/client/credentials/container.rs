@@ -1,10 +1,11 @@
 //! Tests of the container endpoints.
 
 use super::server::{Answer, Server, reply};
-use super::{context, document, failed, keys, not_configured};
+use super::{context, document, failed, iso8601, keys, not_configured};
 use s3driver::credentials::{Container, Source};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, SystemTime};
 
 fn source(server: &Server, more: &[(&str, &str)]) -> Container {
     let url = format!("{}/v1/credentials?id=1", server.url());
@@ -130,6 +131,32 @@ fn a_container_response_that_breaks_in_its_body_is_requested_again() {
     assert!(reason.contains("reading the response's body: the connection broke"), "{reason}");
     assert!(!reason.contains("secret-AKID"), "{reason}");
     assert_eq!(server.log().len(), 4);
+}
+
+/// Endpoints for local tests return such documents (aws-sdk-js#1142,
+/// amazon-ecs-local-container-endpoints#23).
+#[test]
+fn container_keys_without_a_token_or_an_expiration_are_used_for_a_quarter_of_an_hour() {
+    let token = Some("token-AKID");
+    for (members, token, minutes) in [
+        ("", None, 15),
+        (r#","Token":"","Expiration":"""#, None, 15),
+        (r#","Token":null,"Expiration":null"#, None, 15),
+        (r#","Token":"token-AKID""#, token, 15),
+        (r#","Token":"token-AKID","Expiration":"""#, token, 15),
+        (&format!(r#","Expiration":"{}""#, iso8601(3600)), None, 60),
+    ] {
+        let body = format!(r#"{{"AccessKeyId":"AKID","SecretAccessKey":"secret-AKID"{members}}}"#);
+        let server = Server::start(move |_| reply(200, body.clone()));
+        let lease = source(&server, &[]).fetch().unwrap();
+        assert_eq!(keys(&lease), ("AKID", "secret-AKID", token), "{members}");
+        let left = lease.expires.unwrap().duration_since(SystemTime::now()).unwrap();
+        let limit = Duration::from_secs(minutes * 60);
+        assert!(left <= limit && left > limit - Duration::from_secs(60), "{members} {left:?}");
+    }
+    let body = document("AKID", 3600).replace("Expiration\":\"", "Expiration\":\"x");
+    let server = Server::start(move |_| reply(200, body.clone()));
+    assert!(failed(&source(&server, &[])).contains("Expiration is not a time"));
 }
 
 #[test]

@@ -319,6 +319,12 @@ fn sso_logins_are_exchanged_for_keys() {
     let request = "GET /federation/credentials?account_id=123456789012&role_name=a%20b";
     assert_eq!(server.log(), [request; 2]);
 
+    // Some versions of the AWS CLI write the time zone in this form (aws-sdk-rust#438).
+    home.write(cache, &login("login", 3600).replace("Z\"", "UTC\""));
+    assert_eq!(keys(&source.fetch().unwrap()).0, "S");
+    home.write(cache, &login("login", -1).replace("Z\"", "UTC\""));
+    assert!(failed(&source).contains("the login has expired"));
+
     home.write(cache, &login("hunter2", 3600));
     let reason = failed(&source);
     assert!(

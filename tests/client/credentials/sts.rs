@@ -143,6 +143,32 @@ fn sts_idp_communication_error_and_5xx_are_retried() {
     assert_eq!(server.log().len(), 4);
 }
 
+/// STS also refuses a valid token in this way, while it cannot fetch the identity provider's keys
+/// (aws/aws-cli#7194).
+#[test]
+fn sts_invalid_identity_token_is_retried_with_the_token_that_the_file_contains_then() {
+    let file = std::sync::Arc::new(Mutex::new(PathBuf::new()));
+    let replaced = std::sync::Arc::clone(&file);
+    let server =
+        Server::start(move |request| match field(request, "WebIdentityToken").as_deref() {
+            Some("two") => answer("AssumeRoleWithWebIdentity", "AKID"),
+            _ => {
+                std::fs::write(&*replaced.lock().unwrap(), "two").unwrap();
+                refusal(400, "InvalidIdentityToken")
+            }
+        });
+    let pod = Pod::at(&server);
+    file.lock().unwrap().clone_from(&pod.file);
+    assert_eq!(keys(&WebIdentity::new(&pod.context).fetch().unwrap()).0, "AKID");
+    assert_eq!(server.log().len(), 2);
+
+    let server = Server::start(|_| refusal(400, "InvalidIdentityToken"));
+    let reason = failed(&WebIdentity::new(&Pod::at(&server).context));
+    assert!(reason.contains("(InvalidIdentityToken: returned by STS)"), "{reason}");
+    assert!(!reason.contains("one+"), "{reason}");
+    assert_eq!(server.log().len(), 4);
+}
+
 #[test]
 fn an_sts_response_that_breaks_in_its_body_is_requested_again() {
     let is_first = AtomicBool::new(true);
@@ -189,7 +215,7 @@ fn sts_is_called_at_the_variant_of_the_endpoint_of_s3() {
 
 #[test]
 fn sts_other_errors_are_not_retried() {
-    for code in ["AccessDenied", "InvalidIdentityToken", "RegionDisabledException"] {
+    for code in ["AccessDenied", "PackedPolicyTooLarge", "RegionDisabledException"] {
         let server = Server::start(move |_| refusal(403, code));
         let reason = failed(&WebIdentity::new(&Pod::at(&server).context));
         assert!(

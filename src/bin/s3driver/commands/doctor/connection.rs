@@ -149,7 +149,7 @@ fn blamed(error: &Error) -> &'static str {
         ClockSkew => "clock",
         SignatureRejected | AccessDenied if hint.contains("clock is") => "clock",
         SignatureRejected => match error.code() {
-            Some("InvalidAccessKeyId" | "NotSignedUp") => "access key",
+            Some("InvalidAccessKeyId" | "InvalidClientTokenId" | "NotSignedUp") => "access key",
             _ => "signature",
         },
         WrongRegion => "region",
