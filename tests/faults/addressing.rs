@@ -193,6 +193,39 @@ fn objects_are_copied_from_access_points_by_their_arns() {
     assert_eq!(server.seen().len(), sent);
 }
 
+/// The ARN of an access point has slashes, like keys.
+#[test]
+fn a_broken_download_from_an_access_point_continues_there() {
+    let host = "reports-123456789012.s3-accesspoint.us-west-2.amazonaws.com";
+    let content: Vec<u8> = (0..=200).collect();
+    let object = content.clone();
+    let server = Hosts::start(&[host], move |request| {
+        let answer = Answer { status: 200, ..Answer::default() }.with("etag", "\"an-etag\"");
+        match request.header("range") {
+            // The server is silent after half of the bytes.
+            None => answer.body(object[..100].to_vec()).with("content-length", "201"),
+            Some("bytes=100-") => {
+                let range = answer.with("content-range", "bytes 100-200/201");
+                Answer { status: 206, ..range }.body(object[100..].to_vec())
+            }
+            Some(other) => panic!("{other}"),
+        }
+    });
+    let idle = timeouts().idle(Duration::from_secs(1)).connect(Duration::from_secs(5));
+    let client = client(&server, |config| config.timeouts(idle));
+    let reader = client.get_object(POINT, "a/b", &GetObject::default()).unwrap();
+    assert_eq!(reader.read_all(1000).unwrap(), content);
+    let seen = server.seen();
+    assert_eq!(seen.len(), 2);
+    for request in &seen {
+        assert_eq!((request.host(), &*request.target), (host, "/a/b"));
+        request.verified(&[keys()]).unwrap();
+    }
+    let error = client.get_object(POINT, "a/b", &GetObject::default()).unwrap();
+    let error = error.read_all(10).unwrap_err();
+    assert_eq!((error.bucket(), error.key()), (Some(POINT), Some("a/b")));
+}
+
 /// AWS compares the size of the object with what it has, even if the parts have no checksums.
 #[test]
 fn a_completion_at_aws_states_the_size() {
