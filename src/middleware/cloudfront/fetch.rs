@@ -70,6 +70,7 @@ mod http {
                     ("user-agent", "s3driver"),
                 ],
                 expect_continue: None,
+                silent_work: false,
                 deadline,
                 cancel: Some(&self.cancel),
                 connection: ConnectionChoice::IdleOrNew,
