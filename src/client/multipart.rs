@@ -76,7 +76,7 @@ impl Client {
         let mut call = settings.apply_to(
             object_call("CreateMultipartUpload", "POST", bucket, key)?.query("uploads", ""),
         )?;
-        if let Some(algorithm) = self.checksum_algorithm() {
+        if let Some(algorithm) = self.checksum_algorithm(bucket) {
             call = algorithm.announce_in(call, self.checksum.object_type());
         }
         let opaque = has_opaque_etag(call.headers.iter().map(|(name, value)| (&**name, &**value)));
@@ -125,7 +125,7 @@ impl Client {
         size: u64,
     ) -> Result<Part> {
         let call = part_call("UploadPart", upload, part_number)?;
-        let checksum = self.checksum_algorithm();
+        let checksum = self.checksum_algorithm(upload.bucket);
         let (stored, sent) = match self.store(&call, content, checksum, Etag::Required) {
             // An upload that another program began without a checksum does not accept a part with
             // one.
@@ -180,7 +180,7 @@ impl Client {
             (xml::copy_part_result, xml::MAX_REPLY_BYTES),
         )?;
         let checksum =
-            self.checksum_of_part(self.checksum_algorithm(), copy.checksums);
+            self.checksum_of_part(self.checksum_algorithm(upload.bucket), copy.checksums);
         Ok(Part { checksum, ..Part::new(part_number, copy.etag, range.end - range.start) })
     }
 

@@ -247,7 +247,7 @@ impl Client {
         let is_comparable =
             |algorithm| algorithm != Algorithm::Md5 || !self.has_opaque_etags(bucket);
         let algorithm = self
-            .checksum_algorithm()
+            .checksum_algorithm(bucket)
             .filter(|algorithm| range == ByteRange::All && is_comparable(*algorithm));
         if let Some(algorithm) = algorithm.filter(|_| request.checksum_mode == ChecksumMode::Auto) {
             call = algorithm.request_in(call);

@@ -1,9 +1,6 @@
 //! One operation on one bucket, before it is signed.
 use super::config::Timeouts;
 use crate::error::{Error, ErrorKind, Result};
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD as BASE64;
-use md5::{Digest as _, Md5};
 use std::borrow::Cow;
 use std::time::Instant;
 
@@ -107,12 +104,6 @@ impl<'a> Call<'a> {
             Some(value) => self.header(name, value),
             None => self,
         }
-    }
-    /// Describes a body that is an XML document. S3 requires a digest of some of them, and version
-    /// 2 of the signature and older servers only support this one.
-    pub(super) fn with_document(self, body: &str) -> Self {
-        self.header("content-type", "application/xml")
-            .header("content-md5", BASE64.encode(Md5::digest(body.as_bytes())))
     }
     /// Reports whether the operation creates a session with a directory bucket. Its response
     /// contains secrets.
