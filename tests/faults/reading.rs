@@ -457,6 +457,24 @@ fn a_range_with_status_200_and_without_content_range_is_an_error() {
     rig.finish();
 }
 
+/// An empty object does not have last bytes. MinIO responds with 206 instead of 416.
+#[test]
+fn the_last_bytes_of_an_empty_object_are_past_its_end() {
+    let rig = Rig::new();
+    let minio = |range: &str| Fault::reply_with(206, &[("content-range", range)], "");
+    for range in ["bytes 0--1/0", "bytes */0", ""] {
+        rig.faulty.once("GetObject", minio(range));
+        let error = read(&rig, ByteRange::Last(10)).unwrap_err();
+        assert_eq!((error.kind(), error.status()), (ErrorKind::InvalidRange, Some(416)));
+    }
+    assert_eq!(rig.count("GetObject"), 3);
+    // An empty body does not make an object empty.
+    rig.faulty.always("GetObject", minio("bytes 0-9/10"));
+    let error = read(&rig, ByteRange::Last(10)).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Protocol, "{error}");
+    rig.finish();
+}
+
 /// `content-range-wrong`, `no-content-range`.
 #[test]
 fn content_range_wrong() {
