@@ -42,8 +42,7 @@ impl Transfer<'_> {
     ///
     /// # Errors
     /// [`ErrorKind::InvalidArgument`] if both are or may be the same object: the keys are equal, and
-    /// so are the buckets, or one of them is the alias or the ARN of an access point
-    /// ([`may_be_same_bucket`]). [`ErrorKind::Conflict`] if another program, or the copy itself,
+    /// so are the buckets, or they may be names of one bucket ([`may_be_same_bucket`]). [`ErrorKind::Conflict`] if another program, or the copy itself,
     /// has replaced the source in the meantime, in which case its new content is kept. The errors of
     /// [`Transfer::copy`] and [`Transfer::delete_copied`].
     ///
@@ -105,7 +104,8 @@ fn moved_to_itself((bucket, key): (&str, &str), target: &str) -> Error {
     } else {
         let text = format!(
             "the object was not moved: the keys are equal, and {bucket} and {target} may be names \
-             of the same bucket, because the name of an access point does not show its bucket"
+             of the same bucket: an access point does not show its bucket, and a tenant may be that \
+             of the credentials"
         );
         Error::new(ErrorKind::InvalidArgument, text)
             .with_hint("name the buckets themselves, or copy the object and delete it afterwards")
