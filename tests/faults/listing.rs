@@ -324,6 +324,37 @@ fn parts_and_uploads_are_listed_over_many_pages() {
 }
 
 /// Returns the upload ids of all pages, sorted.
+/// SeaweedFS lists the directories above the prefix as versions.
+#[test]
+fn directories_above_the_prefix_are_not_versions_below_it() {
+    let version = |key: &str| {
+        format!(
+            "<Version><Key>{key}</Key><VersionId>null</VersionId><IsLatest>true</IsLatest>\
+             <Size>0</Size></Version>"
+        )
+    };
+    let versions = |listed: &[&str], prefix: &str| {
+        let rig = Rig::new();
+        let entries: String = listed.iter().map(|key| version(key)).collect();
+        let body = format!(
+            "<ListVersionsResult><IsTruncated>false</IsTruncated>{entries}</ListVersionsResult>"
+        );
+        rig.faulty.always("ListObjectVersions", Fault::reply(200, body));
+        let found: Result<Vec<_>> =
+            rig.client.versions(BUCKET, ListObjects::prefix(prefix)).collect();
+        rig.finish();
+        found.map(|found| found.into_iter().map(|version| version.key).collect::<Vec<_>>())
+    };
+    let listed = ["Veeam/", "Veeam/Backup/", "Veeam/Backup/a"];
+    assert_eq!(versions(&listed, "Veeam/Backup/").unwrap(), listed[1..]);
+    assert_eq!(versions(&listed, "Veeam/Backup/a").unwrap(), listed[2..]);
+    assert_eq!(versions(&listed, "").unwrap(), listed);
+    for foreign in ["Veeam", "Vee/", "Other/", "Veeam/Backup"] {
+        let error = versions(&[foreign, "Veeam/Backup/a"], "Veeam/Backup/").unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Protocol, "{foreign}: {error}");
+    }
+}
+
 fn upload_ids(rig: &Rig) -> Result<Vec<String>> {
     let mut found = Vec::new();
     for page in rig.client.uploads(BUCKET, "").pages() {
