@@ -151,7 +151,7 @@ const RELAYS: NonZeroUsize = NonZeroUsize::new(4).expect("not zero");
 /// Copies an object of any size to the target (bucket and key), and replaces an existing object
 /// completely or not at all. Up to the threshold, this takes one CopyObject; a larger object is
 /// copied in parts. If the server cannot copy parts, and the object has at most 5 GiB, CopyObject
-/// is used instead. If the server cannot copy at all, the object is read and stored. `meta` is the
+/// is used instead, as for metadata that only CopyObject keeps. If the server cannot copy at all, the object is read and stored. `meta` is the
 /// server's description of the source. With [`Condition::IfMatch`] for the source, all parts are
 /// from one version.
 pub(crate) fn copy_any_size(
@@ -164,10 +164,11 @@ pub(crate) fn copy_any_size(
     done: &(dyn Fn(u64) + Sync),
 ) -> Result<Transferred> {
     let settings_of_parts = || with_metadata_of(client, source, settings, meta);
-    // Only CopyObject keeps metadata that the server does not show.
-    let is_shown = meta.missing_metadata.is_none_or(|missing| missing == 0);
+    // Only CopyObject keeps metadata that the server does not show, or that headers cannot hold.
     if meta.size > MAX_PART_SIZE
-        || (meta.size > ranges.threshold && is_shown && may_be_copied_in_parts(source.key))
+        || (meta.size > ranges.threshold
+            && settings.can_repeat(meta)
+            && may_be_copied_in_parts(source.key))
     {
         let copied = in_parts(
             client,
