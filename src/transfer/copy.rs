@@ -42,9 +42,10 @@ impl Transfer<'_> {
     ///
     /// # Errors
     /// [`ErrorKind::InvalidArgument`] if both are or may be the same object: the keys are equal, and
-    /// so are the buckets, or they may be names of one bucket ([`may_be_same_bucket`]). [`ErrorKind::Conflict`] if another program, or the copy itself,
-    /// has replaced the source in the meantime, in which case its new content is kept. The errors of
-    /// [`Transfer::copy`] and [`Transfer::delete_copied`].
+    /// so are the buckets, or they may be names of one bucket ([`may_be_same_bucket`]).
+    /// [`ErrorKind::Conflict`] if another program, or the copy itself, has replaced the source in
+    /// the meantime, in which case its new content is kept. The errors of [`Transfer::copy`] and
+    /// [`Transfer::delete_copied`].
     ///
     /// [`may_be_same_bucket`]: crate::client::endpoint::may_be_same_bucket
     pub fn move_object(
