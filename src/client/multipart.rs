@@ -338,6 +338,38 @@ impl Client {
         prefix: &str,
         markers: Option<(&str, Option<&str>)>,
     ) -> Result<ListMultipartUploadsResult> {
+        let result = self.page_of_uploads(bucket, prefix, markers);
+        match (result, markers) {
+            // rclone responds like this until the bucket has had its first upload.
+            (Err(error), _) if error.kind() == ErrorKind::NoSuchUpload => {
+                Ok(ListMultipartUploadsResult::default())
+            }
+            // versitygw refuses requests with both markers
+            // (<https://github.com/versity/versitygw/issues/2149>).
+            (Err(error), Some((key, Some(upload_id))))
+                if !key.is_empty() && error.code() == Some("InvalidArgument") =>
+            {
+                // The key alone skips all of its uploads, so the id must be that of the last one.
+                let of_key = self.page_of_uploads(bucket, key, None)?;
+                let last = of_key.uploads.iter().rfind(|upload| upload.key == key);
+                let is_whole = of_key.is_truncated == Some(false)
+                    || of_key.uploads.last().is_some_and(|upload| upload.key != key);
+                if is_whole && last.is_some_and(|last| last.upload_id == upload_id) {
+                    self.page_of_uploads(bucket, prefix, Some((key, None)))
+                } else {
+                    Err(error)
+                }
+            }
+            (result, _) => result,
+        }
+    }
+
+    fn page_of_uploads(
+        &self,
+        bucket: &str,
+        prefix: &str,
+        markers: Option<(&str, Option<&str>)>,
+    ) -> Result<ListMultipartUploadsResult> {
         let (key_marker, upload_id_marker) = match markers {
             Some((key, upload_id)) => (Some(key), upload_id),
             None => (None, None),
@@ -349,18 +381,7 @@ impl Client {
             .maybe_query("prefix", (!prefix.is_empty()).then_some(prefix))
             .maybe_query("key-marker", key_marker.filter(|key| !key.is_empty()))
             .maybe_query("upload-id-marker", upload_id_marker);
-        let result = self.run_for_document(
-            &call,
-            Payload::Empty,
-            (xml::page_of_uploads, xml::MAX_LISTING_BYTES),
-        );
-        match result {
-            // rclone responds like this until the bucket has had its first upload.
-            Err(error) if error.kind() == ErrorKind::NoSuchUpload => {
-                Ok(ListMultipartUploadsResult::default())
-            }
-            result => result,
-        }
+        self.run_for_document(&call, Payload::Empty, (xml::page_of_uploads, xml::MAX_LISTING_BYTES))
     }
 
     /// Returns an iterator over the unfinished uploads of keys that begin with `prefix`, with

@@ -424,6 +424,34 @@ fn uploads_are_listed_without_markers() {
     rig.finish_with_uploads();
 }
 
+/// versitygw responds with 400 whenever both markers are sent.
+#[test]
+fn uploads_are_listed_on_servers_that_refuse_both_markers() {
+    let list = |keys: &[&str]| {
+        let rig =
+            Rig::with(ServerOptions { page_size: 2, ..ServerOptions::default() }, |config| config);
+        let mut ids: Vec<String> = keys.iter().map(|key| rig.begin(key)).collect();
+        ids.sort_unstable();
+        rig.faulty.by_chance(|seen| {
+            let has_both = seen.head.lines().next().is_some_and(|line| {
+                line.contains("upload-id-marker=") && line.contains("&key-marker=")
+            });
+            has_both.then(|| Fault::error(400, "InvalidArgument"))
+        });
+        let found = upload_ids(&rig);
+        rig.finish_with_uploads();
+        (found, ids)
+    };
+    for keys in [&["a", "b", "bb", "c", "d"][..], &["a", "a", "b", "c"], &["a"]] {
+        let (found, ids) = list(keys);
+        assert_eq!(found.unwrap(), ids, "{keys:?}");
+    }
+    // The key alone would skip the third upload.
+    let (found, _) = list(&["a", "a", "a", "b"]);
+    let error = found.unwrap_err();
+    assert_eq!(error.code(), Some("InvalidArgument"), "{error}");
+}
+
 /// A list of buckets whose tokens repeat ends with an error, and so does one that a proxy cuts off.
 #[test]
 fn a_list_of_buckets_that_repeats_is_an_error() {
