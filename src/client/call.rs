@@ -282,8 +282,8 @@ impl Client {
         let now = inner.config.clock.instant();
         attempts.started.get_or_insert(now);
         attempts.state.attempts += 1;
-        let limit = inner.config.timeouts.operation;
-        let deadline = call.time_limit.deadline(now, limit);
+        let timeouts = &inner.config.timeouts;
+        let deadline = call.time_limit.deadline(now, timeouts);
         attempts.number += 1;
         attempts.watch =
             inner.watch(attempts.number, (call, &attempts.located), lease, payload, || now);
@@ -308,7 +308,8 @@ impl Client {
             watch.record(&response, &signing);
         }
         // Once an object's bytes are sent, the response is small.
-        let deadline = deadline.or_else(|| inner.config.clock.instant().checked_add(limit));
+        let deadline =
+            deadline.or_else(|| inner.config.clock.instant().checked_add(timeouts.operation));
         if is_success(response.status) {
             return accept(response, deadline).map_err(|error| {
                 let error = error.redacted(&call.secrets_of(lease, signing.signature(), config));

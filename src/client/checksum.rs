@@ -5,7 +5,7 @@
 //! (<https://docs.aws.amazon.com/AmazonS3/latest/userguide/checking-object-integrity-upload.html>):
 //! CRCs can be combined into the CRC of all bytes, and a composite checksum is the checksum of the
 //! parts' checksums.
-use super::endpoint::Endpoint;
+use super::endpoint::{BucketKind, Endpoint};
 use super::meta::ObjectMeta;
 use super::request::Call;
 use super::values::Checksum;
@@ -19,6 +19,22 @@ use crc_fast::{CrcAlgorithm, checksum_combine};
 use md5::{Digest as _, Md5};
 use sha1::Sha1;
 use sha2::Sha256;
+
+impl Call<'_> {
+    /// Describes a body that is an XML document. S3 requires a digest of some of them. Version 2 of
+    /// the signature and older servers only support an MD5, and directory buckets only a checksum.
+    pub(super) fn with_document(self, body: &str) -> Self {
+        let digest = if takes_md5(self.bucket) { Algorithm::Md5 } else { Algorithm::Crc64Nvme };
+        let mut sum = Running::new(digest);
+        sum.update(body.as_bytes());
+        self.header("content-type", "application/xml").header(digest.header(), sum.finish())
+    }
+}
+
+/// Returns whether requests to the bucket may have a `Content-MD5`.
+pub(super) fn takes_md5(bucket: &str) -> bool {
+    !matches!(BucketKind::of(bucket), Ok(BucketKind::Directory))
+}
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Algorithm {
@@ -35,9 +51,10 @@ pub(super) const IN_HEADERS: [Algorithm; 5] =
     [Algorithm::Crc64Nvme, Algorithm::Crc32c, Algorithm::Crc32, Algorithm::Sha1, Algorithm::Sha256];
 
 impl Algorithm {
-    /// Returns the algorithm that the configuration selects for an endpoint. Some servers other
-    /// than AWS's refuse these headers.
-    pub(super) fn of(checksum: Checksum, endpoint: &Endpoint) -> Option<Self> {
+    /// Returns the algorithm that the configuration selects for a bucket of an endpoint. Some
+    /// servers other than AWS's refuse these headers. Directory buckets respond with 501 to an MD5
+    /// (<https://docs.aws.amazon.com/AmazonS3/latest/userguide/s3-express-differences.html>).
+    pub(super) fn of(checksum: Checksum, endpoint: &Endpoint, bucket: &str) -> Option<Self> {
         match checksum {
             Checksum::Auto => endpoint.is_aws().then_some(Self::Crc64Nvme),
             Checksum::None => None,
@@ -46,6 +63,7 @@ impl Algorithm {
             Checksum::Crc64Nvme => Some(Self::Crc64Nvme),
             Checksum::Sha1 => Some(Self::Sha1),
             Checksum::Sha256 => Some(Self::Sha256),
+            Checksum::Md5 if !takes_md5(bucket) => Some(Self::Crc64Nvme),
             Checksum::Md5 => Some(Self::Md5),
         }
     }

@@ -33,18 +33,24 @@ pub struct Timeouts {
     /// to all operations except the transfer of object bodies. Also the maximum time that a request
     /// waits for its turn while no other request gets one, see [`Config::max_requests`].
     pub operation: Duration,
+    /// The time for one attempt of an operation on which the server may work for minutes: a copy,
+    /// or the completion of an upload. Some servers are silent all that time, so `idle` does not
+    /// limit the wait for the head of the response.
+    pub server_work: Duration,
 }
 
 impl Default for Timeouts {
     /// Returns the default time limits: 10 s to connect; 60 s of silence, because a server may take
     /// that long before the first byte of a response; 120 s for the pace, so that it tolerates one
-    /// such silence; 120 s for a small operation.
+    /// such silence; 120 s for a small operation; 15 minutes for the server's work, because AWS
+    /// states several minutes for the largest objects.
     fn default() -> Self {
         Self {
             connect: Duration::from_secs(10),
             idle: Duration::from_secs(60),
             stall: Duration::from_secs(120),
             operation: Duration::from_secs(120),
+            server_work: Duration::from_secs(15 * 60),
         }
     }
 }
@@ -75,6 +81,13 @@ impl Timeouts {
     #[must_use]
     pub const fn operation(mut self, operation: Duration) -> Self {
         self.operation = operation;
+        self
+    }
+
+    /// Limits one attempt of a copy or of the completion of an upload.
+    #[must_use]
+    pub const fn server_work(mut self, server_work: Duration) -> Self {
+        self.server_work = server_work;
         self
     }
 }

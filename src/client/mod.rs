@@ -276,9 +276,9 @@ impl Client {
         Self { checksum, ..self.clone() }
     }
 
-    /// Returns the algorithm of the checksum for this client's endpoint.
-    fn checksum_algorithm(&self) -> Option<checksum::Algorithm> {
-        checksum::Algorithm::of(self.checksum, &self.inner.config.endpoint)
+    /// Returns the algorithm of the checksum for a bucket of this client's endpoint.
+    fn checksum_algorithm(&self, bucket: &str) -> Option<checksum::Algorithm> {
+        checksum::Algorithm::of(self.checksum, &self.inner.config.endpoint, bucket)
     }
 
     /// Returns a clone with its own token, which is also cancelled with the client's, for work on

@@ -4,7 +4,7 @@ use super::body::{Payload, Reopen};
 use super::checksum::{Algorithm, of_parts};
 use super::condition::Condition;
 use super::entries::Entries;
-use super::meta::{ObjectMeta, has_opaque_etag, md5_of_etag, parts_of};
+use super::meta::{ObjectMeta, has_opaque_etag, md5_of_etag, parts_of, same_etag};
 use super::object::CopySource;
 use super::outcome::{
     Begun, Ended, Found, Wanted, check_names, may_have_happened, outcome_unknown,
@@ -76,7 +76,7 @@ impl Client {
         let mut call = settings.apply_to(
             object_call("CreateMultipartUpload", "POST", bucket, key)?.query("uploads", ""),
         )?;
-        if let Some(algorithm) = self.checksum_algorithm() {
+        if let Some(algorithm) = self.checksum_algorithm(bucket) {
             call = algorithm.announce_in(call, self.checksum.object_type());
         }
         let opaque = has_opaque_etag(call.headers.iter().map(|(name, value)| (&**name, &**value)));
@@ -125,7 +125,7 @@ impl Client {
         size: u64,
     ) -> Result<Part> {
         let call = part_call("UploadPart", upload, part_number)?;
-        let checksum = self.checksum_algorithm();
+        let checksum = self.checksum_algorithm(upload.bucket);
         let (stored, sent) = match self.store(&call, content, checksum, Etag::Required) {
             // An upload that another program began without a checksum does not accept a part with
             // one.
@@ -179,7 +179,8 @@ impl Client {
             Payload::Empty,
             (xml::copy_part_result, xml::MAX_REPLY_BYTES),
         )?;
-        let checksum = self.checksum_of_part(self.checksum_algorithm(), copy.checksums);
+        let checksum =
+            self.checksum_of_part(self.checksum_algorithm(upload.bucket), copy.checksums);
         Ok(Part { checksum, ..Part::new(part_number, copy.etag, range.end - range.start) })
     }
 
@@ -197,7 +198,7 @@ impl Client {
     ///
     /// # Errors
     /// [`ErrorKind::Integrity`] if the response names another bucket or key, an ETag of another
-    /// number of parts, or another checksum. [`ErrorKind::OutcomeUnknown`] if looking at the object
+    /// number of parts for an object of another size, or another checksum. [`ErrorKind::OutcomeUnknown`] if looking at the object
     /// could not settle the outcome: the upload must not be aborted then.
     ///
     /// [CompleteMultipartUpload]: https://docs.aws.amazon.com/AmazonS3/latest/API/API_CompleteMultipartUpload.html
@@ -229,7 +230,7 @@ impl Client {
         call.time_limit = TimeLimit::ServerWork;
         call.recheck = Recheck::ByCaller;
         let begun = Begun::now(&**self.clock());
-        let look = || self.look(upload.bucket, upload.key, &made_of(parts), begun);
+        let look = |wanted: &Wanted| self.look(upload.bucket, upload.key, wanted, begun);
         let accept = |response: Response, deadline| {
             let version_id = response.header("x-amz-version-id").map(str::to_owned);
             let reader: Reader<xml::CompleteMultipartUploadResult> =
@@ -253,7 +254,9 @@ impl Client {
                 })
                 .map_err(|error| self.without_secrets(&call, error)),
             Ok(Ended::Seen(meta)) => Ok(CompletedUpload::seen(*meta)),
-            Err(error) if may_have_completed(&error) => settle_completion(error, look()),
+            Err(error) if may_have_completed(&error) => {
+                settle_completion(error, look(&made_of(parts)))
+            }
             Err(error) => Err(error),
         }
     }
@@ -335,6 +338,38 @@ impl Client {
         prefix: &str,
         markers: Option<(&str, Option<&str>)>,
     ) -> Result<ListMultipartUploadsResult> {
+        let result = self.page_of_uploads(bucket, prefix, markers);
+        match (result, markers) {
+            // rclone responds like this until the bucket has had its first upload.
+            (Err(error), _) if error.kind() == ErrorKind::NoSuchUpload => {
+                Ok(ListMultipartUploadsResult::default())
+            }
+            // versitygw refuses requests with both markers
+            // (<https://github.com/versity/versitygw/issues/2149>).
+            (Err(error), Some((key, Some(upload_id))))
+                if !key.is_empty() && error.code() == Some("InvalidArgument") =>
+            {
+                // The key alone skips all of its uploads, so the id must be that of the last one.
+                let of_key = self.page_of_uploads(bucket, key, None)?;
+                let last = of_key.uploads.iter().rfind(|upload| upload.key == key);
+                let is_whole = of_key.is_truncated == Some(false)
+                    || of_key.uploads.last().is_some_and(|upload| upload.key != key);
+                if is_whole && last.is_some_and(|last| last.upload_id == upload_id) {
+                    self.page_of_uploads(bucket, prefix, Some((key, None)))
+                } else {
+                    Err(error)
+                }
+            }
+            (result, _) => result,
+        }
+    }
+
+    fn page_of_uploads(
+        &self,
+        bucket: &str,
+        prefix: &str,
+        markers: Option<(&str, Option<&str>)>,
+    ) -> Result<ListMultipartUploadsResult> {
         let (key_marker, upload_id_marker) = match markers {
             Some((key, upload_id)) => (Some(key), upload_id),
             None => (None, None),
@@ -346,18 +381,7 @@ impl Client {
             .maybe_query("prefix", (!prefix.is_empty()).then_some(prefix))
             .maybe_query("key-marker", key_marker.filter(|key| !key.is_empty()))
             .maybe_query("upload-id-marker", upload_id_marker);
-        let result = self.run_for_document(
-            &call,
-            Payload::Empty,
-            (xml::page_of_uploads, xml::MAX_LISTING_BYTES),
-        );
-        match result {
-            // rclone responds like this until the bucket has had its first upload.
-            Err(error) if error.kind() == ErrorKind::NoSuchUpload => {
-                Ok(ListMultipartUploadsResult::default())
-            }
-            result => result,
-        }
+        self.run_for_document(&call, Payload::Empty, (xml::page_of_uploads, xml::MAX_LISTING_BYTES))
     }
 
     /// Returns an iterator over the unfinished uploads of keys that begin with `prefix`, with
@@ -531,28 +555,38 @@ fn check_checksum(
 }
 
 /// Compares the result of a completion with the request. If the response has no ETag, like Ceph's
-/// first one, `look` finds it.
+/// first one, `look` finds it. If the ETag has another number of parts, the size decides: some
+/// servers put the same number into each (<https://github.com/adobe/S3Mock/issues/65>).
 fn check_completion(
     call: &Call<'_>,
     parts: &[Part],
     result: xml::CompleteMultipartUploadResult,
-    look: impl FnOnce() -> Found,
+    look: impl FnOnce(&Wanted) -> Found,
 ) -> Result<CompletedUpload> {
     check_names(call, result.bucket.as_deref(), result.key.as_deref())?;
     if let Some(etag) = result.etag {
         return match parts_of(&etag) {
             Some(count) if count != parts.len() as u64 => {
+                let whole = Wanted { size: total_size(parts), ..Wanted::default() };
+                let found = look(&whole);
+                if let Found::Wanted(meta, _) | Found::Similar(meta, _) = &found
+                    && whole.size.is_some()
+                    && meta.etag.as_deref().is_some_and(|stored| same_etag(stored, &etag))
+                {
+                    return Ok(CompletedUpload { etag: Some(etag), version_id: None });
+                }
                 let text = format!(
                     "the server assembled the object from {count} parts, but the request named {}: \
                      the object's ETag is {etag}",
                     parts.len()
                 );
-                Err(incomplete(call, text))
+                let error = incomplete(call, text);
+                Err(if let Found::Unknown(look) = found { error.with_source(look) } else { error })
             }
             _ => Ok(CompletedUpload { etag: Some(etag), version_id: None }),
         };
     }
-    match look() {
+    match look(&made_of(parts)) {
         Found::Wanted(meta, _) | Found::Similar(meta, _) => Ok(CompletedUpload::seen(meta)),
         Found::Other => {
             let text = "the object differs from its parts, although the upload was completed";

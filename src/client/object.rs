@@ -159,7 +159,7 @@ impl Client {
         // there already, and the caller may repeat the put whatever its outcome was.
         let is_conditional = settings.condition != Condition::Always;
         let begun = is_conditional.then(|| Begun::now(&**self.clock()));
-        match (self.store(&call, content, self.checksum_algorithm(), Etag::Optional), begun) {
+        match (self.store(&call, content, self.checksum_algorithm(bucket), Etag::Optional), begun) {
             (Err(error), Some(begun)) if may_have_happened(&error) => {
                 self.settle_put(&call, content, begun, error)
             }

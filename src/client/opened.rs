@@ -16,7 +16,8 @@ pub(super) enum Arrived {
 }
 
 impl Arrived {
-    /// Opens a response. `known` is the size of the object, for a response that does not state it.
+    /// Opens a response. `known` is the size of the object, for a response that does not state it:
+    /// its `Content-Length` does not, if the body may be only the range.
     pub(super) fn of(
         response: Response,
         wanted: ByteRange,
@@ -24,8 +25,12 @@ impl Arrived {
         algorithm: Option<Algorithm>,
     ) -> Result<Self> {
         check_transcoding(&response)?;
+        if ends_an_empty_object(&response, wanted) {
+            return Err(past_the_end(0));
+        }
         let size = match response.status {
             200 | 206 if is_part(&response, wanted) => announced_range(&response, wanted)?.size,
+            200 if may_be_cut(&response, wanted) => None,
             200 => response.content_length(),
             status => {
                 let text =
@@ -59,6 +64,36 @@ const COUNTED: u64 = 5 << 30;
 fn is_part(response: &Response, wanted: ByteRange) -> bool {
     response.status == 206
         || (wanted != ByteRange::All && response.header("content-range").is_some())
+}
+
+/// Returns whether the response is MinIO's to a request for the last bytes of an empty object: the
+/// status 206 with `Content-Range: bytes 0--1/0` (<https://github.com/minio/minio/issues/20844>).
+/// Other servers respond with 416.
+fn ends_an_empty_object(response: &Response, wanted: ByteRange) -> bool {
+    let range = response.header("content-range").unwrap_or_default();
+    response.status == 206
+        && matches!(wanted, ByteRange::Last(_))
+        && ContentRange::parse(range).is_none()
+        && (range.trim_ascii() == "bytes 0--1/0" || response.content_length() == Some(0))
+}
+
+/// Returns the error for a range that begins at the end of an object of `size` bytes or after it.
+fn past_the_end(size: u64) -> Error {
+    Error::new(ErrorKind::InvalidRange, "the range begins at or past the end")
+        .with_status(416)
+        .with_object_size(size)
+}
+
+/// Returns whether a body without Content-Range could be only the range. A gateway may send the
+/// range with status 200 and drop the header (<https://github.com/Alluxio/alluxio/issues/16331>);
+/// a body that is longer than the range is the object.
+fn may_be_cut(response: &Response, wanted: ByteRange) -> bool {
+    let longest = match wanted {
+        ByteRange::All | ByteRange::From(0) => return false,
+        ByteRange::From(_) => u64::MAX,
+        ByteRange::Part { length, .. } | ByteRange::Last(length) => length,
+    };
+    response.content_length().is_some_and(|length| length <= longest)
 }
 
 /// Returns the range that the response states, if it begins where the wanted one does.
@@ -163,13 +198,17 @@ impl Opened {
         size: u64,
         algorithm: Option<Algorithm>,
     ) -> Result<Self> {
+        if let Some(length) = response.content_length().filter(|length| *length != size) {
+            let text = format!(
+                "the server sent {length} bytes with status 200 and without Content-Range for a \
+                 range of an object of {size} bytes, so their position is unknown"
+            );
+            return Err(Error::new(ErrorKind::Protocol, text)
+                .with_status(response.status)
+                .with_hint("let the gateway or proxy pass on the status 206 and Content-Range"));
+        }
         let start = wanted.start(Some(size)).filter(|start| *start == 0 || *start < size);
-        let Some(start) = start else {
-            let text = "the range begins at or past the end";
-            return Err(Error::new(ErrorKind::InvalidRange, text)
-                .with_status(416)
-                .with_object_size(size));
-        };
+        let Some(start) = start else { return Err(past_the_end(size)) };
         let meta = ObjectMeta::of(&response, size);
         if start > 0 {
             let skipped =

@@ -53,7 +53,7 @@ impl Coverage {
                     && lease.credentials.is_some() =>
             {
                 let chunks = if signed { Chunks::Signed } else { Chunks::Unsigned };
-                let checksum = client.checksum_algorithm();
+                let checksum = client.checksum_algorithm(call.bucket);
                 Framing::new(call, *length, chunks, checksum, &inner.config.endpoint)
                     .map_or(Self::Nothing, Self::Chunks)
             }

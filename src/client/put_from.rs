@@ -72,7 +72,7 @@ impl Client {
                 self.check_beginning(&call, &progress.beginning).map(|()| result)
             }
             Err(error) if matches!(error.kind(), ErrorKind::Refused | ErrorKind::Integrity) => {
-                let algorithm = self.checksum_algorithm();
+                let algorithm = self.checksum_algorithm(bucket);
                 Err(error.with_hint(if algorithm.and_then(Algorithm::trailer).is_some() {
                     "not every server takes a body signed in chunks with a checksum after it (Ceph \
                      does not): set checksum to none, or payload to unsigned"

@@ -117,8 +117,10 @@ impl GetObject {
 /// verified is an error.
 pub struct ObjectReader {
     client: Client,
-    /// `bucket/key`. The name of a bucket does not have a slash.
-    object: String,
+    /// The bucket and the key, one after the other.
+    names: String,
+    /// The length of the bucket in `names`: an ARN and a key both have slashes.
+    bucket_length: usize,
     range: ByteRange,
     meta: ObjectMeta,
     response: Option<Response>,
@@ -245,7 +247,7 @@ impl Client {
         let is_comparable =
             |algorithm| algorithm != Algorithm::Md5 || !self.has_opaque_etags(bucket);
         let algorithm = self
-            .checksum_algorithm()
+            .checksum_algorithm(bucket)
             .filter(|algorithm| range == ByteRange::All && is_comparable(*algorithm));
         if let Some(algorithm) = algorithm.filter(|_| request.checksum_mode == ChecksumMode::Auto) {
             call = algorithm.request_in(call);
@@ -341,7 +343,8 @@ impl ObjectReader {
     fn new(client: &Client, bucket: &str, key: &str, opened: Opened) -> Self {
         Self {
             client: client.clone(),
-            object: [bucket, "/", key].concat(),
+            names: [bucket, key].concat(),
+            bucket_length: bucket.len(),
             range: opened.range,
             meta: opened.meta.in_bucket(bucket),
             watch: client.inner.watch_download(&opened.response),
@@ -560,7 +563,7 @@ impl ObjectReader {
 
     /// Returns the bucket and the key.
     fn names(&self) -> (&str, &str) {
-        self.object.split_once('/').unwrap_or_default()
+        self.names.split_at_checked(self.bucket_length).unwrap_or_default()
     }
 }
 
@@ -578,8 +581,10 @@ impl Read for ObjectReader {
 
 impl fmt::Debug for ObjectReader {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (bucket, key) = self.names();
         f.debug_struct("ObjectReader")
-            .field("object", &self.object)
+            .field("bucket", &bucket)
+            .field("key", &key)
             .field("done", &self.done)
             .field("length", &self.length)
             .finish_non_exhaustive()

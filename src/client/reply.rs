@@ -372,8 +372,8 @@ pub(super) fn read_what_is_said<T>(
 pub(super) type Reader<T> = (fn(&[u8]) -> std::result::Result<T, xml::Error>, usize);
 
 /// Reads a response without a document. Content that some servers send anyway (white space, other
-/// documents) is ignored; an error document becomes that error, and a page of a proxy is not a
-/// response of S3.
+/// documents, a word such as `OK`) is ignored; an error document becomes that error, and a page of
+/// a proxy is not a response of S3.
 pub(super) fn expect_nothing(
     response: Response,
     deadline: Option<Instant>,
@@ -383,6 +383,7 @@ pub(super) fn expect_nothing(
         return Ok(());
     }
     let (status, ids) = (response.status, Ids::of(&response));
+    let of_storage = ids.request_id.is_some() || response.header("etag").is_some();
     let body = response
         .read_to_end(xml::MAX_REPLY_BYTES, deadline)
         .map_err(|failure| transport_error(failure, None))?;
@@ -392,6 +393,9 @@ pub(super) fn expect_nothing(
     }
     if let Ok(document) = xml::error_document(text) {
         return Err(failure_within(status, &document, call, &body, ids));
+    }
+    if of_storage && is_remark(text) {
+        return Ok(());
     }
     if is_web_page(text) || !text.starts_with(b"<") {
         let text = format!(
@@ -403,6 +407,15 @@ pub(super) fn expect_nothing(
         return Err(ids.attach_to(error, &xml::ErrorDocument::default()));
     }
     Ok(())
+}
+
+/// Returns whether a body is a short text without markup. userver sends `OK` after a put, and
+/// localstack `True` after a deletion (<https://github.com/localstack/localstack/issues/382>).
+fn is_remark(text: &[u8]) -> bool {
+    /// More than any known word; an explanation of a failure is usually longer.
+    const LIMIT: usize = 32;
+    let is_plain = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b' ' | b'.' | b'!');
+    text.len() <= LIMIT && text.iter().all(is_plain)
 }
 
 fn is_web_page(text: &[u8]) -> bool {

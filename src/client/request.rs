@@ -1,10 +1,8 @@
 //! One operation on one bucket, before it is signed.
+use super::config::Timeouts;
 use crate::error::{Error, ErrorKind, Result};
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD as BASE64;
-use md5::{Digest as _, Md5};
 use std::borrow::Cow;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 /// The name and value of a header or a query parameter.
 pub(super) type Pair<'a> = (Cow<'a, str>, Cow<'a, str>);
@@ -17,19 +15,18 @@ pub(super) enum TimeLimit {
     /// The attempt transfers an object's bytes, and may last as long as they are moving. The
     /// response to an upload is small.
     WhileBytesMove,
-    /// The server may work for minutes and send white space in the meantime: [`LONGEST_WORK`]
-    /// limits the whole attempt.
+    /// The server may work for minutes, in silence or sending white space:
+    /// `Timeouts::server_work` limits the whole attempt.
     ServerWork,
 }
 
 impl TimeLimit {
-    /// Returns the time by which an attempt that begins `now` must have ended; `operation` is the
-    /// limit of a small one.
-    pub(super) fn deadline(self, now: Instant, operation: Duration) -> Option<Instant> {
+    /// Returns the time by which an attempt that begins `now` must have ended.
+    pub(super) fn deadline(self, now: Instant, timeouts: &Timeouts) -> Option<Instant> {
         match self {
-            Self::Operation => now.checked_add(operation),
+            Self::Operation => now.checked_add(timeouts.operation),
             Self::WhileBytesMove => None,
-            Self::ServerWork => now.checked_add(LONGEST_WORK),
+            Self::ServerWork => now.checked_add(timeouts.server_work),
         }
     }
 }
@@ -44,10 +41,6 @@ pub(super) enum Recheck {
     /// reconsidered.
     ByCaller,
 }
-
-/// The maximum time that the server may work on a completion or a copy while it sends white space:
-/// AWS states several minutes for the largest objects.
-const LONGEST_WORK: Duration = Duration::from_secs(15 * 60);
 
 /// The operation that creates a session with a directory bucket.
 pub(super) const CREATE_SESSION: &str = "CreateSession";
@@ -111,12 +104,6 @@ impl<'a> Call<'a> {
             Some(value) => self.header(name, value),
             None => self,
         }
-    }
-    /// Describes a body that is an XML document. S3 requires a digest of some of them, and version
-    /// 2 of the signature and older servers only support this one.
-    pub(super) fn with_document(self, body: &str) -> Self {
-        self.header("content-type", "application/xml")
-            .header("content-md5", BASE64.encode(Md5::digest(body.as_bytes())))
     }
     /// Reports whether the operation creates a session with a directory bucket. Its response
     /// contains secrets.

@@ -3,7 +3,7 @@ use super::Client;
 use super::body::Payload;
 use super::endpoint::Located;
 use super::outgoing::Coverage;
-use super::request::{Call, EXPECTED_OWNER};
+use super::request::{Call, EXPECTED_OWNER, TimeLimit};
 use super::signing::{Signing, unsignable};
 use crate::credentials::Lease;
 use crate::error::Error;
@@ -81,6 +81,7 @@ impl Client {
             target: &path,
             headers: &headers,
             expect_continue: None,
+            silent_work: call.time_limit == TimeLimit::ServerWork,
             deadline,
             cancel: self.cancel.as_ref(),
             connection,

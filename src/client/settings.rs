@@ -214,6 +214,16 @@ impl ObjectSettings {
             && (self.metadata.is_empty() || self.metadata == meta.metadata)
     }
 
+    /// Returns whether a request can have these settings and, where they have none, the content
+    /// headers and the metadata of a stored object. A server may have stored text that the headers
+    /// of a request cannot hold, such as UTF-8.
+    pub(crate) fn can_repeat(&self, meta: &ObjectMeta) -> bool {
+        self.clone().with_description_of(meta).is_ok_and(|all| {
+            let call = Call::new("CreateMultipartUpload", "POST", "", "");
+            all.apply_to(call).is_ok()
+        })
+    }
+
     /// Adds the content headers and the metadata of a stored object, where these settings have
     /// none.
     ///

@@ -176,7 +176,7 @@ impl Client {
         progress: &mut Progress,
     ) -> Result<PutResult> {
         let hash = self
-            .checksum_algorithm()
+            .checksum_algorithm(call.bucket)
             .filter(|algorithm| matches!(algorithm, Algorithm::Sha1 | Algorithm::Sha256));
         let crcs = [Algorithm::Crc64Nvme, Algorithm::Crc32c, Algorithm::Crc32];
         progress.sums.extend(crcs.into_iter().chain(hash).map(Running::new));

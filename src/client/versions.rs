@@ -40,7 +40,7 @@ impl Client {
     ///
     /// # Errors
     /// [`ErrorKind::Protocol`](crate::ErrorKind::Protocol) if the page has a key without the
-    /// prefix.
+    /// prefix, except for the directories that contain it, which are left out.
     ///
     /// [ListObjectVersions]: https://docs.aws.amazon.com/AmazonS3/latest/API/API_ListObjectVersions.html
     pub fn list_object_versions(
@@ -67,6 +67,7 @@ impl Client {
             Payload::Empty,
             (xml::page_of_versions, xml::MAX_LISTING_BYTES),
         )?;
+        page.versions.retain(|version| !is_ancestor(&version.key, prefix));
         let keys = page.versions.iter().map(|version| &version.key).chain(&page.common_prefixes);
         check_prefix(&call, prefix, keys)?;
         page.next_key_marker = decoded_marker(&page);
@@ -156,6 +157,12 @@ fn decoded_marker(page: &ListVersionsResult) -> Option<String> {
     }
     let decoded = percent::decode(&marker.replace('+', " "));
     Some(decoded.and_then(|bytes| String::from_utf8(bytes).ok()).unwrap_or_else(|| marker.clone()))
+}
+
+/// Returns whether `key` is a directory that contains the prefix. SeaweedFS lists the directories
+/// of its file system above the prefix as versions, without being asked for them.
+fn is_ancestor(key: &str, prefix: &str) -> bool {
+    key.ends_with('/') && key != prefix && prefix.starts_with(key)
 }
 
 /// Finds where the listing continues after `page`.

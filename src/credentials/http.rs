@@ -153,6 +153,7 @@ impl Http {
             target: call.target,
             headers: &headers,
             expect_continue: None,
+            silent_work: false,
             deadline,
             cancel: None,
             connection: ConnectionChoice::IdleOrNew,

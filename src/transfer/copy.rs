@@ -42,10 +42,10 @@ impl Transfer<'_> {
     ///
     /// # Errors
     /// [`ErrorKind::InvalidArgument`] if both are or may be the same object: the keys are equal, and
-    /// so are the buckets, or one of them is the alias or the ARN of an access point
-    /// ([`may_be_same_bucket`]). [`ErrorKind::Conflict`] if another program, or the copy itself,
-    /// has replaced the source in the meantime, in which case its new content is kept. The errors of
-    /// [`Transfer::copy`] and [`Transfer::delete_copied`].
+    /// so are the buckets, or they may be names of one bucket ([`may_be_same_bucket`]).
+    /// [`ErrorKind::Conflict`] if another program, or the copy itself, has replaced the source in
+    /// the meantime, in which case its new content is kept. The errors of [`Transfer::copy`] and
+    /// [`Transfer::delete_copied`].
     ///
     /// [`may_be_same_bucket`]: crate::client::endpoint::may_be_same_bucket
     pub fn move_object(
@@ -105,7 +105,8 @@ fn moved_to_itself((bucket, key): (&str, &str), target: &str) -> Error {
     } else {
         let text = format!(
             "the object was not moved: the keys are equal, and {bucket} and {target} may be names \
-             of the same bucket, because the name of an access point does not show its bucket"
+             of the same bucket: an access point does not show its bucket, and a tenant may be that \
+             of the credentials"
         );
         Error::new(ErrorKind::InvalidArgument, text)
             .with_hint("name the buckets themselves, or copy the object and delete it afterwards")
@@ -151,7 +152,7 @@ const RELAYS: NonZeroUsize = NonZeroUsize::new(4).expect("not zero");
 /// Copies an object of any size to the target (bucket and key), and replaces an existing object
 /// completely or not at all. Up to the threshold, this takes one CopyObject; a larger object is
 /// copied in parts. If the server cannot copy parts, and the object has at most 5 GiB, CopyObject
-/// is used instead. If the server cannot copy at all, the object is read and stored. `meta` is the
+/// is used instead, as for metadata that only CopyObject keeps. If the server cannot copy at all, the object is read and stored. `meta` is the
 /// server's description of the source. With [`Condition::IfMatch`] for the source, all parts are
 /// from one version.
 pub(crate) fn copy_any_size(
@@ -164,10 +165,11 @@ pub(crate) fn copy_any_size(
     done: &(dyn Fn(u64) + Sync),
 ) -> Result<Transferred> {
     let settings_of_parts = || with_metadata_of(client, source, settings, meta);
-    // Only CopyObject keeps metadata that the server does not show.
-    let is_shown = meta.missing_metadata.is_none_or(|missing| missing == 0);
+    // Only CopyObject keeps metadata that the server does not show, or that headers cannot hold.
     if meta.size > MAX_PART_SIZE
-        || (meta.size > ranges.threshold && is_shown && may_be_copied_in_parts(source.key))
+        || (meta.size > ranges.threshold
+            && settings.can_repeat(meta)
+            && may_be_copied_in_parts(source.key))
     {
         let copied = in_parts(
             client,

@@ -12,7 +12,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 /// object that has not been copied yet. The copy of `a/a/a/x` from `a/a/` to `a/`, for example,
 /// replaces `a/a/x`.
 ///
-/// Two buckets are taken for the same one if one of them is the alias or the ARN of an access point
+/// Two buckets are taken for the same one if they may be
 /// ([`may_be_same_bucket`](crate::client::endpoint::may_be_same_bucket)), unless both prefixes are
 /// equal: no copy has another object's key then.
 #[derive(Clone, Debug)]

@@ -120,7 +120,8 @@ impl Courier {
             .or_else(|| config.timeouts().per_call);
         // Capped, because ureq adds these durations to the current time.
         let (connect, idle) = (self.connect.min(FOREVER), limits.idle.min(FOREVER));
-        let silence = limits.after_sending(length.unwrap_or(0)).idle.min(FOREVER);
+        let waiting = limits.after_sending(length.unwrap_or(0), request.silent_work);
+        let silence = waiting.idle.min(FOREVER);
         self.agent
             .configure_request(built)
             .max_redirects(0)

@@ -38,7 +38,7 @@ pub(super) fn run(
     // its capacity.
     let head = std::mem::take(&mut connection.outgoing_head);
     let mut exchange = Exchange::new(connection, request.method, limits);
-    let result = exchange.run(&head, request.expect_continue, body).map_err(|(phase, failure)| {
+    let result = exchange.run(&head, request, body).map_err(|(phase, failure)| {
         let broke = matches!(failure, Failure::Io(_));
         TransportError {
             phase,
@@ -97,10 +97,10 @@ impl<'a> Exchange<'a> {
     fn run(
         &mut self,
         head: &[u8],
-        expect: Option<Duration>,
+        request: &Request<'_>,
         body: &mut RequestBody<'_>,
     ) -> Result<Head, (Phase, Failure)> {
-        if let Err(failure) = self.send(head, expect, body) {
+        if let Err(failure) = self.send(head, request.expect_continue, body) {
             return match failure {
                 // The server may have sent its reason before it closed the connection. That
                 // response is the outcome.
@@ -114,7 +114,7 @@ impl<'a> Exchange<'a> {
         match self.early.take() {
             Some(reply) => early_outcome(reply),
             None => self
-                .final_head(&self.limits.after_sending(self.sent))
+                .final_head(&self.limits.after_sending(self.sent, request.silent_work))
                 .map_err(|failure| (Phase::Await, failure)),
         }
     }

@@ -21,6 +21,8 @@ pub(crate) struct Request<'a> {
     /// The time by which the head of the response must have been read (for small operations also
     /// the body, see `Response`).
     pub(crate) deadline: Option<Instant>,
+    /// Whether the server may be silent until the deadline while it works, once it has the request.
+    pub(crate) silent_work: bool,
     pub(crate) cancel: Option<&'a Cancel>,
     pub(crate) connection: ConnectionChoice,
     /// Receives the measurements of the exchange. Without it, no clock is read for measurements.

@@ -72,8 +72,12 @@ impl Limits<'_> {
         Ok(())
     }
 
-    /// Returns the limits of the wait after this many bytes were sent.
-    pub(super) fn after_sending(self, sent: u64) -> Self {
+    /// Returns the limits of the wait for a response after this many bytes were sent. In a wait for
+    /// `silent_work` only the deadline counts, if there is one.
+    pub(super) fn after_sending(self, sent: u64, silent_work: bool) -> Self {
+        if silent_work && self.deadline.is_some() {
+            return Self { idle: FOREVER, ..self };
+        }
         let pieces = (sent / BUFFERED_PIECE).min(MAX_BUFFERED_PIECES);
         let idle = self.idle.saturating_mul(1 + u32::try_from(pieces).unwrap_or_default());
         Self { idle, ..self }

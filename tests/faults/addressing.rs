@@ -5,8 +5,8 @@ use crate::server::{Answer, error_document};
 use crate::{retry, timeouts};
 use s3driver::client::{
     Client, Condition, Config, CopySource, CreateBucket, CustomerKey, DeleteObject, Endpoint,
-    GetObject, ListObjects, ObjectSettings, Part, Presign, PresignMethod, Proxy, SignatureVersion,
-    UploadRef,
+    GetObject, ListObjects, ObjectSettings, Part, Presign, PresignMethod, Proxy, Scheme,
+    SignatureVersion, UploadRef,
 };
 use s3driver::sign::Credentials;
 use s3driver::sign::verify::{Content, Verifier};
@@ -191,6 +191,68 @@ fn objects_are_copied_from_access_points_by_their_arns() {
         assert_eq!(error.kind(), ErrorKind::InvalidArgument, "{error}");
     }
     assert_eq!(server.seen().len(), sent);
+}
+
+/// The ARN of an access point has slashes, like keys.
+#[test]
+fn a_broken_download_from_an_access_point_continues_there() {
+    let host = "reports-123456789012.s3-accesspoint.us-west-2.amazonaws.com";
+    let content: Vec<u8> = (0..=200).collect();
+    let object = content.clone();
+    let server = Hosts::start(&[host], move |request| {
+        let answer = Answer { status: 200, ..Answer::default() }.with("etag", "\"an-etag\"");
+        match request.header("range") {
+            // The server is silent after half of the bytes.
+            None => answer.body(object[..100].to_vec()).with("content-length", "201"),
+            Some("bytes=100-") => {
+                let range = answer.with("content-range", "bytes 100-200/201");
+                Answer { status: 206, ..range }.body(object[100..].to_vec())
+            }
+            Some(other) => panic!("{other}"),
+        }
+    });
+    let idle = timeouts().idle(Duration::from_secs(1)).connect(Duration::from_secs(5));
+    let client = client(&server, |config| config.timeouts(idle));
+    let reader = client.get_object(POINT, "a/b", &GetObject::default()).unwrap();
+    assert_eq!(reader.read_all(1000).unwrap(), content);
+    let seen = server.seen();
+    assert_eq!(seen.len(), 2);
+    for request in &seen {
+        assert_eq!((request.host(), &*request.target), (host, "/a/b"));
+        request.verified(&[keys()]).unwrap();
+    }
+    let error = client.get_object(POINT, "a/b", &GetObject::default()).unwrap();
+    let error = error.read_all(10).unwrap_err();
+    assert_eq!((error.bucket(), error.key()), (Some(POINT), Some("a/b")));
+}
+
+/// Ceph encodes the colon before it compares the signature, and decodes the source of a copy.
+#[test]
+fn buckets_of_other_tenants_are_named_in_the_path_and_in_copies() {
+    let server = Hosts::start(&[], respond);
+    let endpoint = Endpoint::custom(&server.url(), Some("default"), Scheme::Http).unwrap();
+    let config = Config::new(endpoint).static_credentials(keys());
+    let client = Client::new(config.retry(retry()).timeouts(timeouts())).unwrap();
+    work(&client, "acme:reports").unwrap();
+    let source = CopySource::new("acme:reports", "a b");
+    client.copy_object(source, ":plain", "c", &ObjectSettings::default()).unwrap();
+    let seen = server.seen();
+    let targets: Vec<_> = seen.iter().map(|request| &*request.target).collect();
+    assert_eq!(
+        targets,
+        [
+            "/acme%3Areports/a/b",
+            "/acme%3Areports/a/b",
+            "/acme%3Areports/c",
+            "/acme%3Areports?list-type=2&encoding-type=url",
+            "/acme%3Areports/a/b",
+            "/%3Aplain/c",
+        ]
+    );
+    for request in &seen {
+        request.verified(&[keys()]).unwrap();
+    }
+    assert_eq!(seen[5].header("x-amz-copy-source"), Some("acme%3Areports/a%20b"));
 }
 
 /// AWS compares the size of the object with what it has, even if the parts have no checksums.

@@ -4,7 +4,9 @@ use crate::server::{End, Fault, error_document};
 use crate::support::content::bytes;
 use crate::support::{Server, ServerOptions};
 use crate::{ATTEMPTS, BUCKET, Rig, quickly, retry, upload};
-use s3driver::client::{Client, Config, Endpoint, HELD_BODY, ObjectSettings, RetryPolicy, Scheme};
+use s3driver::client::{
+    Client, Condition, Config, CopySource, Endpoint, HELD_BODY, ObjectSettings, RetryPolicy, Scheme,
+};
 use s3driver::clock::{Clock, SystemClock};
 use s3driver::credentials::{Cache, Context, Lease, Source, Unavailable};
 use s3driver::{Cancel, ErrorKind};
@@ -243,6 +245,46 @@ fn stall_and_stall_forever() {
     rig.faulty.always("GetObject", Fault::silent(End::Hang));
     let error = quickly(|| rig.get("key")).unwrap_err();
     assert_eq!((error.kind(), error.attempts()), (ErrorKind::Timeout, ATTEMPTS));
+    rig.finish();
+}
+
+/// Ceph completes and copies in silence. The work is waited for and not begun a second time.
+#[test]
+fn a_server_may_work_on_copies_and_completions_in_silence() {
+    let rig = Rig::with(ServerOptions { min_part_size: 1, ..ServerOptions::default() }, |config| {
+        config.timeouts(crate::timeouts().idle(Duration::from_millis(300)))
+    });
+    let silence = || {
+        Fault::scripted(|answer| {
+            thread::sleep(Duration::from_secs(1));
+            answer.bytes()
+        })
+        .after_commit()
+    };
+    rig.store("source", &bytes(1, 0, 1000));
+    let source = CopySource::new(BUCKET, "source");
+    let id = rig.begin("parts");
+    let parts = upload("parts", &id);
+    for operation in ["CopyObject", "UploadPartCopy", "CompleteMultipartUpload"] {
+        rig.faulty.always(operation, silence());
+    }
+    rig.client.copy_object(source, BUCKET, "copy", &ObjectSettings::default()).unwrap();
+    let part = rig.client.upload_part_copy(source, 0..1000, parts, 1).unwrap();
+    rig.client.complete_multipart_upload(parts, &[part], &Condition::Always).unwrap();
+    for operation in ["CopyObject", "UploadPartCopy", "CompleteMultipartUpload"] {
+        assert_eq!(rig.count(operation), 1, "{operation}");
+    }
+    // The limit of the work itself still applies.
+    let limits = crate::timeouts().server_work(Duration::from_millis(300));
+    rig.finish();
+    let rig = Rig::with(ServerOptions::default(), |config| {
+        config.timeouts(limits).retry(RetryPolicy::never())
+    });
+    rig.store("source", b"content");
+    rig.faulty.always("CopyObject", Fault::silent(End::Hang));
+    let copied = rig.client.copy_object(source, BUCKET, "copy", &ObjectSettings::default());
+    let error = copied.unwrap_err();
+    assert!(matches!(error.kind(), ErrorKind::Timeout | ErrorKind::OutcomeUnknown), "{error}");
     rig.finish();
 }
 

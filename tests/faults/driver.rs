@@ -1,11 +1,11 @@
 //! Tests for faults that reach the driver's interface. `tests/driver/writer.rs` tests how its
 //! writer handles faults.
 
-use crate::server::{Fault, error_document};
+use crate::server::{Answer, Fault, error_document};
 use crate::{BUCKET, Rig, content};
 use s3driver::driver::{Parameters, S3Driver, StorageDriver, WalkOptions, WalkStep, WriteMode};
 use s3driver::{ErrorKind, Result};
-use std::io::Write;
+use std::io::{Read, Write};
 
 /// Returns a driver whose requests go through the faulty server.
 pub(crate) fn driver(rig: &Rig) -> S3Driver {
@@ -47,6 +47,40 @@ fn maxretries_bounds_the_requests() {
         drop(driver);
         rig.finish();
     }
+}
+
+/// A gateway sends the range with status 200 and drops Content-Range. The length of such a body is
+/// not the size of the file, so an offset after it is not the end of the file.
+#[test]
+fn a_reader_never_skips_bytes_of_a_body_that_is_only_the_range() {
+    let rig = Rig::new();
+    let file = content(1000);
+    rig.store("root/file", &file);
+    rig.faulty
+        .always("GetObject", Fault::changed(|answer| answer.status(200).without("content-range")));
+    let driver = driver(&rig);
+    let read = |offset| {
+        let mut found = Vec::new();
+        driver.reader("/file", offset)?.read_to_end(&mut found)?;
+        Ok::<_, s3driver::Error>(found)
+    };
+    for offset in [1, 400, 900] {
+        let error = read(offset).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Protocol, "{offset}: {error}");
+    }
+    assert_eq!(read(0).unwrap(), file);
+    rig.faulty.heal();
+    assert_eq!(read(1000).unwrap(), b"");
+    // The server sends the whole object, regardless of the range.
+    let whole = file.clone();
+    let ignores =
+        move |answer: Answer| answer.status(200).without("content-range").body(whole.clone());
+    rig.faulty.always("GetObject", Fault::changed(ignores));
+    for offset in [1, 400, 900] {
+        assert_eq!(read(offset).unwrap(), file[usize::try_from(offset).unwrap()..]);
+    }
+    drop(driver);
+    rig.finish();
 }
 
 fn listing(keys: &[&str]) -> Fault {

@@ -324,6 +324,37 @@ fn parts_and_uploads_are_listed_over_many_pages() {
 }
 
 /// Returns the upload ids of all pages, sorted.
+/// SeaweedFS lists the directories above the prefix as versions.
+#[test]
+fn directories_above_the_prefix_are_not_versions_below_it() {
+    let version = |key: &str| {
+        format!(
+            "<Version><Key>{key}</Key><VersionId>null</VersionId><IsLatest>true</IsLatest>\
+             <Size>0</Size></Version>"
+        )
+    };
+    let versions = |listed: &[&str], prefix: &str| {
+        let rig = Rig::new();
+        let entries: String = listed.iter().map(|key| version(key)).collect();
+        let body = format!(
+            "<ListVersionsResult><IsTruncated>false</IsTruncated>{entries}</ListVersionsResult>"
+        );
+        rig.faulty.always("ListObjectVersions", Fault::reply(200, body));
+        let found: Result<Vec<_>> =
+            rig.client.versions(BUCKET, ListObjects::prefix(prefix)).collect();
+        rig.finish();
+        found.map(|found| found.into_iter().map(|version| version.key).collect::<Vec<_>>())
+    };
+    let listed = ["Veeam/", "Veeam/Backup/", "Veeam/Backup/a"];
+    assert_eq!(versions(&listed, "Veeam/Backup/").unwrap(), listed[1..]);
+    assert_eq!(versions(&listed, "Veeam/Backup/a").unwrap(), listed[2..]);
+    assert_eq!(versions(&listed, "").unwrap(), listed);
+    for foreign in ["Veeam", "Vee/", "Other/", "Veeam/Backup"] {
+        let error = versions(&[foreign, "Veeam/Backup/a"], "Veeam/Backup/").unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Protocol, "{foreign}: {error}");
+    }
+}
+
 fn upload_ids(rig: &Rig) -> Result<Vec<String>> {
     let mut found = Vec::new();
     for page in rig.client.uploads(BUCKET, "").pages() {
@@ -391,6 +422,34 @@ fn uploads_are_listed_without_markers() {
     rig.faulty.once("ListMultipartUploads", Fault::reply(200, empty));
     assert_eq!(uploads().unwrap_err().kind(), ErrorKind::Protocol);
     rig.finish_with_uploads();
+}
+
+/// versitygw responds with 400 whenever both markers are sent.
+#[test]
+fn uploads_are_listed_on_servers_that_refuse_both_markers() {
+    let list = |keys: &[&str]| {
+        let rig =
+            Rig::with(ServerOptions { page_size: 2, ..ServerOptions::default() }, |config| config);
+        let mut ids: Vec<String> = keys.iter().map(|key| rig.begin(key)).collect();
+        ids.sort_unstable();
+        rig.faulty.by_chance(|seen| {
+            let has_both = seen.head.lines().next().is_some_and(|line| {
+                line.contains("upload-id-marker=") && line.contains("&key-marker=")
+            });
+            has_both.then(|| Fault::error(400, "InvalidArgument"))
+        });
+        let found = upload_ids(&rig);
+        rig.finish_with_uploads();
+        (found, ids)
+    };
+    for keys in [&["a", "b", "bb", "c", "d"][..], &["a", "a", "b", "c"], &["a"]] {
+        let (found, ids) = list(keys);
+        assert_eq!(found.unwrap(), ids, "{keys:?}");
+    }
+    // The key alone would skip the third upload.
+    let (found, _) = list(&["a", "a", "a", "b"]);
+    let error = found.unwrap_err();
+    assert_eq!(error.code(), Some("InvalidArgument"), "{error}");
 }
 
 /// A list of buckets whose tokens repeat ends with an error, and so does one that a proxy cuts off.

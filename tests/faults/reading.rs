@@ -408,12 +408,70 @@ fn range_ignored() {
 #[test]
 fn range_ignored_past_the_end() {
     let (rig, content) = rig();
+    let same = |answer: Answer| answer.with("etag", "\"e\"");
+    rig.faulty.always("HeadObject", Fault::changed(same));
     rig.faulty.always("GetObject", Fault::reply_with(200, &[("etag", "\"e\"")], content));
     assert_eq!(
         read(&rig, ByteRange::From(SIZE as u64)).unwrap_err().kind(),
         ErrorKind::InvalidRange
     );
     assert_eq!(read(&rig, ByteRange::From(1 << 40)).unwrap_err().kind(), ErrorKind::InvalidRange);
+    rig.finish();
+}
+
+/// A gateway sends the range with status 200 and drops Content-Range: the position of the bytes is
+/// unknown, and they must not be taken for the whole object.
+#[test]
+fn a_range_with_status_200_and_without_content_range_is_an_error() {
+    let size = SIZE as u64;
+    let cut = || Fault::changed(|answer| answer.status(200).without("content-range"));
+    for range in [
+        ByteRange::Part { offset: 10, length: 50 },
+        ByteRange::Part { offset: 0, length: 50 },
+        ByteRange::Part { offset: 10, length: size },
+        ByteRange::From(10),
+        ByteRange::From(size - 10),
+        ByteRange::Last(10),
+        ByteRange::Last(size - 10),
+    ] {
+        let (rig, content) = rig();
+        rig.faulty.once("GetObject", cut());
+        let from = match range {
+            ByteRange::Part { offset, .. } | ByteRange::From(offset) => offset,
+            ByteRange::Last(length) => size - length,
+            _ => 0,
+        };
+        let found = read(&rig, range).unwrap();
+        assert!(content[usize::try_from(from).unwrap()..].starts_with(&found), "{range:?}");
+        rig.faulty.always("GetObject", cut());
+        let error = read(&rig, range).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Protocol, "{range:?}: {error}");
+        assert!(error.to_string().contains("Content-Range"), "{range:?}: {error}");
+        rig.finish();
+    }
+    // A body that breaks is not continued with such a response.
+    let (rig, _) = rig();
+    rig.faulty.once("GetObject", Fault::cut(70_000, End::Close));
+    rig.faulty.always("GetObject", cut());
+    assert_eq!(read(&rig, ByteRange::All).unwrap_err().kind(), ErrorKind::Protocol);
+    rig.finish();
+}
+
+/// An empty object does not have last bytes. MinIO responds with 206 instead of 416.
+#[test]
+fn the_last_bytes_of_an_empty_object_are_past_its_end() {
+    let rig = Rig::new();
+    let minio = |range: &str| Fault::reply_with(206, &[("content-range", range)], "");
+    for range in ["bytes 0--1/0", "bytes */0", ""] {
+        rig.faulty.once("GetObject", minio(range));
+        let error = read(&rig, ByteRange::Last(10)).unwrap_err();
+        assert_eq!((error.kind(), error.status()), (ErrorKind::InvalidRange, Some(416)));
+    }
+    assert_eq!(rig.count("GetObject"), 3);
+    // An empty body does not make an object empty.
+    rig.faulty.always("GetObject", minio("bytes 0-9/10"));
+    let error = read(&rig, ByteRange::Last(10)).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Protocol, "{error}");
     rig.finish();
 }
 

@@ -4,9 +4,11 @@
 use crate::hosts::{Hosts, Received};
 use crate::server::{Answer, error_document};
 use crate::{retry, timeouts};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD as BASE64;
 use s3driver::client::{
-    Addressing, BucketKind, Client, Config, CopySource, DeleteObject, Endpoint, GetObject,
-    ListObjects, ObjectSettings, Presign, PresignMethod, Proxy, Scheme, SessionAuth,
+    Addressing, BucketKind, Checksum, Client, Config, CopySource, DeleteObject, Endpoint,
+    GetObject, ListObjects, ObjectSettings, Presign, PresignMethod, Proxy, Scheme, SessionAuth,
 };
 use s3driver::clock::{Clock, SystemClock};
 use s3driver::observe::{Detail, Event, Observer};
@@ -214,6 +216,26 @@ fn requests_are_signed_with_one_session_for_each_bucket() {
     let signed = seen[0].verified(&[own_keys()]).unwrap();
     assert_eq!((&*signed.region, &*signed.service), ("us-west-2", "s3express"));
     assert_eq!(BucketKind::of(ZONAL).unwrap(), BucketKind::Directory);
+}
+
+/// Directory buckets respond with 501 to a Content-MD5.
+#[test]
+fn requests_to_directory_buckets_have_a_crc_in_place_of_an_md5() {
+    let rig = Rig::with(|config| config.checksum(Checksum::Md5));
+    rig.client.put_object(ZONAL, "key", b"data", &ObjectSettings::default()).unwrap();
+    rig.client.delete_objects(ZONAL, &["a", "b"]).unwrap();
+    let seen = rig.server.seen();
+    assert!(seen.iter().all(|request| request.header("content-md5").is_none()));
+    let crc = |method: &str| {
+        let request = seen.iter().find(|request| request.method == method).unwrap();
+        request.verified(&[Zone::session(1)]).unwrap();
+        (request.header("x-amz-checksum-crc64nvme").map(str::to_owned), request.body.clone())
+    };
+    for method in ["PUT", "POST"] {
+        let (sent, body) = crc(method);
+        let expected = crc_fast::checksum(crc_fast::CrcAlgorithm::Crc64Nvme, &body);
+        assert_eq!(sent, Some(BASE64.encode(expected.to_be_bytes())), "{method}");
+    }
 }
 
 #[test]

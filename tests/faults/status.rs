@@ -595,6 +595,41 @@ fn html_200() {
     rig.finish();
 }
 
+/// userver sends `OK` after a put, and localstack `True` after a deletion.
+#[test]
+fn a_word_in_a_confirmation_is_ignored() {
+    let rig = Rig::new();
+    let id = rig.begin("parts");
+    let part = || rig.client.upload_part(crate::upload("parts", &id), 1, b"content").map(drop);
+    for (operation, send) in [
+        ("PutObject", &(|| rig.put("key", b"content")) as &dyn Fn() -> Result<()>),
+        ("UploadPart", &part),
+        ("DeleteObject", &|| {
+            rig.client.delete_object(BUCKET, "old", &Default::default()).map(drop)
+        }),
+    ] {
+        for word in ["OK", "True\n", "Stored."] {
+            let says = move |answer: Answer| {
+                answer.status(200).body(word).with("x-amz-request-id", "4442587FB7D0A2F9")
+            };
+            rig.store("old", b"old");
+            rig.faulty.once(operation, Fault::changed(says));
+            send().unwrap_or_else(|error| panic!("{operation} {word}: {error}"));
+        }
+        // The response is not one of S3, or it has more than a word.
+        let id: &[(&str, &str)] = &[("x-amz-request-id", "4442587FB7D0A2F9")];
+        for (headers, body) in [(&[][..], "OK"), (id, "<html>OK</html>"), (id, "{\"ok\": false}")] {
+            rig.store("old", b"old");
+            rig.faulty.always(operation, Fault::reply_with(200, headers, body));
+            let error = send().unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::Protocol, "{operation} {body}: {error}");
+            rig.faulty.heal();
+        }
+    }
+    rig.client.abort_multipart_upload(crate::upload("parts", &id)).unwrap();
+    rig.finish();
+}
+
 #[test]
 fn endless_error() {
     let endless = [

@@ -728,6 +728,37 @@ fn a_copy_with_new_settings_loses_nothing_of_its_source() {
     rig.finish();
 }
 
+/// A server has stored UTF-8 that headers of requests cannot hold. CopyObject keeps it.
+#[test]
+fn an_object_whose_headers_cannot_be_repeated_is_copied_with_copy_object() {
+    for (name, value) in [("x-amz-meta-title", "Größe"), ("content-disposition", "inline; f=ä")]
+    {
+        let rig = Rig::new();
+        rig.store("source", &bytes(7, 0, (17 << 20) + 77));
+        let source = CopySource::new(BUCKET, "source");
+        rig.faulty.always("HeadObject", Fault::changed(move |answer| answer.with(name, value)));
+        let transfer = Transfer::new(&rig.client);
+        transfer.copy(source, BUCKET, "copy", &settings()).unwrap();
+        assert_eq!((rig.count("CopyObject"), rig.count("CreateMultipartUpload")), (1, 0), "{name}");
+        drop(transfer);
+        rig.finish();
+    }
+    // Above the limit of CopyObject, the error names the entry.
+    let rig = Rig::new();
+    rig.store("source", b"content");
+    let huge = |answer: Answer| {
+        answer.with("x-amz-meta-title", "Größe").with("content-length", "6000000000")
+    };
+    rig.faulty.always("HeadObject", Fault::changed(huge));
+    let transfer = Transfer::new(&rig.client);
+    let source = CopySource::new(BUCKET, "source");
+    let error = transfer.copy(source, BUCKET, "copy", &settings()).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::InvalidArgument, "{error}");
+    assert!(error.message().contains("x-amz-meta-title"), "{error}");
+    drop(transfer);
+    rig.finish();
+}
+
 /// DigitalOcean stores the framing of an upload as an encoding (rclone issue 8724). In the headers
 /// of a copy, it would announce a body.
 #[test]

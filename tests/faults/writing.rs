@@ -269,6 +269,45 @@ fn complete_ok_whitespace() {
     rig.finish();
 }
 
+/// Adobe's S3Mock gives every object of parts an ETag with the number 1. The size of the object
+/// shows whether a part is missing.
+#[test]
+fn a_completion_with_another_number_of_parts_is_compared_by_the_size() {
+    const ETAG: &str = "\"0123456789abcdef0123456789abcdef-1\"";
+    let completed = || {
+        let result = "<CompleteMultipartUploadResult><ETag>0123456789abcdef0123456789abcdef-1</ETag>\
+                      </CompleteMultipartUploadResult>";
+        Fault::changed(move |answer| answer.body(result)).after_commit()
+    };
+    let head = |etag: &'static str, size: usize| {
+        let size = size.to_string();
+        Fault::changed(move |answer| answer.with("etag", etag).with("content-length", &size))
+    };
+    let size = whole().len();
+    for (fault, is_whole) in [
+        (head(ETAG, size), true),
+        (head(ETAG, size - 1), false),
+        // Another writer has replaced the object.
+        (head("\"0123456789abcdef0123456789abcde0-1\"", size), false),
+        (Fault::error(404, "NoSuchKey"), false),
+        (Fault::error(403, "AccessDenied"), false),
+    ] {
+        let rig = Rig::new();
+        let (id, parts) = uploaded(&rig);
+        rig.faulty.always("CompleteMultipartUpload", completed());
+        rig.faulty.always("HeadObject", fault);
+        match complete(&rig, &id, &parts) {
+            Ok(()) => assert!(is_whole),
+            Err(error) => {
+                assert!(!is_whole, "{error}");
+                assert_eq!(error.kind(), ErrorKind::Integrity, "{error}");
+            }
+        }
+        assert_eq!(rig.count("CompleteMultipartUpload"), 1);
+        rig.finish();
+    }
+}
+
 fn not_a_success() -> Vec<Fault> {
     vec![
         Fault::reply(200, ""),

@@ -32,8 +32,9 @@ use crate::net::aws::{S3Host, S3Service, is_region_name};
 use crate::net::host::{Host, MAX_HOST, MAX_LABEL};
 use crate::net::origin::Origin;
 use crate::net::url::{Url, UrlError};
+use crate::sign;
 use crate::text::{Form, shown_value};
-use name::{Arn, Resource, Special, bucket_error, is_dns_bucket};
+use name::{Arn, Resource, Special, bucket_error, is_dns_bucket, split_tenant};
 use special::Site;
 use std::fmt;
 
@@ -382,6 +383,10 @@ impl Endpoint {
             Some(Special::Arn(arn)) => return self.locate_arn(bucket, &arn),
             Some(special) => return self.locate_special(bucket, &special),
         }
+        if self.is_aws() && split_tenant(bucket).is_some() {
+            let why = "AWS does not have tenants, so a name does not contain a colon";
+            return Err(bucket_error(bucket, why));
+        }
         if self.is_aws() && bucket.ends_with(".mrap") {
             let why = "the alias of a multi-region access point has no host without its account";
             return Err(bucket_error(bucket, why)
@@ -424,7 +429,9 @@ impl Endpoint {
             }
             host => host.to_string(),
         };
-        let path = format!("{}/{bucket}", self.base_path);
+        // Only the colon after a tenant is encoded, which Ceph does as well before it compares the
+        // signature.
+        let path = format!("{}/{}", self.base_path, sign::encode_path(bucket));
         Ok(Located::new(self.origin(host), path, None, region))
     }
 

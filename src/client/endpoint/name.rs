@@ -13,6 +13,10 @@ use std::net::Ipv4Addr;
 /// The longest ARN: its longest form, that of an access point of an Outpost, stays below this.
 const MAX_ARN: usize = 256;
 
+/// The longest name of a tenant: Ceph states no limit, and an unlimited one could exceed that of a
+/// request's line.
+const MAX_TENANT: usize = 255;
+
 /// The endings of the names of directory buckets, and of access points for them.
 const DIRECTORY_ENDINGS: [&str; 2] = ["--x-s3", "--xa-s3"];
 
@@ -323,6 +327,9 @@ fn zone_of(base: &str) -> Option<&str> {
 /// [today's](https://docs.aws.amazon.com/AmazonS3/latest/userguide/bucketnamingrules.html) (3 to
 /// 63, no capitals, no underscore) only decides whether the name can be part of a host. An ARN is
 /// one of those that [`BucketKind`] lists, and the name of a directory bucket contains its zone.
+/// For servers other than AWS's, a name may follow the name of a tenant of Ceph and a colon
+/// ([`TENANT:BUCKET`](https://docs.ceph.com/en/latest/radosgw/multitenancy/)); without a tenant,
+/// `:BUCKET` names a bucket outside of all tenants.
 ///
 /// # Errors
 /// [`ErrorKind::InvalidArgument`].
@@ -330,23 +337,39 @@ pub fn check_bucket(bucket: &str) -> Result<()> {
     Special::parse(bucket).map(drop)
 }
 
-/// Returns whether two bucket arguments may name the same bucket: they are equal, or one of them is
-/// the ARN or the alias of an access point, whose bucket the name does not show.
+/// Returns whether two bucket arguments may name the same bucket: they are equal, or they differ
+/// only in the tenant, which may be that of the credentials, or one of them is the ARN or the alias
+/// of an access point, whose bucket the name does not show.
 ///
 /// ```
 /// use s3driver::client::endpoint::may_be_same_bucket;
 ///
 /// assert!(may_be_same_bucket("reports-abcdefgh-s3alias", "reports"));
+/// assert!(may_be_same_bucket("tenant:reports", "reports"));
 /// assert!(!may_be_same_bucket("reports", "archive"));
 /// ```
 pub fn may_be_same_bucket(one: &str, other: &str) -> bool {
     let is_alias = |bucket: &str| {
         bucket.starts_with("arn:") || ALIAS_ENDINGS.iter().any(|ending| bucket.ends_with(ending))
     };
-    one == other || is_alias(one) || is_alias(other)
+    let without_tenant = |bucket| split_tenant(bucket).map_or(bucket, |(_, name)| name);
+    without_tenant(one) == without_tenant(other) || is_alias(one) || is_alias(other)
+}
+
+/// Returns the tenant, which may be empty, and the name in the name of a bucket of another tenant.
+pub(super) fn split_tenant(bucket: &str) -> Option<(&str, &str)> {
+    bucket.split_once(':').filter(|_| !bucket.starts_with("arn:"))
 }
 
 fn check_plain(bucket: &str) -> Result<()> {
+    if let Some((tenant, name)) = split_tenant(bucket) {
+        let legal = |b: u8| b.is_ascii_alphanumeric() || b == b'_';
+        if tenant.len() > MAX_TENANT || !tenant.bytes().all(legal) || name.contains(':') {
+            let why = "the tenant before the colon consists of letters, digits and underscores";
+            return Err(bucket_error(bucket, why));
+        }
+        return check_plain(name);
+    }
     let legal = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b'-');
     if !(3..=255).contains(&bucket.len()) {
         Err(bucket_error(bucket, "a name has 3 to 63 characters (255 in old buckets)"))

@@ -231,6 +231,40 @@ fn a_bucket_name_addresses_one_bucket() {
     }
 }
 
+/// Ceph takes the tenant of a bucket in the path: `tenant:bucket`.
+#[test]
+fn a_bucket_of_another_tenant_is_addressed_by_the_path() {
+    let ceph = custom("https://s3.example/base");
+    let in_host = custom("https://s3.example").with_addressing(Addressing::VirtualHost).unwrap();
+    for (bucket, path) in [
+        ("acme:reports", "acme%3Areports"),
+        (":reports", "%3Areports"),
+        ("Acme_1:Old_reports.2", "Acme_1%3AOld_reports.2"),
+    ] {
+        assert_eq!(place(&ceph, bucket), format!("https://s3.example/base/{path}"));
+        assert_eq!(place(&in_host, bucket), format!("https://s3.example/{path}"));
+        assert_eq!(copy_source(bucket).unwrap(), bucket);
+        assert_eq!(BucketKind::of(bucket).unwrap(), BucketKind::GeneralPurpose);
+        assert!(message(aws("us-east-1", PLAIN).locate(bucket)).contains("tenants"));
+    }
+    let long = format!("{}:reports", "a".repeat(256));
+    for bucket in
+        ["acme:", "acme:ab", "a:b:reports", "a/b:reports", "..:reports", "ä:reports", &long]
+    {
+        let error = ceph.locate(bucket).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::InvalidArgument, "{bucket}");
+    }
+    for (one, other, may_be) in [
+        ("acme:reports", "reports", true),
+        ("reports", ":reports", true),
+        ("acme:reports", "other:reports", true),
+        ("acme:reports", "acme:archive", false),
+        ("acme:reports", "archive", false),
+    ] {
+        assert_eq!(may_be_same_bucket(one, other), may_be, "{one} {other}");
+    }
+}
+
 #[test]
 fn keys_keep_their_bytes() {
     let located = custom("http://s.example/base").locate("registry").unwrap();

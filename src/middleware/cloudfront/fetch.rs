@@ -100,6 +100,7 @@ mod http {
                     ("user-agent", "s3driver"),
                 ],
                 expect_continue: None,
+                silent_work: false,
                 deadline: Some(deadline),
                 cancel: Some(&self.cancel),
                 // A failed request is not repeated before the next refresh, and an idle connection

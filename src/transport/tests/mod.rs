@@ -164,6 +164,7 @@ fn request(method: &'static str) -> Request<'static> {
         target: "/bucket/key",
         headers: &[("host", "test")],
         expect_continue: None,
+        silent_work: false,
         deadline: None,
         cancel: None,
         connection: ConnectionChoice::IdleOrNew,

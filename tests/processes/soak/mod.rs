@@ -34,6 +34,8 @@ use std::time::{Duration, Instant};
 use worker::{ANY_KEY, BUCKET, Figures, Worker, mix};
 
 const THREADS: u64 = 16;
+/// How long the clients wait for a silent server.
+const SILENCE: Duration = Duration::from_secs(2);
 /// The `User-Agent` of the driver's requests.
 const DRIVER: &str = "soak-driver";
 /// How much the mean of the resident memory may grow: the variation of the files, and some margin.
@@ -119,7 +121,7 @@ fn client(faulty: &Faulty) -> Client {
             faulty.backend.access_key(),
             faulty.backend.secret_key(),
         ))
-        .timeouts(Timeouts::default().idle(Duration::from_secs(2)))
+        .timeouts(Timeouts::default().idle(SILENCE).server_work(SILENCE))
         // Few attempts, so that some failures reach the caller.
         .retry(RetryPolicy::default().max_attempts(3).base(base).throttled_base(throttled_base));
     Client::new(config).unwrap()
