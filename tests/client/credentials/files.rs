@@ -91,6 +91,23 @@ fn a_login_without_a_role_does_not_hide_keys() {
     assert!(reason.contains("sso_account_id is missing"), "{reason}");
 }
 
+/// Keys without an expiry are replaced in the file, and the old ones deleted at the server.
+#[test]
+fn keys_in_a_file_are_read_again_when_the_server_rejects_them() {
+    let home = Home::new("", KEYS);
+    let context = home.context(&[]);
+    let cache = Cache::new(SharedFiles::new(&context), &context);
+    let used = cache.credentials().unwrap();
+    // A cache does not refresh keys that it fetched less than a second ago.
+    std::thread::sleep(Duration::from_millis(1100));
+    home.write(".aws/credentials", &KEYS.replace("AKID", "NEWID"));
+    assert!(cache.refresh(&used).unwrap());
+    let renewed = cache.credentials().unwrap();
+    assert_eq!(keys(&renewed).0, "NEWID");
+    std::thread::sleep(Duration::from_millis(1100));
+    assert!(!cache.refresh(&renewed).unwrap(), "the file contains the same keys");
+}
+
 #[test]
 fn files_can_be_in_other_places() {
     let home = Home::new("", "");
