@@ -20,8 +20,9 @@ const MISSING_OPERATION: &[&str] = &[
 /// Servers report this with 501 or 405, with 400 and a code that belongs to the operation for which
 /// they mistook the request (Google: `InvalidArgument`), or with the 404 of a router in front of
 /// them. A refusal with a specific meaning (credentials, permission, clock, region, conditions,
-/// load, a copy of an object to itself) does not count. The caller must have another way to reach its goal, so that a
-/// misinterpreted refusal only costs one request, and the alternative reports the same refusal.
+/// load, a copy of an object to itself) does not count. The caller must have another way to reach
+/// its goal, so that a misinterpreted refusal only costs one request, and the alternative reports
+/// the same refusal.
 pub fn lacks_operation(error: &Error) -> bool {
     let named = error.code().is_some_and(|code| MISSING_OPERATION.contains(&code));
     match error.kind() {
@@ -32,8 +33,8 @@ pub fn lacks_operation(error: &Error) -> bool {
     }
 }
 
-/// Returns whether the server refused to copy an object to itself. Storing the object again in place
-/// of the copy would hide that the source and the target are the same object.
+/// Returns whether the server refused to copy an object to itself. Storing the object again in
+/// place of the copy would hide that the source and the target are the same object.
 fn is_copy_to_itself(error: &Error) -> bool {
     error.code() == Some("InvalidCopyDest")
         || error.message().to_ascii_lowercase().contains("copy an object to itself")

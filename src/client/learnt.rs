@@ -23,8 +23,8 @@ impl LearntBuckets {
     }
 }
 
-/// A kind of conditional request that some servers refuse, or whose conditions they evaluate in a way
-/// that makes them useless.
+/// A kind of conditional request that some servers refuse, or whose conditions they evaluate in a
+/// way that makes them useless.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum ConditionalRequest {
     Delete,

@@ -198,8 +198,9 @@ impl Client {
     ///
     /// # Errors
     /// [`ErrorKind::Integrity`] if the response names another bucket or key, an ETag of another
-    /// number of parts for an object of another size, or another checksum. [`ErrorKind::OutcomeUnknown`] if looking at the object
-    /// could not settle the outcome: the upload must not be aborted then.
+    /// number of parts for an object of another size, or another checksum.
+    /// [`ErrorKind::OutcomeUnknown`] if looking at the object could not settle the outcome: the
+    /// upload must not be aborted then.
     ///
     /// [CompleteMultipartUpload]: https://docs.aws.amazon.com/AmazonS3/latest/API/API_CompleteMultipartUpload.html
     pub fn complete_multipart_upload(

@@ -112,9 +112,9 @@ impl GetObject {
 
 /// A reader of an object's bytes, as they arrive.
 ///
-/// `Ok(0)` means that the whole range has arrived, and matches the checksum if there is one. If the connection breaks, the reader requests
-/// the rest with `If-Match`, so that it never mixes two versions. Data whose completeness cannot be
-/// verified is an error.
+/// `Ok(0)` means that the whole range has arrived, and matches the checksum if there is one. If the
+/// connection breaks, the reader requests the rest with `If-Match`, so that it never mixes two
+/// versions. Data whose completeness cannot be verified is an error.
 pub struct ObjectReader {
     client: Client,
     /// The bucket and the key, one after the other.

@@ -41,8 +41,8 @@ impl Transfer<'_> {
     /// may have several names for one bucket. An object that the copy has replaced is kept.
     ///
     /// # Errors
-    /// [`ErrorKind::InvalidArgument`] if both are or may be the same object: the keys are equal, and
-    /// so are the buckets, or they may be names of one bucket ([`may_be_same_bucket`]).
+    /// [`ErrorKind::InvalidArgument`] if both are or may be the same object: the keys are equal,
+    /// and so are the buckets, or they may be names of one bucket ([`may_be_same_bucket`]).
     /// [`ErrorKind::Conflict`] if another program, or the copy itself, has replaced the source in
     /// the meantime, in which case its new content is kept. The errors of [`Transfer::copy`] and
     /// [`Transfer::delete_copied`].
@@ -152,9 +152,9 @@ const RELAYS: NonZeroUsize = NonZeroUsize::new(4).expect("not zero");
 /// Copies an object of any size to the target (bucket and key), and replaces an existing object
 /// completely or not at all. Up to the threshold, this takes one CopyObject; a larger object is
 /// copied in parts. If the server cannot copy parts, and the object has at most 5 GiB, CopyObject
-/// is used instead, as for metadata that only CopyObject keeps. If the server cannot copy at all, the object is read and stored. `meta` is the
-/// server's description of the source. With [`Condition::IfMatch`] for the source, all parts are
-/// from one version.
+/// is used instead, as for metadata that only CopyObject keeps. If the server cannot copy at all,
+/// the object is read and stored. `meta` is the server's description of the source. With
+/// [`Condition::IfMatch`] for the source, all parts are from one version.
 pub(crate) fn copy_any_size(
     client: &Client,
     source: CopySource<'_>,

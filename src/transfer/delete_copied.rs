@@ -34,8 +34,9 @@ impl Transfer<'_> {
     }
 }
 
-/// Checks that an object with the description `meta` was not replaced by its own copy under an equal
-/// key, which happens if the server knows one bucket by two names. The ETag is then often the same.
+/// Checks that an object with the description `meta` was not replaced by its own copy under an
+/// equal key, which happens if the server knows one bucket by two names. The ETag is then often the
+/// same.
 ///
 /// # Errors
 /// [`ErrorKind::Conflict`] if the object's version, time or ETag has changed.

@@ -49,8 +49,9 @@ impl Transfer<'_> {
     ///
     /// # Errors
     /// [`ErrorKind::InvalidArgument`] if `file` names a device, a pipe, a socket or a directory:
-    /// [`Transfer::download`] writes to any [`Write`]. [`ErrorKind::Integrity`] if the object changes meanwhile, or the content differs from the
-    /// stored one; [`ErrorKind::LocalIo`]. No unfinished file is left then.
+    /// [`Transfer::download`] writes to any [`Write`]. [`ErrorKind::Integrity`] if the object
+    /// changes meanwhile, or the content differs from the stored one; [`ErrorKind::LocalIo`]. No
+    /// unfinished file is left then.
     pub fn download_to_file(
         &self,
         bucket: &str,

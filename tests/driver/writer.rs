@@ -1279,7 +1279,8 @@ impl Clock for Still {
     }
 }
 
-/// While the processors limit the throughput, the caller sends parts itself instead of copying them.
+/// While the processors limit the throughput, the caller sends parts itself instead of copying
+/// them.
 #[test]
 fn a_caller_with_whole_parts_sends_some_itself_while_the_processors_are_the_limit() {
     const PARTS: usize = 12;

@@ -434,8 +434,8 @@ fn ip_ranges(bytes: usize, piece: &str) -> Vec<u8> {
     document.into_bytes()
 }
 
-/// Runs an ignored test in a process with an address space of a gibibyte. Reserving the sizes that a
-/// server makes up ends that process, because an allocation failure cannot be caught.
+/// Runs an ignored test in a process with an address space of a gibibyte. Reserving the sizes that
+/// a server makes up ends that process, because an allocation failure cannot be caught.
 #[cfg(target_os = "linux")]
 fn run_in_limited_address_space(name: &str) {
     let mut child = Command::new("sh");

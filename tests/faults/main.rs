@@ -69,8 +69,8 @@ pub(crate) fn timeouts() -> Timeouts {
         .operation(Duration::from_secs(20))
 }
 
-/// Returns bytes that depend on their position: 0 to 250, repeated. They are copied, because without
-/// optimization a loop over each byte would take longer than most tests.
+/// Returns bytes that depend on their position: 0 to 250, repeated. They are copied, because
+/// without optimization a loop over each byte would take longer than most tests.
 pub(crate) fn content(length: usize) -> Vec<u8> {
     let mut bytes: Vec<u8> = (0..251).collect();
     while bytes.len() < length {

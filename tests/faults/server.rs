@@ -212,8 +212,8 @@ struct Shared {
 }
 
 /// How long to keep a connection whose peer has stopped reading. The clients of these tests give up
-/// after a second without progress, but a kernel that enlarges its buffers counts as progress, which
-/// can happen several times on a busy machine.
+/// after a second without progress, but a kernel that enlarges its buffers counts as progress,
+/// which can happen several times on a busy machine.
 const UNREAD: Duration = Duration::from_secs(6);
 
 /// The faulty server, and the correct server that it forwards to.

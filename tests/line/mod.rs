@@ -243,7 +243,8 @@ pub fn is_content(mut position: u64, mut bytes: &[u8]) -> bool {
     true
 }
 
-/// Returns the CRC-64/NVME of a whole object, as in its header. It is calculated once for each size.
+/// Returns the CRC-64/NVME of a whole object, as in its header. It is calculated once for each
+/// size.
 fn checksum(size: u64) -> String {
     static KNOWN: Mutex<BTreeMap<u64, String>> = Mutex::new(BTreeMap::new());
     let mut known = KNOWN.lock().unwrap_or_else(PoisonError::into_inner);

@@ -169,8 +169,8 @@ impl Store {
     }
 }
 
-/// Returns a page of a listing as a server writes it that pages by position: its token is the number
-/// of keys before the page. `head` is the head of the request.
+/// Returns a page of a listing as a server writes it that pages by position: its token is the
+/// number of keys before the page. `head` is the head of the request.
 pub fn page_by_position(keys: &[String], head: &str, size: usize) -> String {
     let token = head.split("continuation-token=").nth(1);
     let token = token.and_then(|rest| rest.split(['&', ' ']).next());

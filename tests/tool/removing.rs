@@ -1,5 +1,5 @@
-//! Tests of `rm -r` and `mv -r` on a server that pages by position: a removal moves later keys into a
-//! page that was already listed.
+//! Tests of `rm -r` and `mv -r` on a server that pages by position: a removal moves later keys into
+//! a page that was already listed.
 
 use crate::rig::{Rig, Run, text};
 use crate::support::listing::page_by_position;

@@ -84,7 +84,8 @@ impl Value {
         }
     }
 
-    /// Converts the short form of a section that only names its driver, such as `storage: inmemory`.
+    /// Converts the short form of a section that only names its driver, such as
+    /// `storage: inmemory`.
     pub(super) fn expand_name(&mut self) {
         if let Self::Text(name) = self {
             *self = Self::Map(vec![(std::mem::take(name), Self::Nothing)]);

@@ -563,7 +563,8 @@ impl Endpoint {
         Some((named, rest?.strip_prefix('.')?))
     }
 
-    /// Returns whether a host that consists of the bucket's name and `rest` is likely the bucket's own.
+    /// Returns whether a host that consists of the bucket's name and `rest` is likely the bucket's
+    /// own.
     fn may_name_bucket(&self, rest: &str) -> bool {
         let domain = rest.strip_prefix('.').unwrap_or_default();
         let service =

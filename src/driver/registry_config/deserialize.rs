@@ -56,10 +56,10 @@ impl<'de> Deserialize<'de> for RegistryConfig {
 }
 
 impl RegistryConfig {
-    /// Deserializes the configuration file like `Deserialize`, with the options in `variables`, which
-    /// are usually those of the environment. As in Distribution, `REGISTRY_STORAGE_S3_BUCKET` sets
-    /// `storage.s3.bucket`, whether or not the file contains it, and a number names an entry of a
-    /// list (`REGISTRY_MIDDLEWARE_STORAGE_0_NAME`). An empty value means "not given".
+    /// Deserializes the configuration file like `Deserialize`, with the options in `variables`,
+    /// which are usually those of the environment. As in Distribution, `REGISTRY_STORAGE_S3_BUCKET`
+    /// sets `storage.s3.bucket`, whether or not the file contains it, and a number names an entry
+    /// of a list (`REGISTRY_MIDDLEWARE_STORAGE_0_NAME`). An empty value means "not given".
     ///
     /// Variables without `REGISTRY_`, and those for other sections than `storage` and `middleware`,
     /// are ignored. An unknown option is an error. Values are text, not YAML.

@@ -31,8 +31,8 @@ impl Variables {
         Self(own.collect())
     }
 
-    /// Sets the options of the section `name` that the variables name. `None` is a section that does
-    /// not exist.
+    /// Sets the options of the section `name` that the variables name. `None` is a section that
+    /// does not exist.
     pub(super) fn apply_to(&self, name: &str, section: Option<Value>) -> Result<Option<Value>> {
         let mut section = section;
         for (variable, text) in &self.0 {

@@ -23,8 +23,8 @@ use std::sync::Arc;
 /// stored with one PutObject. The parts of a larger object are sent by threads while the caller
 /// writes: at first two at the same time, four if the first part takes long, and more as long as
 /// they increase the throughput. At most (threads + 1) parts are in memory: 72 MiB, unless
-/// [`Transfer`] is configured otherwise. Parts become larger in uploads of more than 6,600 parts, so
-/// that an object can have 5 TiB.
+/// [`Transfer`] is configured otherwise. Parts become larger in uploads of more than 6,600 parts,
+/// so that an object can have 5 TiB.
 ///
 /// [`ObjectWriter::finish`] makes the complete object visible. A writer that is dropped earlier
 /// leaves nothing, unless its [token](ObjectWriter::token) was taken: then the upload is kept for

@@ -103,10 +103,11 @@ const V2_REGIONS: [&str; 9] = [
 #[doc = option_rows!()]
 ///
 /// Booleans are `true`, `false` and the other words of Go's `strconv.ParseBool` (`1`, `0`, `t`,
-/// `F`, ...) and of YAML 1.1 (`yes`, `no`, `on`, `off`, `y`, `n`). Durations are those of Go (`168h`, `1h30m`, `1.5s`), or a number of seconds. Integers
-/// are decimal or, after `0x`, `0o` or `0b`, hexadecimal, octal or binary. A leading zero is
-/// refused, because the reference drivers disagree on its meaning (octal in one, decimal in the
-/// other). Fractions and units (`10MB`) are refused as well.
+/// `F`, ...) and of YAML 1.1 (`yes`, `no`, `on`, `off`, `y`, `n`). Durations are those of Go
+/// (`168h`, `1h30m`, `1.5s`), or a number of seconds. Integers are decimal or, after `0x`, `0o` or
+/// `0b`, hexadecimal, octal or binary. A leading zero is refused, because the reference drivers
+/// disagree on its meaning (octal in one, decimal in the other). Fractions and units (`10MB`) are
+/// refused as well.
 ///
 /// [`Parameters::aliases`] lists the option names of GitLab and zot that are also accepted, and
 /// `docs/migrating.md` compares the options one by one.

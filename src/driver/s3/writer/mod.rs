@@ -275,10 +275,10 @@ impl Writer {
         Ok(taken)
     }
 
-    /// Sends whole parts at the beginning of `content` directly, without copying them into a buffer:
-    /// all of them if there is at least one for each thread, with fewer, some threads would be idle;
-    /// one of them while the threads already have work for all processors. Returns the number of
-    /// bytes.
+    /// Sends whole parts at the beginning of `content` directly, without copying them into a
+    /// buffer: all of them if there is at least one for each thread, with fewer, some threads would
+    /// be idle; one of them while the threads already have work for all processors. Returns the
+    /// number of bytes.
     fn send_whole_parts(&mut self, content: &[u8]) -> Result<usize> {
         let within_a_part = self.buffer.is_some() && !self.is_full();
         // A part that an earlier writer left may have to be replaced.
