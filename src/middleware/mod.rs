@@ -60,7 +60,7 @@ pub fn wrap<'a>(
 /// its observers (see [`HttpFetch::with_client`]).
 ///
 /// # Errors
-/// Those of [`wrap`].
+/// The errors of [`wrap`].
 #[cfg(all(feature = "client", feature = "cloudfront"))]
 pub fn wrap_with_client<'a>(
     name: &str,
@@ -79,7 +79,7 @@ pub fn wrap_with_client<'a>(
 /// Like [`wrap`]. Without the feature `cloudfront`, no middleware uses the client.
 ///
 /// # Errors
-/// Those of [`wrap`].
+/// The errors of [`wrap`].
 #[cfg(all(feature = "client", not(feature = "cloudfront")))]
 pub fn wrap_with_client<'a>(
     name: &str,

@@ -8,8 +8,9 @@ use crate::text::{Form, shown_value};
 use std::fmt;
 use std::sync::Arc;
 
-const BROKEN_SIGNATURE: &str = "rewriting a signed URL breaks its signature: let the driver sign for the new host \
-     (redirectendpoint), or set signedurls to rewrite if a proxy restores the original";
+const BROKEN_SIGNATURE: &str = "rewriting a signed URL breaks its signature: let the driver sign \
+     for the new host (redirectendpoint), or set signedurls to rewrite if a proxy restores the \
+     original";
 
 /// How to treat a signed URL whose signature covers a part that would be rewritten.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

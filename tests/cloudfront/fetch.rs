@@ -17,7 +17,7 @@ const DOCUMENT: &str =
 fn server(response: String) -> (String, mpsc::Receiver<Vec<String>>) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("http://{}/ip-ranges.json?v=1", listener.local_addr().unwrap());
-    let (tell, told) = mpsc::channel();
+    let (tell, requests) = mpsc::channel();
     std::thread::spawn(move || {
         let mut waiting = Vec::new();
         for stream in listener.incoming() {
@@ -38,7 +38,7 @@ fn server(response: String) -> (String, mpsc::Receiver<Vec<String>>) {
             }
         }
     });
-    (url, told)
+    (url, requests)
 }
 
 fn reply(status: &str, body: &str) -> String {
@@ -52,36 +52,36 @@ fn redirect(status: u16, location: &str) -> String {
 #[test]
 fn redirects_are_followed_up_to_a_limit_and_not_to_other_schemes() {
     let fetch = HttpFetch::new().unwrap();
-    let (end, _told) = server(reply("200 OK", DOCUMENT));
+    let (end, _requests) = server(reply("200 OK", DOCUMENT));
     let end = format!("{end}#part");
     let mut url = end.clone();
     for status in [301, 302, 303, 307, 308] {
-        (url, _) = leaked(server(redirect(status, &url)));
+        url = kept(server(redirect(status, &url)));
     }
     assert_eq!(fetch.get(&url, 1000).unwrap(), DOCUMENT.as_bytes());
-    let (more, _told) = server(redirect(302, &url));
+    let (more, _requests) = server(redirect(302, &url));
     let error = fetch.get(&more, 1000).unwrap_err();
     assert_eq!((error.kind(), error.status()), (ErrorKind::Refused, Some(301)));
     // A path and a URL without a scheme are relative to the server that redirects.
     let without_scheme = end.strip_prefix("http:").unwrap();
-    let (relative, _told) = server(redirect(302, without_scheme));
+    let (relative, _requests) = server(redirect(302, without_scheme));
     assert_eq!(fetch.get(&relative, 1000).unwrap(), DOCUMENT.as_bytes());
-    let (turning, told) = server(redirect(302, "/other"));
+    let (turning, requests) = server(redirect(302, "/other"));
     assert_eq!(fetch.get(&turning, 1000).unwrap_err().status(), Some(302));
-    let heads: Vec<_> = told.try_iter().map(|head| head[0].clone()).collect();
+    let heads: Vec<_> = requests.try_iter().map(|head| head[0].clone()).collect();
     assert_eq!(heads[1], "GET /other HTTP/1.1");
     assert_eq!(heads.len(), 6);
     for location in ["", "ftp://h/", "file:///etc/passwd", "other", "http://"] {
-        let (url, _told) = server(redirect(302, location));
+        let (url, _requests) = server(redirect(302, location));
         let error = fetch.get(&url, 1000).unwrap_err();
         assert!(error.message().contains("is not followed"), "{location}: {error}");
     }
 }
 
 /// Keeps a server's receiver, without which the server ends.
-fn leaked((url, told): (String, mpsc::Receiver<Vec<String>>)) -> (String, ()) {
-    std::mem::forget(told);
-    (url, ())
+fn kept((url, requests): (String, mpsc::Receiver<Vec<String>>)) -> String {
+    std::mem::forget(requests);
+    url
 }
 
 #[test]
@@ -103,15 +103,15 @@ fn ranges_are_fetched_through_the_proxy_of_the_storage_and_failures_are_reported
         let wrapped = middleware::wrap_with_client("cloudfront", inner, options, &client);
         (wrapped.unwrap(), client)
     };
-    let (proxy, told) = server(reply("200 OK", DOCUMENT));
+    let (proxy, requests) = server(reply("200 OK", DOCUMENT));
     let proxy = proxy.strip_suffix("/ip-ranges.json?v=1").unwrap();
     let (driver, client) = wrapped(proxy);
-    let head = told.recv_timeout(Duration::from_secs(20)).unwrap();
+    let head = requests.recv_timeout(Duration::from_secs(20)).unwrap();
     assert!(head[0].contains("ranges.invalid"), "{head:?}");
     assert_eq!(client.notices(), []);
     drop(driver);
 
-    let (proxy, _told) = server(reply("503 Slow", ""));
+    let (proxy, _requests) = server(reply("503 Slow", ""));
     let proxy = proxy.strip_suffix("/ip-ranges.json?v=1").unwrap();
     let (_driver, client) = wrapped(proxy);
     let deadline = Instant::now() + Duration::from_secs(20);
@@ -126,16 +126,16 @@ fn ranges_are_fetched_through_the_proxy_of_the_storage_and_failures_are_reported
 
 #[test]
 fn fetches_a_document_up_to_the_limit() {
-    let (url, told) = server(reply("200 OK", DOCUMENT));
+    let (url, requests) = server(reply("200 OK", DOCUMENT));
     let fetch = HttpFetch::new().unwrap();
     assert_eq!(fetch.get(&url, DOCUMENT.len()).unwrap(), DOCUMENT.as_bytes());
-    let head = told.recv().unwrap();
+    let head = requests.recv().unwrap();
     assert_eq!(head[0], "GET /ip-ranges.json?v=1 HTTP/1.1");
     let host = url.strip_prefix("http://").unwrap().split('/').next().unwrap();
     assert!(head.contains(&format!("host: {host}")), "{head:?}");
     fetch.get(&url, DOCUMENT.len() - 1).unwrap_err();
     for (status, code) in [("404 Not Found", 404), ("503 Slow", 503)] {
-        let (url, _told) = server(reply(status, DOCUMENT));
+        let (url, _requests) = server(reply(status, DOCUMENT));
         let error = fetch.get(&url, 1000).unwrap_err();
         assert_eq!((error.kind(), error.status()), (ErrorKind::Refused, Some(code)));
     }
@@ -154,7 +154,7 @@ fn middleware(url: &str) -> CloudFront {
 
 #[test]
 fn feeds_the_ip_filter() {
-    let (url, _told) = server(reply("200 OK", DOCUMENT));
+    let (url, _requests) = server(reply("200 OK", DOCUMENT));
     let driver = middleware(&url);
     let deadline = Instant::now() + Duration::from_secs(20);
     while driver.ip_ranges().is_none() {
@@ -167,9 +167,9 @@ fn feeds_the_ip_filter() {
 
 #[test]
 fn is_interrupted_when_the_middleware_is_dropped() {
-    let (url, told) = server(String::new());
+    let (url, requests) = server(String::new());
     let driver = Arc::new(middleware(&url));
-    told.recv_timeout(Duration::from_secs(20)).unwrap();
+    requests.recv_timeout(Duration::from_secs(20)).unwrap();
     let start = Instant::now();
     drop(driver);
     assert!(start.elapsed() < Duration::from_secs(5), "{:?}", start.elapsed());

@@ -1,12 +1,13 @@
 //! The supported part of a registry's `config.yml`. An unsupported option that affects permissions
 //! is an error.
-use super::document::{Section, Value};
+use super::document::{Section, expand_name};
 use super::peers::TrustedProxies;
 use super::{Deletion, Downloads, Log, Options};
-use super::{tls, variables};
+use super::{tls, variables, yaml};
 use rustls::ServerConfig;
 use s3driver::driver::{MemoryDriver, Parameters, S3Driver, StorageDriver};
 use s3driver::middleware;
+use serde_json::Value;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -79,10 +80,10 @@ impl Config {
         text: &str,
         environment: impl IntoIterator<Item = (String, String)>,
     ) -> Result<Self, String> {
-        let mut document = Value::parse(text)?;
+        let mut document = yaml::read(text)?;
         let applied = variables::apply(&mut document, environment)?;
-        if let Some(storage) = document.member("storage") {
-            storage.expand_name();
+        if let Some(storage) = document.get_mut("storage") {
+            expand_name(storage);
         }
         Self::from_document(&document).map_err(|error| match &*applied {
             [] => error,

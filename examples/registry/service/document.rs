@@ -1,105 +1,13 @@
 //! The values of a registry's `config.yml`, and sections that accept only the names they know.
 use s3driver::duration::parse_with_days;
-use saphyr_parser::{Event, Parser, ScalarStyle};
+use serde_json::{Map, Value};
 use std::time::Duration;
 
-/// The maximum nesting depth of a configuration. Real configurations have at most five levels.
-pub(super) const DEPTH: usize = 16;
-
-/// A value of the configuration. Scalars are kept as text, because an access key that consists of
-/// digits is not a number.
-#[derive(Clone, Debug)]
-pub(super) enum Value {
-    Nothing,
-    Text(String),
-    List(Vec<Self>),
-    Map(Vec<(String, Self)>),
-}
-
-impl Value {
-    /// Parses a text that is one YAML document.
-    pub(super) fn parse(text: &str) -> Result<Self, String> {
-        let mut events = Vec::new();
-        for event in Parser::new_from_str(text) {
-            let (event, span) = event.map_err(|error| error.to_string())?;
-            match event {
-                // An alias of aliases can stand for more values than fit into memory.
-                Event::Alias(_) => {
-                    let line = span.start.line();
-                    return Err(format!(
-                        "line {line} uses an alias (*), which is not supported: repeat the value"
-                    ));
-                }
-                Event::Nothing
-                | Event::StreamStart
-                | Event::StreamEnd
-                | Event::DocumentStart(_) => {}
-                event => events.push(event),
-            }
-        }
-        let mut events = events.into_iter();
-        let document = Self::next(&mut events, DEPTH)?;
-        match (document, events.next(), events.next()) {
-            (Some(document), Some(Event::DocumentEnd), None) => Ok(document),
-            _ => Err("the configuration is not one document".to_owned()),
-        }
-    }
-
-    /// Parses the next value. Returns `None` at the end of a list or a map.
-    fn next<'a>(
-        events: &mut impl Iterator<Item = Event<'a>>,
-        depth: usize,
-    ) -> Result<Option<Self>, String> {
-        let depth = depth.checked_sub(1).ok_or("the configuration is nested too deeply")?;
-        match events.next() {
-            Some(Event::Scalar(text, ScalarStyle::Plain, ..))
-                if matches!(&*text, "" | "~" | "null") =>
-            {
-                Ok(Some(Self::Nothing))
-            }
-            Some(Event::Scalar(text, ..)) => Ok(Some(Self::Text(text.into_owned()))),
-            Some(Event::SequenceStart(..)) => {
-                let mut list = Vec::new();
-                while let Some(value) = Self::next(events, depth)? {
-                    list.push(value);
-                }
-                Ok(Some(Self::List(list)))
-            }
-            Some(Event::MappingStart(..)) => {
-                let mut pairs: Vec<(String, Self)> = Vec::new();
-                while let Some(key) = Self::next(events, depth)? {
-                    let Self::Text(key) = key else {
-                        return Err("the configuration has a name that is not text".to_owned());
-                    };
-                    if pairs.iter().any(|(known, _)| *known == key) {
-                        return Err(format!("{key} is given twice"));
-                    }
-                    let value = Self::next(events, depth)?
-                        .ok_or("the configuration has a name without a value")?;
-                    pairs.push((key, value));
-                }
-                Ok(Some(Self::Map(pairs)))
-            }
-            _ => Ok(None),
-        }
-    }
-
-    /// Converts the short form of a section that only names its driver, such as
-    /// `storage: inmemory`.
-    pub(super) fn expand_name(&mut self) {
-        if let Self::Text(name) = self {
-            *self = Self::Map(vec![(std::mem::take(name), Self::Nothing)]);
-        }
-    }
-
-    fn text(&self) -> Option<&str> {
-        if let Self::Text(text) = self { Some(text) } else { None }
-    }
-
-    /// Returns the value of a name, if this is a map that has it.
-    pub(super) fn member(&mut self, name: &str) -> Option<&mut Self> {
-        let Self::Map(pairs) = self else { return None };
-        pairs.iter_mut().find(|(key, _)| key == name).map(|(_, value)| value)
+/// Converts the short form of a section that only names its driver, such as `storage: inmemory`.
+pub(super) fn expand_name(section: &mut Value) {
+    if let Value::String(name) = section {
+        let name = std::mem::take(name);
+        *section = Value::Object(Map::from_iter([(name, Value::Null)]));
     }
 }
 
@@ -107,7 +15,8 @@ impl Value {
 #[derive(Clone, Debug)]
 pub(super) struct Section<'a> {
     place: String,
-    pairs: &'a [(String, Value)],
+    /// `None` for an empty section.
+    options: Option<&'a Map<String, Value>>,
 }
 
 impl<'a> Section<'a> {
@@ -124,18 +33,22 @@ impl<'a> Section<'a> {
 
     fn new(place: String, value: &'a Value) -> Result<Self, String> {
         match value {
-            Value::Nothing => Ok(Self { place, pairs: &[] }),
-            Value::Map(pairs) => Ok(Self { place, pairs }),
+            Value::Null => Ok(Self { place, options: None }),
+            Value::Object(options) => Ok(Self { place, options: Some(options) }),
             _ if place.is_empty() => Err("the configuration is not a map of sections".to_owned()),
             _ => Err(format!("{place} is not a map of options")),
         }
     }
 
     fn check(self, known: &[&str]) -> Result<Self, String> {
-        match self.pairs.iter().find(|(name, _)| !known.contains(&name.as_str())) {
+        match self.options().find(|(name, _)| !known.contains(&name.as_str())) {
             None => Ok(self),
             Some((name, _)) => Err(self.unsupported(name)),
         }
+    }
+
+    fn options(&self) -> impl Iterator<Item = (&'a String, &'a Value)> + use<'a> {
+        self.options.into_iter().flatten()
     }
 
     /// Returns the error for an option that this registry does not implement.
@@ -149,18 +62,18 @@ impl<'a> Section<'a> {
     }
 
     pub(super) fn has(&self, name: &str) -> bool {
-        self.pairs.iter().any(|(key, _)| key == name)
+        self.options.is_some_and(|options| options.contains_key(name))
     }
 
     fn get(&self, name: &str) -> &'a Value {
-        self.pairs.iter().find(|(key, _)| key == name).map_or(&Value::Nothing, |(_, value)| value)
+        self.options.and_then(|options| options.get(name)).unwrap_or(&Value::Null)
     }
 
     /// Returns the text of an option, or `None` if it is not given.
     pub(super) fn text(&self, name: &str) -> Result<Option<&'a str>, String> {
         match self.get(name) {
-            Value::Nothing => Ok(None),
-            Value::Text(text) => Ok(Some(text)),
+            Value::Null => Ok(None),
+            Value::String(text) => Ok(Some(text)),
             _ => Err(format!("{} is not a value", self.place(name))),
         }
     }
@@ -185,8 +98,8 @@ impl<'a> Section<'a> {
     /// Returns the entries of a list of sections, whose names must be among `known`.
     pub(super) fn sections(&self, name: &str, known: &[&str]) -> Result<Vec<Self>, String> {
         let entries = match self.get(name) {
-            Value::Nothing => &[][..],
-            Value::List(entries) => entries,
+            Value::Null => &[][..],
+            Value::Array(entries) => entries,
             _ => return Err(format!("{} is not a list", self.place(name))),
         };
         entries.iter().map(|entry| Self::new(self.place(name), entry)?.check(known)).collect()
@@ -195,7 +108,7 @@ impl<'a> Section<'a> {
     /// Returns the values of a list. One value counts as a list.
     pub(super) fn values(&self, name: &str) -> Result<Vec<&'a str>, String> {
         match self.get(name) {
-            Value::List(list) => texts(list),
+            Value::Array(list) => texts(list),
             _ => Some(self.text(name)?.into_iter().collect()),
         }
         .ok_or_else(|| format!("{} is not a list of values", self.place(name)))
@@ -205,16 +118,16 @@ impl<'a> Section<'a> {
     /// are joined with commas, and null values are omitted.
     pub(super) fn pairs(&self, name: &str, place: &str) -> Result<Vec<(String, String)>, String> {
         let mut options = Vec::new();
-        for (name, value) in Self::new(place.to_owned(), self.get(name))?.pairs {
+        for (name, value) in Self::new(place.to_owned(), self.get(name))?.options() {
             match value {
-                Value::Nothing => {}
-                Value::Text(text) => options.push((name.clone(), text.clone())),
-                Value::List(list) => {
+                Value::Null => {}
+                Value::String(text) => options.push((name.clone(), text.clone())),
+                Value::Array(list) => {
                     let parts = texts(list)
                         .ok_or_else(|| format!("{place}.{name} is not a list of values"))?;
                     options.push((name.clone(), parts.join(",")));
                 }
-                Value::Map(_) => return Err(format!("{place}.{name} is not a value")),
+                _ => return Err(format!("{place}.{name} is not a value")),
             }
         }
         Ok(options)
@@ -222,5 +135,5 @@ impl<'a> Section<'a> {
 }
 
 fn texts(list: &[Value]) -> Option<Vec<&str>> {
-    list.iter().map(Value::text).collect()
+    list.iter().map(Value::as_str).collect()
 }

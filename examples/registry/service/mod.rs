@@ -22,6 +22,8 @@ pub(crate) mod tls;
 mod token;
 mod uploads;
 pub(crate) mod variables;
+#[path = "../../../src/bin/s3driver/yaml.rs"]
+mod yaml;
 
 use failure::{Code, Failure};
 use http::{Content, Request, Response};

@@ -1,6 +1,8 @@
 //! The environment variables that replace options of `config.yml`, as in Docker's registry:
 //! `REGISTRY_HTTP_ADDR` replaces `http.addr`.
-use super::document::{DEPTH, Value};
+use super::document::expand_name;
+use super::yaml;
+use serde_json::{Map, Value};
 
 const PREFIX: &str = "REGISTRY_";
 /// The path of the configuration file. Docker's registry reads it before the configuration; this
@@ -42,13 +44,13 @@ pub(super) fn apply(
         let failed =
             |why: &str| format!("the environment variable {name} cannot be applied: {why}");
         let value = if text.is_empty() {
-            Value::Nothing
+            Value::Null
         } else {
-            Value::parse(text).map_err(|why| failed(&why))?
+            yaml::read(text).map_err(|why| failed(&why))?
         };
         let path = name.get(PREFIX.len()..).unwrap_or_default().to_ascii_lowercase();
         let path: Vec<&str> = path.split('_').collect();
-        if path.contains(&"") || path.len() > DEPTH {
+        if path.contains(&"") || path.len() > yaml::DEPTH {
             return Err(failed("its name is not that of an option"));
         }
         set(document, &path, value).map_err(|why| failed(&why))?;
@@ -78,31 +80,28 @@ fn set(document: &mut Value, path: &[&str], value: Value) -> Result<(), String> 
     let mut place = document;
     for (depth, part) in path.iter().enumerate() {
         if depth == 1 && path.first().is_some_and(|first| NAMED.contains(first)) {
-            place.expand_name();
+            expand_name(place);
         }
-        if matches!(place, Value::Nothing) {
+        if matches!(place, Value::Null) {
             // No option has a name that is a number, so this is a position in a list.
             let is_position = part.bytes().all(|byte| byte.is_ascii_digit());
-            *place = if is_position { Value::List(Vec::new()) } else { Value::Map(Vec::new()) };
+            *place = if is_position { Value::Array(Vec::new()) } else { Value::Object(Map::new()) };
         }
         place = match place {
-            Value::Map(pairs) => {
-                let found = pairs.iter().position(|(key, _)| key.eq_ignore_ascii_case(part));
-                let at = found.unwrap_or_else(|| {
-                    pairs.push(((*part).to_owned(), Value::Nothing));
-                    pairs.len() - 1
-                });
-                pairs.get_mut(at).map(|(_, value)| value)
+            Value::Object(options) => {
+                let known = options.keys().find(|name| name.eq_ignore_ascii_case(part)).cloned();
+                let name = known.unwrap_or_else(|| (*part).to_owned());
+                Some(options.entry(name).or_insert(Value::Null))
             }
-            Value::List(list) => {
+            Value::Array(list) => {
                 let at: usize =
                     part.parse().map_err(|_| format!("{part} is not a position in a list"))?;
                 if at == list.len() {
-                    list.push(Value::Nothing);
+                    list.push(Value::Null);
                 }
                 list.get_mut(at)
             }
-            Value::Nothing | Value::Text(_) => {
+            _ => {
                 return Err(format!("the option {} has a value", path[..depth].join(".")));
             }
         }

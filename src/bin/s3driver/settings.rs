@@ -30,7 +30,7 @@ const SECTIONS: [&str; 5] = ["s3", "s3aws", "s3_v1", "s3_v2", "storagedriver"];
 /// file that are read here.
 const VARIABLES: [&str; 2] = ["REGISTRY_STORAGE", "REGISTRY_MIDDLEWARE"];
 
-/// What to do about [`Settings::unapplied_variables`].
+/// The remedy for [`Settings::unapplied_variables`].
 pub(crate) const UNAPPLIED_REMEDY: &str =
     "write their values into the file, or give them with --option";
 

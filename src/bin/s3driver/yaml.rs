@@ -1,11 +1,11 @@
-//! A registry's `config.yml` as a JSON value, for serde. Scalars stay the text that they are
-//! written as: an access key of digits is not a number, and the registry's readers of options also
-//! take text.
+//! A registry's `config.yml` as a JSON value, for serde and for the example registry. Scalars stay
+//! the text that they are written as: an access key of digits is not a number, and the registry's
+//! readers of options also take text.
 use saphyr_parser::{Event, Parser, ScalarStyle};
 use serde_json::{Map, Value};
 
 /// The greatest depth of a configuration. No known configuration has more than seven levels.
-const DEPTH: usize = 32;
+pub(crate) const DEPTH: usize = 32;
 
 /// Reads a single document.
 pub(crate) fn read(text: &str) -> Result<Value, String> {
@@ -28,7 +28,7 @@ pub(crate) fn read(text: &str) -> Result<Value, String> {
     let document = value(&mut events, DEPTH)?;
     match (document, events.next(), events.next()) {
         (Some(document), Some(Event::DocumentEnd), None) => Ok(document),
-        _ => Err("the file is not one document".to_owned()),
+        _ => Err("the text is not one document".to_owned()),
     }
 }
 
@@ -37,7 +37,7 @@ fn value<'a>(
     events: &mut impl Iterator<Item = Event<'a>>,
     depth: usize,
 ) -> Result<Option<Value>, String> {
-    let depth = depth.checked_sub(1).ok_or("the file is nested too deeply")?;
+    let depth = depth.checked_sub(1).ok_or("the text is nested too deeply")?;
     match events.next() {
         Some(Event::Scalar(text, ScalarStyle::Plain, ..))
             if matches!(&*text, "" | "~" | "null") =>
@@ -56,9 +56,9 @@ fn value<'a>(
             let mut map = Map::new();
             while let Some(name) = value(events, depth)? {
                 let Value::String(name) = name else {
-                    return Err("the file has a name that is not text".to_owned());
+                    return Err("the text has a name that is not text".to_owned());
                 };
-                let member = value(events, depth)?.ok_or("the file has a name without a value")?;
+                let member = value(events, depth)?.ok_or("the text has a name without a value")?;
                 if map.contains_key(&name) {
                     return Err(format!("{name} is given twice"));
                 }
