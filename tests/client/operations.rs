@@ -551,17 +551,16 @@ crate::checks! {
     }
 
     fn an_unreachable_server_is_named(target) {
-        // A port that was free a moment ago, so nothing listens there.
-        let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        let closed = crate::support::closed::ClosedPort::new();
         let endpoint = s3driver::client::Endpoint::custom(
-            &format!("http://127.0.0.1:{port}"),
+            &closed.url(),
             None,
             s3driver::client::Scheme::Http,
         );
         let config = s3driver::client::Config::new(endpoint.unwrap()).retry(RetryPolicy::never());
         let error = Client::new(config).unwrap().head_bucket(&target.bucket).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Connect, "{error}");
-        assert!(error.to_string().contains(&port.to_string()), "{error}");
+        assert!(error.to_string().contains(&closed.number().to_string()), "{error}");
     }
 }
 

@@ -1,6 +1,7 @@
 //! Tests for the table "Connection".
 
 use crate::server::{End, Fault, error_document};
+use crate::support::closed::ClosedPort;
 use crate::support::content::bytes;
 use crate::support::{Server, ServerOptions};
 use crate::{ATTEMPTS, BUCKET, Rig, quickly, retry, upload};
@@ -18,9 +19,8 @@ use std::time::{Duration, Instant, SystemTime};
 
 #[test]
 fn connection_refused() {
-    let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-    let endpoint =
-        Endpoint::custom(&format!("http://127.0.0.1:{port}"), None, Scheme::Http).unwrap();
+    let closed = ClosedPort::new();
+    let endpoint = Endpoint::custom(&closed.url(), None, Scheme::Http).unwrap();
     let client = Client::new(Config::new(endpoint).retry(retry())).unwrap();
     let error =
         client.put_object(BUCKET, "key", b"content", &ObjectSettings::default()).unwrap_err();

@@ -4,6 +4,7 @@
 use crate::server::{Answer, End, Fault};
 use crate::support::ServerOptions;
 use crate::support::clock::Slow;
+use crate::support::closed::ClosedPort;
 use crate::{ATTEMPTS, BUCKET, Renewable, Rig, assert_no_secret, aws, retry, timeouts};
 use s3driver::client::{
     Addressing, Client, Config, Endpoint, ListObjects, ObjectSettings, PayloadSigning, Presign,
@@ -570,10 +571,6 @@ fn outcome(config: Config) -> (ErrorKind, u32, String, Option<String>) {
     (error.kind(), error.attempts(), error.message().to_owned(), error.hint().map(str::to_owned))
 }
 
-fn closed_port() -> u16 {
-    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
-}
-
 /// Starts a server that sends these bytes in response to anything, and closes the connection.
 fn blunt(reply: &'static [u8]) -> u16 {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
@@ -602,7 +599,8 @@ fn proxy(port: u16, user: &str) -> Proxy {
 #[test]
 fn each_failure_to_connect_names_the_party_and_the_remedy() {
     let (gone, lasts) = (ATTEMPTS, 1);
-    let port = closed_port();
+    let closed = ClosedPort::new();
+    let port = closed.number();
     let (kind, attempts, message, hint) = outcome(custom(&format!("http://127.0.0.1:{port}")));
     assert_eq!((kind, attempts), (ErrorKind::Connect, gone));
     assert!(

@@ -19,6 +19,7 @@ pub mod api;
 pub mod backend;
 pub mod body;
 pub mod clock;
+pub mod closed;
 pub mod conditions;
 pub mod content;
 pub mod fetch;

@@ -151,7 +151,7 @@ fn silence_and_deadlines_end_requests() {
 
 #[test]
 fn failures_before_a_request_is_sent_say_so() {
-    let closed = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let closed = ClosedPort::new();
     let origin = |host: &str, port| Origin { scheme: Scheme::Http, host: host.to_owned(), port };
     let send = |agent: ureq::Agent, origin: &Origin| {
         failure(through(agent, options()).send(origin, &request("GET"), RequestBody::Empty))
@@ -160,7 +160,7 @@ fn failures_before_a_request_is_sent_say_so() {
         (Phase::Connect, Failure::Connect(failure)) => (failure.party, failure.obstacle),
         other => panic!("{other:?}"),
     };
-    let refused = send(agent(None), &origin("127.0.0.1", closed));
+    let refused = send(agent(None), &origin("127.0.0.1", closed.number()));
     assert_eq!(obstacle(refused), (Party::Server, Obstacle::Tcp));
     let unknown = send(agent(None), &origin("no-such-host.invalid", 80));
     assert_eq!(obstacle(unknown), (Party::Server, Obstacle::Name));
@@ -173,7 +173,7 @@ fn failures_before_a_request_is_sent_say_so() {
     let secure = Origin { scheme: Scheme::Https, ..origin("s3.example.com", 443) };
     let tunnel = send(behind(proxy.origin.port), &secure);
     assert_eq!(obstacle(tunnel), (Party::Proxy, Obstacle::Tunnel(407)));
-    assert_eq!(obstacle(send(behind(closed), &secure)), (Party::Proxy, Obstacle::Tcp));
+    assert_eq!(obstacle(send(behind(closed.number()), &secure)), (Party::Proxy, Obstacle::Tcp));
 }
 
 #[test]

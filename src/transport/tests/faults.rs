@@ -22,7 +22,8 @@ fn silent() -> Server {
 
 #[test]
 fn connection_refused() {
-    let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let closed = ClosedPort::new();
+    let port = closed.number();
     let origin = Origin { scheme: Scheme::Http, host: "127.0.0.1".into(), port };
     let result = quickly(|| transport().send(&origin, &request("GET"), RequestBody::Empty));
     assert!(matches!(failure(result), (Phase::Connect, Failure::Connect(_))));

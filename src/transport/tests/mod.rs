@@ -4,6 +4,8 @@ mod addresses;
 #[cfg(feature = "ureq")]
 mod agent;
 mod client_certificate;
+#[path = "../../../tests/support/closed.rs"]
+mod closed;
 #[cfg(feature = "ureq")]
 mod differences;
 mod faults;
@@ -19,6 +21,7 @@ mod trust_store;
 use super::*;
 use crate::cancel::Cancel;
 use crate::net::host::Scheme;
+use closed::ClosedPort;
 use std::io::{self, Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::sync::Mutex;

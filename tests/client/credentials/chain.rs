@@ -2,17 +2,12 @@
 
 use super::server::{Answer, Server, reply};
 use super::{context, document, keys, timed};
+use crate::support::closed::ClosedPort;
 use s3driver::ErrorKind;
 use s3driver::credentials::{Cache, Chain, Context, Provider, Source};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
-
-/// Returns the address of a port on which nothing listens.
-fn unused_port() -> String {
-    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-    format!("http://{}", listener.local_addr().unwrap())
-}
 
 fn exhausted(imds: &str) -> String {
     let directory = tempfile::tempdir().unwrap();
@@ -31,8 +26,8 @@ fn exhausted(imds: &str) -> String {
 fn outside_aws_the_chain_fails_within_three_seconds_with_a_remedy() {
     // Tries a port that refuses connections, one that accepts them and stays silent, and an address
     // that never responds (TEST-NET-1, RFC 5737).
-    let silent = Server::start(|_| Answer::Hang);
-    for imds in [unused_port(), silent.url(), "http://192.0.2.1".to_owned()] {
+    let (closed, silent) = (ClosedPort::new(), Server::start(|_| Answer::Hang));
+    for imds in [closed.url(), silent.url(), "http://192.0.2.1".to_owned()] {
         let message = exhausted(&imds);
         for part in [
             "environment: AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY are not set",
